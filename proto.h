@@ -1,0 +1,232 @@
+/*
+ * proto.h: what the server and a driver say to each other.
+ *
+ * They talk over an AF_UNIX stream socketpair; the driver's end is its descriptor 3. A message is
+ * a frame: a header of fixed width, then a body whose size follows from the type. Both ends run
+ * on one machine, so the byte order is the machine's. Neither side trusts the other: whatever
+ * arrives goes through proto_decode(), and a frame that it refuses ends the conversation.
+ *
+ *     server                            driver
+ *       |  <------------------ HELLO      |    once, first of all: I am up, this is my pid
+ *       |  TASK, STATUS, CANCEL ------>   |    a request, numbered 1, 2, 3, ... by the server
+ *       |  <------------------ STATE      |    its answer: one each, in order, with its number
+ *       |  <------------------ END        |    unasked: the task is over, before any later STATE
+ *       |  EXIT ---------------------->   |    no answer but an END, if a task ran, and the end
+ *
+ * This file defines the format and nothing else: no I/O, no state, no logging.
+ */
+#ifndef PROTO_H
+#define PROTO_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    PROTO_VERSION = 1,
+    PROTO_FD = 3, /* the driver's end of the socketpair */
+};
+
+/* The longest task: a year of 365 days. */
+#define PROTO_TASK_MAX_MS UINT64_C(31536000000)
+
+enum proto_type {
+    /* server to driver */
+    PROTO_TASK = 1,   /* struct proto_task: be busy that long */
+    PROTO_STATUS = 2, /* no body: what is your state? */
+    PROTO_CANCEL = 3, /* struct proto_cancel: be free again */
+    PROTO_EXIT = 4,   /* no body, no answer: end your task and yourself */
+    /* driver to server */
+    PROTO_HELLO = 65, /* struct proto_hello */
+    PROTO_STATE = 66, /* struct proto_state; header.id is that of the request */
+    PROTO_END = 67,   /* struct proto_end; header.id is that of the TASK */
+};
+
+/* Who sent a frame: the types that it may have follow from that. */
+enum proto_sender {
+    PROTO_FROM_SERVER,
+    PROTO_FROM_DRIVER,
+};
+
+/* Why a request was refused; PROTO_OK: it was not. */
+enum proto_refusal {
+    PROTO_OK = 0,
+    PROTO_REFUSED_BUSY = 1, /* to TASK: another task is running, and goes on */
+    PROTO_REFUSED_FREE = 2, /* to CANCEL: that task is not running */
+};
+
+enum proto_outcome {
+    PROTO_DONE = 1,      /* the task's time was over */
+    PROTO_CANCELLED = 2, /* it was not */
+};
+
+struct proto_header {
+    uint8_t version; /* PROTO_VERSION */
+    uint8_t type;    /* enum proto_type */
+    uint16_t length; /* bytes of the body, without this header */
+    uint32_t id;     /* the request's number; 0 in HELLO and EXIT */
+};
+
+struct proto_task {
+    uint64_t duration_ms; /* 1 to PROTO_TASK_MAX_MS */
+};
+
+struct proto_cancel {
+    uint32_t task_id; /* the TASK to end; 0: whichever is running */
+};
+
+struct proto_hello {
+    uint32_t pid; /* the driver's own */
+};
+
+struct proto_state {
+    uint8_t busy;         /* 1: a task is running; 0: none */
+    uint8_t refusal;      /* enum proto_refusal */
+    uint8_t reserved[6];  /* 0 */
+    uint64_t remaining_ms; /* rounded up; above 0 just when busy */
+};
+
+struct proto_end {
+    uint32_t outcome; /* enum proto_outcome */
+};
+
+static_assert(sizeof(struct proto_header) == 8, "wire size");
+static_assert(sizeof(struct proto_task) == 8, "wire size");
+static_assert(sizeof(struct proto_cancel) == 4, "wire size");
+static_assert(sizeof(struct proto_hello) == 4, "wire size");
+static_assert(sizeof(struct proto_state) == 16, "wire size");
+static_assert(sizeof(struct proto_end) == 4, "wire size");
+
+/* A whole frame, in memory as on the wire. */
+struct proto_frame {
+    struct proto_header header;
+    union {
+        struct proto_task task;
+        struct proto_cancel cancel;
+        struct proto_hello hello;
+        struct proto_state state;
+        struct proto_end end;
+    };
+};
+
+static_assert(sizeof(struct proto_frame) == 24, "wire size");
+static_assert(offsetof(struct proto_frame, task) == sizeof(struct proto_header), "no padding");
+
+enum {
+    PROTO_FRAME_MAX = sizeof(struct proto_frame),
+};
+
+/* Bytes of the body of a frame of that type, or -1 where the sender has no such frame. */
+static inline int
+proto_body_size(enum proto_sender sender, uint8_t type)
+{
+    if (sender == PROTO_FROM_SERVER) {
+        switch (type) {
+        case PROTO_TASK:
+            return sizeof(struct proto_task);
+        case PROTO_STATUS:
+        case PROTO_EXIT:
+            return 0;
+        case PROTO_CANCEL:
+            return sizeof(struct proto_cancel);
+        default:
+            return -1;
+        }
+    }
+    switch (type) {
+    case PROTO_HELLO:
+        return sizeof(struct proto_hello);
+    case PROTO_STATE:
+        return sizeof(struct proto_state);
+    case PROTO_END:
+        return sizeof(struct proto_end);
+    default:
+        return -1;
+    }
+}
+
+static inline bool
+proto_state_valid(const struct proto_state *state)
+{
+    static const uint8_t zeros[sizeof(state->reserved)];
+
+    if (state->busy > 1 || state->refusal > PROTO_REFUSED_FREE ||
+        memcmp(state->reserved, zeros, sizeof(zeros)) != 0)
+        return false;
+    if (state->busy)
+        return state->remaining_ms >= 1 && state->remaining_ms <= PROTO_TASK_MAX_MS;
+    return state->remaining_ms == 0;
+}
+
+static inline bool
+proto_body_valid(const struct proto_frame *frame)
+{
+    switch (frame->header.type) {
+    case PROTO_TASK:
+        return frame->task.duration_ms >= 1 && frame->task.duration_ms <= PROTO_TASK_MAX_MS;
+    case PROTO_STATE:
+        return proto_state_valid(&frame->state);
+    case PROTO_END:
+        return frame->end.outcome == PROTO_DONE || frame->end.outcome == PROTO_CANCELLED;
+    default:
+        return true;
+    }
+}
+
+enum proto_verdict {
+    PROTO_COMPLETE,   /* *frame is set */
+    PROTO_INCOMPLETE, /* more bytes are needed */
+    PROTO_BAD_VERSION,
+    PROTO_BAD_TYPE,
+    PROTO_BAD_LENGTH,
+    PROTO_BAD_BODY,
+};
+
+/*
+ * The one decoder: takes the frame that begins at data, of which size bytes are here, into *frame.
+ * A frame that was taken is sizeof(header) + header.length bytes long. On a PROTO_BAD_* verdict,
+ * frame->header tells what was there.
+ */
+static inline enum proto_verdict
+proto_decode(enum proto_sender sender, const void *data, size_t size, struct proto_frame *frame)
+{
+    const size_t head = sizeof(frame->header);
+
+    if (size < head)
+        return PROTO_INCOMPLETE;
+    memcpy(&frame->header, data, head);
+    if (frame->header.version != PROTO_VERSION)
+        return PROTO_BAD_VERSION;
+    int body = proto_body_size(sender, frame->header.type);
+    if (body < 0)
+        return PROTO_BAD_TYPE;
+    if (frame->header.length != body)
+        return PROTO_BAD_LENGTH;
+    if (size < head + (size_t)body)
+        return PROTO_INCOMPLETE;
+    memcpy((char *)frame + head, (const char *)data + head, (size_t)body);
+    return proto_body_valid(frame) ? PROTO_COMPLETE : PROTO_BAD_BODY;
+}
+
+/* A frame's size on the wire, in bytes. */
+static inline size_t
+proto_size(const struct proto_frame *frame)
+{
+    return sizeof(frame->header) + frame->header.length;
+}
+
+/* The header of a frame that sender is about to send. */
+static inline struct proto_header
+proto_header(enum proto_sender sender, enum proto_type type, uint32_t id)
+{
+    return (struct proto_header){
+        .version = PROTO_VERSION,
+        .type = (uint8_t)type,
+        .length = (uint16_t)proto_body_size(sender, (uint8_t)type),
+        .id = id,
+    };
+}
+
+#endif

@@ -1,0 +1,2850 @@
+/*
+ * server: a dispatcher of drivers, in the foreground.
+ *
+ * It takes commands, one a line, from its client (standard input), starts driver processes, hands
+ * them timed tasks over socketpairs (proto.h), and answers on standard output.
+ *
+ * There is one loop. It waits in epoll_wait() and nowhere else: for the client, for signals (all
+ * blocked, read from one signalfd), for the drivers, and for one timerfd that is armed for the
+ * earliest deadline. No handler, no thread, no call that blocks.
+ *
+ * Who owns what: the server owns clients and drivers. A client owns its requests, one a command,
+ * in order; a request owns its calls, one a question to a driver, each of which becomes one line
+ * of the reply. A driver holds its calls while they wait for it and gives each its outcome; it
+ * lives until it is reaped and what it said last is read. What is dropped during a turn of the
+ * loop is freed at the turn's end, so that no event of the turn points at freed memory.
+ */
+#include "proto.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- limits -------------------------------------------------------------------------------- */
+
+#define VERSION "1.0"
+
+enum {
+    LINE_MAX_SIZE = 4096, /* a command with its newline, as long as a terminal's longest line */
+    WORDS_MAX = 4,        /* the longest command has 3 words; a fourth proves one too many */
+    ECHO_MAX = 64,        /* bytes of bad input that an Error repeats */
+    TEXT_SIZE = 512,      /* an Error: ECHO_MAX bytes as \xNN, and the words around them */
+    HELP_SIZE = 2048,     /* the help, which is put into an output block as a whole */
+    COUNT_MAX = 100000,   /* drivers that one create_driver may ask for */
+
+    /* A block is what a client's input or output is read or written with at a time: as much as a
+     * pipe holds, so that one system call moves all that is there. It is taken from a pool when
+     * there is something to hold. Full: see CLIENT_OWED_MAX for input; output that is full stops
+     * the replies, they wait as requests. */
+    BLOCK_SIZE = 64 * 1024,
+
+    /* Reply lines that a client may be owed before its next command is looked at. A client that
+     * sends faster than its drivers answer, or does not read, is then not read from. */
+    CLIENT_OWED_MAX = 1024,
+    /* Calls that may wait for a driver's socket. Full: the client that wants the driver is held
+     * back until there is room. */
+    DRIVER_QUEUE_MAX = 1024,
+    /* Drivers that may be starting at once for one command: enough to keep the processors busy. */
+    STARTING_MAX = 32,
+
+    /* What one client or one kind of work may do in a turn before the others have theirs. */
+    CLIENT_ROUNDS = 4,     /* rounds of commands and replies, of at most CLIENT_OWED_MAX each */
+    SPAWNS_PER_TURN = 4,   /* an exec takes a fraction of a millisecond */
+    FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
+    EVENTS_PER_TURN = 256,
+
+    SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll says it is writable, pipe(7) */
+    CHILD_STACK_SIZE = 32 * 1024,
+    START_TIMEOUT_S = 5, /* for a driver to say HELLO */
+    GRACE_DEFAULT_S = 2,
+    REPLY_TIMEOUT_DEFAULT_S = 1,
+};
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+/* close_range(2) flags; not every libc has them. */
+enum {
+    RANGE_CLOEXEC = 1U << 2,
+};
+
+/* ---- types --------------------------------------------------------------------------------- */
+
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+/* A doubly linked ring, or a link of one; a link that is in no ring points at itself. */
+struct list {
+    struct list *prev, *next;
+};
+
+/* A descriptor in the epoll set, in the object that owns it; fd is -1 once that was dropped. */
+struct source {
+    int fd;
+    uint32_t events; /* what epoll watches it for; 0: not in the set */
+    void (*ready)(struct source *, uint32_t events);
+};
+
+/* How to use a descriptor that we share with whoever started us without blocking on it, and
+ * without setting O_NONBLOCK, which they would see. */
+enum stream_kind {
+    STREAM_FILE,   /* never blocks, and epoll refuses it: a regular file, /dev/null */
+    STREAM_SOCKET, /* send and recv with MSG_DONTWAIT */
+    STREAM_OWN,    /* a pipe or terminal that we have opened anew for ourselves, nonblocking */
+    STREAM_SHARED, /* a pipe or terminal that we may not open: poll, then a little at a time */
+};
+
+struct stream {
+    struct source source; /* the descriptor we were given */
+    int fd;               /* the one to read or write: the same, or our own */
+    enum stream_kind kind;
+};
+
+/* Objects of one size, handed out and taken back; only growing allocates. */
+struct pool {
+    size_t size;
+    unsigned per_slab; /* objects that growing adds */
+    struct pool_item *free;
+    struct pool_slab *slabs;
+};
+
+/* Bytes from start to end are there. data is a block, or NULL when nothing is. */
+struct buffer {
+    char *data;
+    size_t start, end;
+};
+
+enum deadline_kind {
+    DEADLINE_REPLY, /* of a call: the driver answers */
+    DEADLINE_START, /* of a driver: it says HELLO */
+    DEADLINE_EXIT,  /* of a driver that was told to exit: it does, or is killed */
+    DEADLINE_STOP,  /* of the server: output that is not written by then is dropped */
+    DEADLINE_KINDS,
+};
+
+/* All deadlines of a kind run equally long, so the queue of a kind is in order of time. */
+struct deadline {
+    struct list link; /* server.deadlines[kind].queue */
+    int64_t at_ns;    /* on CLOCK_MONOTONIC */
+};
+
+enum call_outcome {
+    CALL_PENDING,
+    CALL_STATE,     /* the driver said: see refusal and remaining_ms */
+    CALL_TIMEOUT,   /* it did not, in time */
+    CALL_DIED,      /* it died: see status */
+    CALL_DELETED,   /* it was told to exit, and was reaped */
+    CALL_NOT_BORN,  /* it could not be started: see error */
+    CALL_DEAD_BORN, /* it died before it said HELLO: see status */
+    CALL_LATE_BORN, /* it did not say HELLO in time */
+    CALL_MALFORMED, /* it broke the protocol before it said HELLO */
+    CALL_STOPPING,  /* the server is being stopped */
+};
+
+/* A question to a driver, and the line of a reply that its outcome becomes. A call with no
+ * request has nobody waiting for it. */
+struct call {
+    struct list of_request;   /* request.calls; of nobody: alone */
+    struct list of_driver;    /* driver.queued, then driver.in_flight; alone once it has ended */
+    struct deadline deadline; /* DEADLINE_REPLY while in flight */
+    struct request *request;
+    struct driver *driver; /* NULL once it has ended */
+    pid_t pid;
+    uint32_t id;           /* the request's number on the wire */
+    enum proto_type type;  /* PROTO_TASK, PROTO_STATUS or PROTO_CANCEL */
+    uint32_t cancelled_id; /* of a CANCEL */
+    uint64_t duration_ms;  /* of a TASK */
+    enum call_outcome outcome;
+    enum proto_refusal refusal;
+    union {
+        uint64_t remaining_ms; /* of CALL_STATE; 0: Available */
+        int status;            /* from waitpid(2) */
+        int error;             /* an errno */
+    };
+};
+
+/* A command that is being answered. */
+struct request {
+    struct list link; /* client.requests */
+    struct client *client;
+    struct list calls;   /* those not written yet, in the order of their lines */
+    const char *text;    /* the reply, where it asks no driver; from server.texts, or the help */
+    size_t text_size;
+    bool counted;        /* closes with "N drivers" */
+    bool listing;        /* get_drivers: a driver that does not answer has its line, too */
+    unsigned lines;      /* Driver lines written */
+    unsigned to_start;   /* create_driver: how many have not been started yet */
+    unsigned starting;   /* create_driver: how many have not said HELLO yet */
+};
+
+enum driver_state {
+    DRIVER_STARTING, /* no HELLO yet */
+    DRIVER_READY,    /* listed, takes calls */
+    DRIVER_STOPPING, /* told to exit, or hung up, or to be killed: unlisted */
+    DRIVER_GONE,     /* reaped and judged: freed at the end of the turn */
+    DRIVER_STATES,
+};
+
+struct driver {
+    struct source source;     /* our end of the socketpair; closed once it has ended */
+    struct list by_age;       /* server.drivers, oldest first; then server.dropped */
+    struct list unsent;       /* server.unsent, while there may be something to send */
+    struct driver *next_hash; /* server.by_pid */
+    struct list queued;       /* calls that wait for room in the socket, oldest first */
+    struct list in_flight;    /* calls that it has and has not answered, oldest first */
+    struct list held;         /* clients that wait for room in queued */
+    struct deadline deadline; /* DEADLINE_START while starting, DEADLINE_EXIT while stopping */
+    struct call *birth;       /* create_driver waits for HELLO */
+    struct call *death;       /* delete_driver waits for the end */
+    pid_t pid;
+    enum driver_state state;
+    bool reaped;       /* the pid is not its own any more */
+    bool said_hello;
+    bool busy;         /* as far as it has told */
+    bool unresponsive; /* it let a call time out and has said nothing since */
+    bool malformed;    /* it broke the protocol */
+    bool late;         /* it did not say HELLO in time */
+    bool exit_wanted;  /* send EXIT behind what is queued */
+    bool exit_sent;
+    unsigned queued_count;
+    uint32_t sent_id;     /* number of the last call handed to the socket */
+    uint32_t answered_id; /* number of the last call answered: it answers in order */
+    uint32_t task_id;     /* while busy: the running TASK's number, if it is known */
+    /* The rest of a frame that was sent in part, the part of one that has come in so far. */
+    uint8_t out_size, in_size;
+    unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
+};
+
+/* Who gives commands. Standard input and output are one. */
+struct client {
+    struct stream in, out;
+    struct buffer input, output;
+    struct list requests; /* in the order of the commands */
+    struct list runnable; /* server.runnable, while there may be something to do */
+    struct list held;     /* driver.held, while that driver's queue is full */
+    /* The create_driver that is not answered yet: the commands behind it wait. */
+    struct request *barrier;
+    unsigned owed;      /* reply lines not written yet */
+    bool starved;       /* no whole line is in the input */
+    bool input_ended;   /* nothing more will come in */
+    bool quit;          /* it asked to be ended */
+    bool skipping_line; /* the rest of a line that was too long is being dropped */
+    bool output_full;   /* replies wait for room in the output */
+    bool output_failed; /* its reader is gone: replies are dropped */
+    bool prompts;       /* it is a person at a terminal */
+    bool prompted;      /* and the prompt is the last thing they see */
+};
+
+struct word {
+    const char *at;
+    size_t size;
+};
+
+enum verdict {
+    VERDICT_DONE, /* the command was taken: a request answers it */
+    VERDICT_HOLD, /* not yet: it stays in the input and is looked at again later */
+};
+
+struct command {
+    const char *name;
+    const char *args; /* as the usage shows them */
+    unsigned min_args, max_args;
+    enum verdict (*run)(struct client *, const struct word *args, unsigned count);
+    const char *help;
+};
+
+/* ---- state --------------------------------------------------------------------------------- */
+
+static struct server {
+    int epoll_fd;
+    int null_fd; /* /dev/null, the drivers' standard input and output */
+    pid_t pid;
+    struct source signals;
+    struct source timer;
+    struct stream log; /* standard error; not in the epoll set */
+    struct client client;
+    int64_t now_ns; /* CLOCK_MONOTONIC when it was last looked at in this turn */
+
+    struct {
+        struct list queue;
+        int64_t timeout_ns;
+    } deadlines[DEADLINE_KINDS];
+    int64_t timer_at_ns; /* what the timerfd is armed for; 0: nothing */
+    struct deadline stop_deadline;
+
+    struct list drivers;    /* all that are not GONE */
+    struct list dropped;    /* drivers to free at the end of the turn */
+    struct list unsent;     /* drivers that may have something to send */
+    struct list runnable;   /* clients that may have something to do */
+    struct driver **by_pid; /* hash table of by_pid_size chains, a power of two */
+    size_t by_pid_size;
+    unsigned counts[DRIVER_STATES];
+
+    struct pool blocks, requests, calls, texts;
+
+    bool hup_ignored; /* nohup(1) */
+    bool stopping;
+    bool out_of_time; /* what is left of the output is dropped */
+    int exit_status;
+    struct rlimit nofile; /* as we were started with, for the drivers */
+
+    /* options */
+    char *driver_path;
+    bool verbose;
+
+    /* stats */
+    uint64_t commands, errors, created, died, tasks, tasks_done, timeouts, log_dropped;
+    uint64_t cancelled_at_stop;
+    int64_t started_ns;
+
+    char help[HELP_SIZE];
+    size_t help_size;
+    /* Frames on their way to or from one driver; as large as a client's batch of them. */
+    unsigned char scratch[BLOCK_SIZE];
+} server = {
+    .epoll_fd = -1,
+    .null_fd = -1,
+    .signals.fd = -1,
+    .timer.fd = -1,
+    .blocks = {.size = BLOCK_SIZE, .per_slab = 2},
+    .requests = {.size = sizeof(struct request), .per_slab = 64},
+    .calls = {.size = sizeof(struct call), .per_slab = 64},
+    .texts = {.size = TEXT_SIZE, .per_slab = 16},
+};
+
+/* ---- list ---------------------------------------------------------------------------------- */
+
+static void
+list_init(struct list *list)
+{
+    list->prev = list->next = list;
+}
+
+static bool
+list_empty(const struct list *list)
+{
+    return list->next == list;
+}
+
+static void
+list_append(struct list *list, struct list *link)
+{
+    link->prev = list->prev;
+    link->next = list;
+    list->prev->next = link;
+    list->prev = link;
+}
+
+/* Takes a link out of its ring, if it is in one. */
+static void
+list_remove(struct list *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    list_init(link);
+}
+
+/* ---- pool ---------------------------------------------------------------------------------- */
+
+struct pool_item {
+    struct pool_item *next;
+};
+
+struct pool_slab {
+    struct pool_slab *next;
+    _Alignas(max_align_t) char items[];
+};
+
+/* Returns false, with errno, when there is no memory. */
+static bool
+pool_grow(struct pool *pool)
+{
+    struct pool_slab *slab = malloc(sizeof(*slab) + pool->per_slab * pool->size);
+
+    if (slab == NULL)
+        return false;
+    slab->next = pool->slabs;
+    pool->slabs = slab;
+    for (unsigned i = 0; i < pool->per_slab; i++) {
+        struct pool_item *item = (void *)(slab->items + i * pool->size);
+        item->next = pool->free;
+        pool->free = item;
+    }
+    return true;
+}
+
+/* An object, uninitialized; NULL, with errno, when there is no memory. */
+static void *
+pool_get(struct pool *pool)
+{
+    if (pool->free == NULL && !pool_grow(pool))
+        return NULL;
+    struct pool_item *item = pool->free;
+    pool->free = item->next;
+    return item;
+}
+
+static void
+pool_put(struct pool *pool, void *object)
+{
+    struct pool_item *item = object;
+
+    item->next = pool->free;
+    pool->free = item;
+}
+
+static void
+pool_free(struct pool *pool)
+{
+    while (pool->slabs != NULL) {
+        struct pool_slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        free(slab);
+    }
+    pool->free = NULL;
+}
+
+/* ---- buffer -------------------------------------------------------------------------------- */
+
+static size_t
+buffer_used(const struct buffer *buffer)
+{
+    return buffer->end - buffer->start;
+}
+
+static size_t
+buffer_room(const struct buffer *buffer)
+{
+    return BLOCK_SIZE - buffer->end;
+}
+
+/* Makes sure that there is a block, with what it holds at its beginning. False: no memory. */
+static bool
+buffer_prepare(struct buffer *buffer)
+{
+    if (buffer->data == NULL) {
+        buffer->data = pool_get(&server.blocks);
+        return buffer->data != NULL;
+    }
+    memmove(buffer->data, buffer->data + buffer->start, buffer_used(buffer));
+    buffer->end -= buffer->start;
+    buffer->start = 0;
+    return true;
+}
+
+/* Drops that many bytes from the beginning; the last of them gives the block back. */
+static void
+buffer_consume(struct buffer *buffer, size_t size)
+{
+    buffer->start += size;
+    if (buffer->start == buffer->end && buffer->data != NULL) {
+        pool_put(&server.blocks, buffer->data);
+        *buffer = (struct buffer){0};
+    }
+}
+
+static void
+buffer_append(struct buffer *buffer, const char *text, size_t size)
+{
+    assert(size <= buffer_room(buffer));
+    memcpy(buffer->data + buffer->end, text, size);
+    buffer->end += size;
+}
+
+static void
+buffer_append_string(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+static void
+buffer_append_number(struct buffer *buffer, uint64_t number)
+{
+    char digits[20]; /* of 2^64 - 1 */
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    buffer_append(buffer, digits + at, sizeof(digits) - at);
+}
+
+/* ---- source -------------------------------------------------------------------------------- */
+
+/* Watches the source for these events; 0 takes it out of the set, since a hangup is reported even
+ * where nothing is asked for, epoll_ctl(2), and would spin. False, with errno, on failure. */
+static bool
+source_watch(struct source *source, uint32_t events)
+{
+    /* This event is what registers one source: the kernel hands the pointer back in the array of
+     * events that loop_turn() receives, where each is what happened. It is zeroed here, each time,
+     * so that nothing of another registration is left in its union. */
+    struct epoll_event event = {.events = events, .data.ptr = source};
+    int operation = EPOLL_CTL_MOD;
+
+    if (events == source->events)
+        return true;
+    if (events == 0)
+        operation = EPOLL_CTL_DEL;
+    else if (source->events == 0)
+        operation = EPOLL_CTL_ADD;
+    if (epoll_ctl(server.epoll_fd, operation, source->fd, &event) < 0)
+        return false;
+    source->events = events;
+    return true;
+}
+
+static void
+source_close(struct source *source)
+{
+    if (source->fd < 0)
+        return;
+    source_watch(source, 0);
+    close(source->fd);
+    source->fd = -1;
+}
+
+/* ---- stream -------------------------------------------------------------------------------- */
+
+/* Whether epoll takes it. What it refuses with EPERM, epoll_ctl(2), is always ready. */
+static bool
+stream_pollable(int fd)
+{
+    struct source probe = {.fd = fd};
+
+    if (!source_watch(&probe, EPOLLIN))
+        return errno != EPERM;
+    source_watch(&probe, 0);
+    return true;
+}
+
+/* Whether opening it anew gives the same pipe or terminal. A pseudo-terminal's master side does
+ * not: that makes another terminal, ptmx(4). */
+static bool
+stream_reopens(int fd, const struct stat *status)
+{
+    char name[32];
+
+    return S_ISFIFO(status->st_mode) || (isatty(fd) && ptsname_r(fd, name, sizeof(name)) != 0);
+}
+
+/*
+ * Sets up a stream on fd, for O_RDONLY or O_WRONLY. False, with errno, if it cannot be used so.
+ * The epoll set gets the descriptor that we were given, not the one that we open: a FIFO that is
+ * opened anew after its last writer has gone would not report that it has.
+ */
+static bool
+stream_open(struct stream *stream, int fd, int mode)
+{
+    struct stat status;
+    char path[32];
+    int flags = fcntl(fd, F_GETFL);
+
+    *stream = (struct stream){.source.fd = fd, .fd = fd};
+    if (flags < 0 || fstat(fd, &status) < 0)
+        return false;
+    if ((flags & O_ACCMODE) != mode && (flags & O_ACCMODE) != O_RDWR) {
+        errno = EBADF;
+        return false;
+    }
+    if (S_ISSOCK(status.st_mode)) {
+        stream->kind = STREAM_SOCKET;
+    } else if (!stream_pollable(fd)) {
+        stream->kind = STREAM_FILE;
+    } else {
+        stream->kind = STREAM_SHARED;
+        if (stream_reopens(fd, &status)) {
+            snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+            stream->fd = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        }
+        if (stream->fd >= 0 && stream->fd != fd)
+            stream->kind = STREAM_OWN;
+        else
+            stream->fd = fd;
+    }
+    return true;
+}
+
+/* The descriptor that we were given stays open: it is not ours to close. */
+static void
+stream_close(struct stream *stream)
+{
+    source_watch(&stream->source, 0);
+    if (stream->fd != stream->source.fd)
+        close(stream->fd);
+    stream->fd = -1;
+}
+
+/* Whether a stream that is shared can be used right now; the others say so themselves. */
+static bool
+stream_can(const struct stream *stream, short events)
+{
+    struct pollfd one = {.fd = stream->fd, .events = events};
+
+    if (stream->kind != STREAM_SHARED || poll(&one, 1, 0) > 0)
+        return true;
+    errno = EAGAIN;
+    return false;
+}
+
+/* As read(2), and never blocks: EAGAIN. */
+static ssize_t
+stream_read(struct stream *stream, void *data, size_t size)
+{
+    if (!stream_can(stream, POLLIN))
+        return -1;
+    if (stream->kind == STREAM_SOCKET)
+        return recv(stream->fd, data, size, MSG_DONTWAIT);
+    return read(stream->fd, data, size);
+}
+
+/* As write(2), and never blocks: EAGAIN. */
+static ssize_t
+stream_write(struct stream *stream, const void *data, size_t size)
+{
+    if (!stream_can(stream, POLLOUT))
+        return -1;
+    if (stream->kind == STREAM_SOCKET)
+        return send(stream->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (stream->kind == STREAM_SHARED && size > SHARED_WRITE_MAX)
+        size = SHARED_WRITE_MAX;
+    return write(stream->fd, data, size);
+}
+
+/* ---- log ----------------------------------------------------------------------------------- */
+
+/* Copies text with each byte that is not printable ASCII shown as \xNN; out is always ended with
+ * a 0, and what does not fit is left out. */
+static void
+escape(char *out, size_t out_size, const char *text, size_t size)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t used = 0;
+
+    for (size_t i = 0; i < size && used + 5 <= out_size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte >= ' ' && byte <= '~') {
+            out[used++] = (char)byte;
+        } else {
+            out[used++] = '\\';
+            out[used++] = 'x';
+            out[used++] = hex[byte >> 4];
+            out[used++] = hex[byte & 15];
+        }
+    }
+    out[used] = '\0';
+}
+
+/* Writes "server: " and the message to standard error, if that takes it at once. */
+__attribute__((format(printf, 1, 2))) static void
+log_line(const char *format, ...)
+{
+    char message[PATH_MAX + 128], shown[PATH_MAX + 128], line[sizeof(shown) + 16];
+    /* A prompt is overwritten by the line, and shown again by the client's next turn. */
+    const char *start = server.client.prompted ? "\r" : "";
+    va_list args;
+
+    va_start(args, format);
+    int size = vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    if (size < 0)
+        size = 0;
+    if ((size_t)size >= sizeof(message))
+        size = sizeof(message) - 1;
+    escape(shown, sizeof(shown), message, (size_t)size);
+    size = snprintf(line, sizeof(line), "%sserver: %s\n", start, shown);
+    server.client.prompted = false;
+    if (stream_write(&server.log, line, (size_t)size) != size)
+        server.log_dropped++;
+}
+
+/* ---- deadline ------------------------------------------------------------------------------ */
+
+static int64_t
+clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock, clock_gettime(2) */
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void
+deadline_start(struct deadline *deadline, enum deadline_kind kind)
+{
+    list_remove(&deadline->link);
+    deadline->at_ns = server.now_ns + server.deadlines[kind].timeout_ns;
+    list_append(&server.deadlines[kind].queue, &deadline->link);
+}
+
+static void
+deadline_stop(struct deadline *deadline)
+{
+    list_remove(&deadline->link);
+}
+
+/* The earliest deadline of a kind if it is over, or NULL. */
+static struct deadline *
+deadline_over(enum deadline_kind kind)
+{
+    struct list *queue = &server.deadlines[kind].queue;
+    struct deadline *first = container_of(queue->next, struct deadline, link);
+
+    return list_empty(queue) || first->at_ns > server.now_ns ? NULL : first;
+}
+
+/* Arms the timerfd for the earliest deadline, or disarms it when there is none: an idle server is
+ * not woken. One that is armed too early is left so: it costs one look at the clock. */
+static void
+deadlines_arm(void)
+{
+    struct itimerspec at = {0};
+    int64_t earliest_ns = 0;
+
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+        struct list *queue = &server.deadlines[kind].queue;
+        if (list_empty(queue))
+            continue;
+        int64_t at_ns = container_of(queue->next, struct deadline, link)->at_ns;
+        if (earliest_ns == 0 || at_ns < earliest_ns)
+            earliest_ns = at_ns;
+    }
+    if (earliest_ns == server.timer_at_ns ||
+        (earliest_ns != 0 && server.timer_at_ns != 0 && server.timer_at_ns < earliest_ns))
+        return;
+    at.it_value.tv_sec = (time_t)(earliest_ns / NS_PER_S);
+    at.it_value.tv_nsec = (long)(earliest_ns % NS_PER_S);
+    if (timerfd_settime(server.timer.fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+        log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
+    else
+        server.timer_at_ns = earliest_ns;
+}
+
+/* ---- client: what the requests need of it ---------------------------------------------------- */
+
+/* Has the client looked at in this turn. */
+static void
+client_wake(struct client *client)
+{
+    if (list_empty(&client->runnable))
+        list_append(&server.runnable, &client->runnable);
+}
+
+/* ---- request and call ---------------------------------------------------------------------- */
+
+/* A reply to come, behind the client's earlier ones. NULL: no memory. */
+static struct request *
+request_new(struct client *client)
+{
+    struct request *request = pool_get(&server.requests);
+
+    if (request == NULL)
+        return NULL;
+    *request = (struct request){.client = client};
+    list_init(&request->calls);
+    list_append(&client->requests, &request->link);
+    server.commands++;
+    return request;
+}
+
+static void
+request_free(struct request *request)
+{
+    list_remove(&request->link);
+    if (request->text != NULL && request->text != server.help)
+        pool_put(&server.texts, (char *)request->text);
+    pool_put(&server.requests, request);
+}
+
+/* The next line of the request; NULL request: nobody's. NULL: no memory. */
+static struct call *
+call_new(struct request *request, struct driver *driver, pid_t pid, enum proto_type type)
+{
+    struct call *call = pool_get(&server.calls);
+
+    if (call == NULL)
+        return NULL;
+    *call = (struct call){.request = request, .driver = driver, .pid = pid, .type = type};
+    list_init(&call->of_request);
+    list_init(&call->of_driver);
+    list_init(&call->deadline.link);
+    if (request != NULL) {
+        list_append(&request->calls, &call->of_request);
+        request->client->owed++;
+    }
+    return call;
+}
+
+static void
+call_free(struct call *call)
+{
+    list_remove(&call->of_request);
+    list_remove(&call->of_driver);
+    deadline_stop(&call->deadline);
+    if (call->request != NULL)
+        call->request->client->owed--;
+    pool_put(&server.calls, call);
+}
+
+/* The call has its outcome: the client can have the line. */
+static void
+call_end(struct call *call, enum call_outcome outcome)
+{
+    list_remove(&call->of_driver);
+    deadline_stop(&call->deadline);
+    call->driver = NULL;
+    call->outcome = outcome;
+    if (call->request == NULL)
+        call_free(call);
+    else
+        client_wake(call->request->client);
+}
+
+/* ---- driver -------------------------------------------------------------------------------- */
+
+static void
+driver_set_state(struct driver *driver, enum driver_state state)
+{
+    server.counts[driver->state]--;
+    server.counts[state]++;
+    driver->state = state;
+}
+
+static struct driver **
+driver_chain(pid_t pid)
+{
+    return &server.by_pid[(size_t)pid & (server.by_pid_size - 1)];
+}
+
+/* The one way from a pid to a driver; NULL if no driver that is not yet reaped has it. */
+static struct driver *
+driver_find(pid_t pid)
+{
+    struct driver *driver = *driver_chain(pid);
+
+    while (driver != NULL && driver->pid != pid)
+        driver = driver->next_hash;
+    return driver;
+}
+
+/* Doubles the table when there are as many drivers as chains. Pids are handed out in sequence, so
+ * their low bits spread well. Without memory the chains get longer, nothing else. */
+static void
+driver_table_grow(void)
+{
+    unsigned drivers = server.counts[DRIVER_STARTING] + server.counts[DRIVER_READY] +
+                       server.counts[DRIVER_STOPPING];
+    struct driver **old = server.by_pid;
+    size_t old_size = server.by_pid_size;
+
+    if (drivers < old_size)
+        return;
+    struct driver **table = calloc(old_size * 2, sizeof(*table));
+    if (table == NULL)
+        return;
+    server.by_pid = table;
+    server.by_pid_size = old_size * 2;
+    for (size_t i = 0; i < old_size; i++) {
+        while (old[i] != NULL) {
+            struct driver *driver = old[i];
+            old[i] = driver->next_hash;
+            driver->next_hash = *driver_chain(driver->pid);
+            *driver_chain(driver->pid) = driver;
+        }
+    }
+    free(old);
+}
+
+static void
+driver_table_remove(struct driver *driver)
+{
+    struct driver **at = driver_chain(driver->pid);
+
+    while (*at != driver)
+        at = &(*at)->next_hash;
+    *at = driver->next_hash;
+}
+
+/* Has what waits for the driver sent at the end of this turn. */
+static void
+driver_send_later(struct driver *driver)
+{
+    if (driver->source.fd >= 0 && list_empty(&driver->unsent))
+        list_append(&server.unsent, &driver->unsent);
+}
+
+/* Not after it was reaped: the pid may be somebody else's by then. */
+static void
+driver_kill(struct driver *driver)
+{
+    if (!driver->reaped && kill(driver->pid, SIGKILL) < 0)
+        log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
+}
+
+/* Unlists a driver that is to end; DEADLINE_EXIT sees to it that it does. */
+static void
+driver_unlist(struct driver *driver)
+{
+    if (driver->state == DRIVER_STOPPING)
+        return;
+    driver_set_state(driver, DRIVER_STOPPING);
+    deadline_start(&driver->deadline, DEADLINE_EXIT);
+}
+
+/* Tells a driver to exit, behind all that it was asked before. */
+static void
+driver_dismiss(struct driver *driver)
+{
+    driver_unlist(driver);
+    driver->exit_wanted = true;
+    driver_send_later(driver);
+}
+
+/* Clients that were held back for room in its queue look again. */
+static void
+driver_release(struct driver *driver)
+{
+    while (!list_empty(&driver->held)) {
+        struct client *client = container_of(driver->held.next, struct client, held);
+        list_remove(&client->held);
+        client_wake(client);
+    }
+}
+
+/* A driver that does what it must not: it is killed, and its end comes as any other. */
+__attribute__((format(printf, 2, 3))) static void
+driver_condemn(struct driver *driver, const char *format, ...)
+{
+    char why[128];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    log_line("driver %d: %s: killed", driver->pid, why);
+    source_close(&driver->source);
+    driver_unlist(driver);
+    driver_release(driver);
+    driver_kill(driver);
+}
+
+static void
+driver_condemn_malformed(struct driver *driver, const char *what, unsigned value)
+{
+    driver->malformed = true;
+    driver_condemn(driver, "%s %u", what, value);
+}
+
+/* A list is not kept waiting for a driver that reads nothing: its calls that are not even in the
+ * socket end with those that are. */
+static void
+driver_unqueue_lists(struct driver *driver)
+{
+    struct list *next;
+
+    for (struct list *link = driver->queued.next; link != &driver->queued; link = next) {
+        struct call *call = container_of(link, struct call, of_driver);
+        next = link->next;
+        if (call->request != NULL && call->request->listing) {
+            driver->queued_count--;
+            call_end(call, CALL_TIMEOUT);
+        }
+    }
+}
+
+/* Queues a call for the driver. */
+static void
+driver_call(struct driver *driver, struct call *call)
+{
+    list_append(&driver->queued, &call->of_driver);
+    driver->queued_count++;
+    driver_send_later(driver);
+}
+
+/* Takes back a task whose answer did not come in time: the client was told that it does not run.
+ * The driver finds this behind the TASK, whenever it reads again. */
+static void
+driver_revoke(struct driver *driver, uint32_t task_id)
+{
+    if (driver->source.fd < 0)
+        return;
+    struct call *call = call_new(NULL, driver, driver->pid, PROTO_CANCEL);
+    if (call == NULL) {
+        driver_condemn(driver, "no memory to take back its task");
+        return;
+    }
+    call->cancelled_id = task_id;
+    driver_call(driver, call);
+}
+
+static void
+driver_not_responding(struct driver *driver)
+{
+    if (driver->unresponsive)
+        return;
+    driver->unresponsive = true;
+    if (driver->state == DRIVER_READY)
+        log_line("driver %d is not responding", driver->pid);
+    driver_unqueue_lists(driver);
+}
+
+/* ---- driver: what it says ------------------------------------------------------------------ */
+
+static void
+driver_hello(struct driver *driver, const struct proto_frame *frame)
+{
+    if (driver->said_hello) {
+        driver_condemn_malformed(driver, "a second HELLO, for pid", frame->hello.pid);
+        return;
+    }
+    if (frame->hello.pid != (uint32_t)driver->pid) {
+        driver_condemn_malformed(driver, "a HELLO of pid", frame->hello.pid);
+        return;
+    }
+    driver->said_hello = true;
+    if (driver->state != DRIVER_STARTING)
+        return; /* it was told to exit meanwhile */
+    deadline_stop(&driver->deadline);
+    driver_set_state(driver, DRIVER_READY);
+    server.created++;
+    if (server.verbose)
+        log_line("driver %d started", driver->pid);
+    struct call *birth = driver->birth;
+    driver->birth = NULL;
+    birth->request->starting--;
+    call_end(birth, CALL_STATE);
+}
+
+static void
+driver_task_started(struct driver *driver, const struct call *call)
+{
+    server.tasks++;
+    if (server.verbose)
+        log_line("driver %d task of %" PRIu64 ".%03u s started", driver->pid,
+                 call->duration_ms / 1000, (unsigned)(call->duration_ms % 1000));
+}
+
+/* Whether that can be the answer to that call. */
+static bool
+answer_fits(const struct call *call, const struct proto_state *state)
+{
+    switch (call->type) {
+    case PROTO_TASK:
+        return state->busy && state->refusal != PROTO_REFUSED_FREE;
+    case PROTO_CANCEL:
+        return state->refusal == PROTO_OK ? !state->busy : state->refusal == PROTO_REFUSED_FREE;
+    default:
+        return state->refusal == PROTO_OK;
+    }
+}
+
+/* The answer to a request: the next one in order, or it is not an answer. */
+static void
+driver_answered(struct driver *driver, const struct proto_frame *frame)
+{
+    struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
+
+    if (driver->answered_id == driver->sent_id || frame->header.id != driver->answered_id + 1) {
+        driver_condemn_malformed(driver, "an answer to no request, id", frame->header.id);
+        return;
+    }
+    driver->answered_id++;
+    driver->busy = frame->state.busy;
+    if (list_empty(&driver->in_flight) || call->id != frame->header.id)
+        return; /* too late: the call has timed out */
+    if (!answer_fits(call, &frame->state)) {
+        driver_condemn_malformed(driver, "an answer that does not fit request", call->id);
+        return;
+    }
+    call->refusal = (enum proto_refusal)frame->state.refusal;
+    call->remaining_ms = frame->state.remaining_ms;
+    if (call->type == PROTO_TASK && call->refusal == PROTO_OK)
+        driver_task_started(driver, call);
+    call_end(call, CALL_STATE);
+}
+
+static void
+driver_task_ended(struct driver *driver, const struct proto_frame *frame)
+{
+    bool done = frame->end.outcome == PROTO_DONE;
+
+    if (!driver->busy) {
+        driver_condemn_malformed(driver, "the end of no task, id", frame->header.id);
+        return;
+    }
+    driver->busy = false;
+    server.tasks_done += done;
+    server.cancelled_at_stop += !done && server.stopping;
+    if (server.verbose)
+        log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
+}
+
+static void
+driver_said(struct driver *driver, const struct proto_frame *frame)
+{
+    if (driver->unresponsive) {
+        driver->unresponsive = false;
+        if (driver->state == DRIVER_READY)
+            log_line("driver %d responds again", driver->pid);
+    }
+    if (frame->header.type == PROTO_HELLO)
+        driver_hello(driver, frame);
+    else if (!driver->said_hello)
+        driver_condemn_malformed(driver, "no HELLO but a frame of type", frame->header.type);
+    else if (frame->header.type == PROTO_STATE)
+        driver_answered(driver, frame);
+    else
+        driver_task_ended(driver, frame);
+}
+
+static void
+driver_condemn_frame(struct driver *driver, enum proto_verdict verdict,
+                     const struct proto_header *header)
+{
+    switch (verdict) {
+    case PROTO_BAD_VERSION:
+        driver_condemn_malformed(driver, "bad frame version", header->version);
+        break;
+    case PROTO_BAD_TYPE:
+        driver_condemn_malformed(driver, "bad frame type", header->type);
+        break;
+    case PROTO_BAD_LENGTH:
+        driver_condemn_malformed(driver, "bad frame length", header->length);
+        break;
+    default:
+        driver_condemn_malformed(driver, "bad body in a frame of type", header->type);
+        break;
+    }
+}
+
+/* Takes the frames that are whole; keeps the rest, less than a frame, in the driver. */
+static void
+driver_parse(struct driver *driver, const unsigned char *data, size_t size)
+{
+    struct proto_frame frame;
+    enum proto_verdict verdict;
+    size_t done = 0;
+
+    while ((verdict = proto_decode(PROTO_FROM_DRIVER, data + done, size - done, &frame)) ==
+           PROTO_COMPLETE) {
+        done += proto_size(&frame);
+        driver_said(driver, &frame);
+        if (driver->source.fd < 0)
+            return; /* condemned for what it said */
+    }
+    if (verdict != PROTO_INCOMPLETE) {
+        driver_condemn_frame(driver, verdict, &frame.header);
+        return;
+    }
+    driver->in_size = (uint8_t)(size - done);
+    memcpy(driver->in, data + done, driver->in_size);
+}
+
+/* Its end of the socket is closed. It is about to exit, or else has to. */
+static void
+driver_hangup(struct driver *driver)
+{
+    source_close(&driver->source);
+    driver_unlist(driver);
+    driver_release(driver);
+}
+
+/* Reads once from the driver and handles what came. Returns false when there is nothing more. */
+static bool
+driver_receive(struct driver *driver)
+{
+    if (driver->source.fd < 0)
+        return false;
+    memcpy(server.scratch, driver->in, driver->in_size);
+    ssize_t n = recv(driver->source.fd, server.scratch + driver->in_size,
+                     sizeof(server.scratch) - driver->in_size, 0);
+    if (n > 0) {
+        driver_parse(driver, server.scratch, driver->in_size + (size_t)n);
+        return true;
+    }
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n < 0 && errno != ECONNRESET) /* ECONNRESET: it closed without reading all, unix(7) */
+        driver_condemn(driver, "cannot receive: %s", strerror(errno));
+    else
+        driver_hangup(driver);
+    return false;
+}
+
+/* ---- driver: what it is told --------------------------------------------------------------- */
+
+static struct proto_frame
+call_frame(const struct call *call, uint32_t id)
+{
+    struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
+
+    if (call->type == PROTO_TASK)
+        frame.task.duration_ms = call->duration_ms;
+    else if (call->type == PROTO_CANCEL)
+        frame.cancel.task_id = call->cancelled_id;
+    return frame;
+}
+
+/* Puts the frames to be sent into data, the rest of the last one first. Returns their size. */
+static size_t
+driver_frames(const struct driver *driver, unsigned char *data, size_t room)
+{
+    size_t size = driver->out_size;
+    uint32_t id = driver->sent_id;
+
+    memcpy(data, driver->out, size);
+    for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
+        if (room - size < 2 * PROTO_FRAME_MAX)
+            return size;
+        struct proto_frame frame = call_frame(container_of(link, struct call, of_driver), ++id);
+        memcpy(data + size, &frame, proto_size(&frame));
+        size += proto_size(&frame);
+    }
+    if (driver->exit_wanted && !driver->exit_sent) {
+        struct proto_header header = proto_header(PROTO_FROM_SERVER, PROTO_EXIT, 0);
+        memcpy(data + size, &header, sizeof(header));
+        size += sizeof(header);
+    }
+    return size;
+}
+
+/* The call is with the driver: from now on its time runs. A task that is taken back has no
+ * deadline, since nobody waits for it. */
+static void
+call_handed_over(struct driver *driver, struct call *call)
+{
+    list_remove(&call->of_driver);
+    list_append(&driver->in_flight, &call->of_driver);
+    driver->queued_count--;
+    call->id = ++driver->sent_id;
+    if (call->request != NULL)
+        deadline_start(&call->deadline, DEADLINE_REPLY);
+}
+
+/* Accounts for the first sent bytes of what driver_frames() made. A frame of which a part was sent
+ * counts as sent: its rest is kept, and goes first the next time. */
+static void
+driver_sent(struct driver *driver, const unsigned char *data, size_t sent)
+{
+    size_t at = driver->out_size; /* where the next frame begins */
+    size_t size;
+
+    while (at < sent && !list_empty(&driver->queued)) {
+        struct call *call = container_of(driver->queued.next, struct call, of_driver);
+        struct proto_frame frame = call_frame(call, 0);
+        at += proto_size(&frame);
+        call_handed_over(driver, call);
+    }
+    if (at < sent) {
+        at += sizeof(struct proto_header);
+        driver->exit_sent = true;
+    }
+    size = at > sent ? at - sent : 0;
+    memmove(driver->out, data + sent, size);
+    driver->out_size = (uint8_t)size;
+}
+
+/* Sends as much as the socket takes; the rest waits for EPOLLOUT. */
+static void
+driver_flush(struct driver *driver)
+{
+    bool full = false;
+    size_t size;
+
+    list_remove(&driver->unsent);
+    if (driver->source.fd < 0)
+        return;
+    while (!full && (size = driver_frames(driver, server.scratch, sizeof(server.scratch))) > 0) {
+        ssize_t sent = send(driver->source.fd, server.scratch, size, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            driver_sent(driver, server.scratch, (size_t)sent);
+        } else if (errno == EAGAIN) {
+            full = true;
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            return; /* its end is closed: reading will tell */
+        } else if (errno != EINTR) {
+            driver_condemn(driver, "cannot send: %s", strerror(errno));
+            return;
+        }
+    }
+    if (!source_watch(&driver->source, full ? EPOLLIN | EPOLLOUT : EPOLLIN)) {
+        driver_condemn(driver, "cannot watch it: %s", strerror(errno));
+        return;
+    }
+    if (driver->queued_count < DRIVER_QUEUE_MAX)
+        driver_release(driver);
+}
+
+static void
+driver_ready(struct source *source, uint32_t events)
+{
+    struct driver *driver = container_of(source, struct driver, source);
+
+    if (events & EPOLLOUT)
+        driver_send_later(driver);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        driver_receive(driver);
+}
+
+/* ---- driver: its start --------------------------------------------------------------------- */
+
+/* What a child needs to become a driver, and why it could not. */
+struct spawn {
+    int socket; /* its end of the pair */
+    int error;
+};
+
+/*
+ * Runs in the child, on a stack of its own but in the server's memory, while the server waits for
+ * the exec (CLONE_VM, CLONE_VFORK): it may make system calls and write to *spawn, nothing else.
+ * The signal mask it was born with, all but faults blocked, is what the driver starts with.
+ */
+static int
+spawn_child(void *argument)
+{
+    struct spawn *spawn = argument;
+    char *argv[] = {server.driver_path, NULL};
+
+    /* Until the driver has its own way to learn of our death: die with us. The parent's pid is
+     * checked after, for a death before. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != server.pid || setpgid(0, 0) < 0)
+        goto failed;
+    /* dup2() clears close-on-exec in the copy, but does nothing for a descriptor onto itself. */
+    if (dup2(server.null_fd, STDIN_FILENO) < 0 || dup2(server.null_fd, STDOUT_FILENO) < 0)
+        goto failed;
+    if (spawn->socket == PROTO_FD ? fcntl(PROTO_FD, F_SETFD, 0) < 0
+                                  : dup2(spawn->socket, PROTO_FD) < 0)
+        goto failed;
+    if (setrlimit(RLIMIT_NOFILE, &server.nofile) < 0)
+        goto failed;
+    execve(server.driver_path, argv, environ);
+failed:
+    spawn->error = errno;
+    return 127;
+}
+
+/* Starts the process. Returns its pid, or -1 with errno. */
+static pid_t
+spawn_process(int socket)
+{
+    /* Free again when clone() returns, since that is after the exec. */
+    static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE];
+    struct spawn spawn = {.socket = socket};
+
+    pid_t pid = clone(spawn_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &spawn);
+    if (pid < 0 || spawn.error == 0)
+        return pid;
+    /* The child is dead, and is reaped as any stranger is. */
+    log_line("cannot run %s: %s", server.driver_path, strerror(spawn.error));
+    errno = spawn.error;
+    return -1;
+}
+
+/* Starts a driver; birth gets its outcome once it has said HELLO. Returns NULL with errno. */
+static struct driver *
+driver_new(struct call *birth)
+{
+    int pair[2];
+    struct driver *driver = calloc(1, sizeof(*driver));
+
+    if (driver == NULL)
+        return NULL;
+    list_init(&driver->unsent);
+    list_init(&driver->queued);
+    list_init(&driver->in_flight);
+    list_init(&driver->held);
+    list_init(&driver->deadline.link);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        goto no_pair;
+    driver->source = (struct source){.fd = pair[0], .ready = driver_ready};
+    if (!source_watch(&driver->source, EPOLLIN))
+        goto no_watch;
+    driver->pid = spawn_process(pair[1]);
+    if (driver->pid < 0)
+        goto no_watch;
+    close(pair[1]); /* the driver has its copy; ours would hide the end of the conversation */
+    driver_table_grow();
+    driver->next_hash = *driver_chain(driver->pid);
+    *driver_chain(driver->pid) = driver;
+    list_append(&server.drivers, &driver->by_age);
+    server.counts[DRIVER_STARTING]++;
+    deadline_start(&driver->deadline, DEADLINE_START);
+    driver->birth = birth;
+    birth->driver = driver;
+    birth->pid = driver->pid;
+    return driver;
+
+no_watch:;
+    int error = errno;
+    source_close(&driver->source);
+    close(pair[1]);
+    errno = error;
+no_pair:
+    free(driver);
+    return NULL;
+}
+
+/* ---- driver: its end ----------------------------------------------------------------------- */
+
+/* "killed by signal 9", "exited with status 3" */
+static const char *
+status_text(int status)
+{
+    static char text[32];
+
+    if (WIFSIGNALED(status))
+        snprintf(text, sizeof(text), "killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(text, sizeof(text), "exited with status %d", WEXITSTATUS(status));
+    return text;
+}
+
+static void
+driver_end_birth(struct driver *driver, int status)
+{
+    struct call *birth = driver->birth;
+
+    if (birth == NULL)
+        return;
+    driver->birth = NULL;
+    birth->request->starting--;
+    birth->status = status;
+    if (server.stopping)
+        call_end(birth, CALL_STOPPING);
+    else if (driver->malformed)
+        call_end(birth, CALL_MALFORMED);
+    else
+        call_end(birth, driver->late ? CALL_LATE_BORN : CALL_DEAD_BORN);
+}
+
+static void
+calls_end_died(struct list *calls, int status)
+{
+    while (!list_empty(calls)) {
+        struct call *call = container_of(calls->next, struct call, of_driver);
+        call->status = status;
+        call_end(call, server.stopping ? CALL_STOPPING : CALL_DIED);
+    }
+}
+
+static void
+driver_log_end(const struct driver *driver, int status)
+{
+    bool failed = WIFEXITED(status) && WEXITSTATUS(status) != 0;
+
+    if (!driver->exit_wanted) {
+        server.died++;
+        log_line("driver %d died (%s)", driver->pid, status_text(status));
+    } else if (failed || server.verbose) {
+        log_line("driver %d ended (%s)", driver->pid, status_text(status));
+    }
+}
+
+/* The driver was reaped. All that it said is read, then its death is judged, then it is dropped. */
+static void
+driver_reaped(struct driver *driver, int status)
+{
+    driver->reaped = true;
+    while (driver_receive(driver))
+        ;
+    source_close(&driver->source);
+    driver_release(driver);
+    if (driver->busy && server.stopping)
+        server.cancelled_at_stop++;
+    driver_log_end(driver, status);
+    driver_end_birth(driver, status);
+    calls_end_died(&driver->in_flight, status);
+    calls_end_died(&driver->queued, status);
+    if (driver->death != NULL)
+        call_end(driver->death, CALL_DELETED);
+    deadline_stop(&driver->deadline);
+    list_remove(&driver->unsent);
+    driver_table_remove(driver);
+    driver_set_state(driver, DRIVER_GONE);
+    list_remove(&driver->by_age);
+    list_append(&server.dropped, &driver->by_age);
+}
+
+static void
+drivers_free_dropped(void)
+{
+    while (!list_empty(&server.dropped)) {
+        struct driver *driver = container_of(server.dropped.next, struct driver, by_age);
+        list_remove(&driver->by_age);
+        server.counts[DRIVER_GONE]--;
+        free(driver);
+    }
+}
+
+/* Reaps all that is dead: drivers, and strangers that we were given (as process 1, or by a program
+ * that became us by exec). One SIGCHLD may stand for many deaths, signal(7). */
+static void
+children_reap(void)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
+        struct driver *driver = pid > 0 ? driver_find(pid) : NULL;
+        if (driver != NULL)
+            driver_reaped(driver, status);
+    }
+}
+
+/* ---- stop ---------------------------------------------------------------------------------- */
+
+/*
+ * Begins to stop the server, or, if it has begun, ends what is left of it at once. All else
+ * follows from the state: no command is run any more, drivers exit or are killed after the grace,
+ * and the loop ends when the last is reaped and the last reply is written.
+ */
+static void
+server_stop(bool at_once)
+{
+    if (server.stopping || at_once) {
+        server.out_of_time = true;
+        for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next)
+            driver_kill(container_of(link, struct driver, by_age));
+    }
+    if (server.stopping)
+        return;
+    server.stopping = true;
+    deadline_start(&server.stop_deadline, DEADLINE_STOP);
+    for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        driver_dismiss(driver);
+        driver_release(driver);
+    }
+    client_wake(&server.client);
+}
+
+static void
+server_fail(const char *what, int error)
+{
+    log_line("%s: %s", what, strerror(error));
+    server.exit_status = EXIT_FAILURE;
+    if (!server.stopping)
+        server_stop(false);
+}
+
+/* ---- deadlines that are over --------------------------------------------------------------- */
+
+static void
+call_timed_out(struct call *call)
+{
+    struct driver *driver = call->driver;
+
+    /* The answer may be there, and unread because it was we who were stopped. */
+    if (driver_receive(driver))
+        return;
+    server.timeouts++;
+    driver_not_responding(driver);
+    if (call->type == PROTO_TASK)
+        driver_revoke(driver, call->id);
+    call_end(call, server.stopping ? CALL_STOPPING : CALL_TIMEOUT);
+}
+
+static void
+driver_start_timed_out(struct driver *driver)
+{
+    if (driver_receive(driver))
+        return;
+    driver->late = true;
+    driver_condemn(driver, "did not come up in %d s", START_TIMEOUT_S);
+}
+
+static void
+driver_exit_timed_out(struct driver *driver)
+{
+    deadline_stop(&driver->deadline);
+    log_line("driver %d %s did not exit: killed", driver->pid,
+             driver->exit_wanted ? "was told to exit and" : "closed its socket and");
+    driver_kill(driver);
+}
+
+/* What is over is ended, and with it its deadline; what answered at the last moment has ended its
+ * deadline itself. */
+static void
+timer_ready(struct source *source, uint32_t events)
+{
+    struct deadline *deadline;
+    uint64_t expirations;
+
+    (void)events;
+    if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+        return; /* armed anew since epoll reported it */
+    server.timer_at_ns = 0;
+    while ((deadline = deadline_over(DEADLINE_REPLY)) != NULL)
+        call_timed_out(container_of(deadline, struct call, deadline));
+    while ((deadline = deadline_over(DEADLINE_START)) != NULL)
+        driver_start_timed_out(container_of(deadline, struct driver, deadline));
+    while ((deadline = deadline_over(DEADLINE_EXIT)) != NULL)
+        driver_exit_timed_out(container_of(deadline, struct driver, deadline));
+    if ((deadline = deadline_over(DEADLINE_STOP)) != NULL) {
+        deadline_stop(deadline);
+        server.out_of_time = true;
+    }
+}
+
+/* ---- replies ------------------------------------------------------------------------------- */
+
+static void
+reply_state(struct buffer *out, const struct call *call, const char *who)
+{
+    buffer_append_string(out, who);
+    buffer_append_number(out, (uint64_t)call->pid);
+    if (call->remaining_ms == 0) {
+        buffer_append_string(out, " Available\n");
+        return;
+    }
+    buffer_append_string(out, " Busy ");
+    buffer_append_number(out, (call->remaining_ms + 999) / 1000);
+    buffer_append_string(out, "\n");
+}
+
+/* An Error line; rare, so printf is good enough. */
+__attribute__((format(printf, 2, 3))) static void
+reply_error(struct buffer *out, const char *format, ...)
+{
+    char text[TEXT_SIZE];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    server.errors++;
+    buffer_append_string(out, "Error: ");
+    buffer_append_string(out, text);
+    buffer_append_string(out, "\n");
+}
+
+/* One Driver line of a list; one that died meanwhile has none. Returns the number of lines. */
+static unsigned
+reply_listed(struct buffer *out, const struct call *call)
+{
+    if (call->outcome == CALL_STATE) {
+        reply_state(out, call, "Driver ");
+        return 1;
+    }
+    if (call->outcome == CALL_DIED)
+        return 0;
+    buffer_append_string(out, "Driver ");
+    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append_string(out, " Unresponsive\n");
+    return 1;
+}
+
+static void
+reply_refused(struct buffer *out, const struct call *call)
+{
+    server.errors++;
+    if (call->refusal == PROTO_REFUSED_BUSY) {
+        reply_state(out, call, "Error: driver ");
+        return;
+    }
+    buffer_append_string(out, "Error: driver ");
+    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append_string(out, " has no task\n");
+}
+
+/* Writes the line that the call's outcome makes. Returns whether it is a Driver line. */
+static bool
+reply_line(struct buffer *out, const struct call *call)
+{
+    switch (call->outcome) {
+    case CALL_PENDING:
+        break;
+    case CALL_STATE:
+        if (call->refusal != PROTO_OK) {
+            reply_refused(out, call);
+            return false;
+        }
+        reply_state(out, call, "Driver ");
+        return true;
+    case CALL_DELETED:
+        buffer_append_string(out, "Driver ");
+        buffer_append_number(out, (uint64_t)call->pid);
+        buffer_append_string(out, " Deleted\n");
+        return true;
+    case CALL_TIMEOUT:
+        reply_error(out, "driver %d is not responding", call->pid);
+        break;
+    case CALL_DIED:
+        reply_error(out, "driver %d died (%s)", call->pid, status_text(call->status));
+        break;
+    case CALL_NOT_BORN:
+        reply_error(out, "cannot create driver: %s", strerror(call->error));
+        break;
+    case CALL_DEAD_BORN:
+        reply_error(out, "cannot create driver: %d died (%s)", call->pid,
+                    status_text(call->status));
+        break;
+    case CALL_LATE_BORN:
+        reply_error(out, "cannot create driver: %d did not come up in %d s", call->pid,
+                    START_TIMEOUT_S);
+        break;
+    case CALL_MALFORMED:
+        reply_error(out, "cannot create driver: %d broke the protocol", call->pid);
+        break;
+    case CALL_STOPPING:
+        reply_error(out, "server is stopping");
+        break;
+    }
+    return false;
+}
+
+/* "2 drivers" */
+static void
+reply_count(struct buffer *out, unsigned count)
+{
+    buffer_append_number(out, count);
+    buffer_append_string(out, count == 1 ? " driver\n" : " drivers\n");
+}
+
+/* A create_driver closes early when a driver could not be created. */
+static bool
+request_complete(const struct request *request)
+{
+    return list_empty(&request->calls) && request->to_start == 0;
+}
+
+/* Writes what can be written of a request: its text, or the lines that are next in order and have
+ * their outcome. Returns true if nothing is left; sets client.output_full if room was lacking. */
+static bool
+request_write(struct request *request)
+{
+    struct client *client = request->client;
+    struct buffer *out = &client->output;
+
+    if (request->text != NULL) {
+        client->output_full = buffer_room(out) < request->text_size;
+        if (!client->output_full)
+            buffer_append(out, request->text, request->text_size);
+        return !client->output_full;
+    }
+    while (!list_empty(&request->calls)) {
+        struct call *call = container_of(request->calls.next, struct call, of_request);
+        if (call->outcome == CALL_PENDING)
+            return false;
+        client->output_full = buffer_room(out) < TEXT_SIZE;
+        if (client->output_full)
+            return false;
+        request->lines += request->listing ? reply_listed(out, call) : reply_line(out, call);
+        call_free(call);
+    }
+    client->output_full = buffer_room(out) < TEXT_SIZE;
+    if (client->output_full || !request_complete(request))
+        return false;
+    if (request->counted)
+        reply_count(out, request->lines);
+    return true;
+}
+
+/* Writes the replies that are next in order into the client's output. Returns whether there were
+ * any. */
+static bool
+client_reply(struct client *client)
+{
+    bool progress = false;
+
+    client->output_full = false;
+    while (!list_empty(&client->requests)) {
+        struct request *request = container_of(client->requests.next, struct request, link);
+        /* The first block of output; the others are there as long as something is in them. */
+        if (client->output.data == NULL && !buffer_prepare(&client->output))
+            return progress;
+        size_t before = client->output.end;
+        bool finished = request_write(request);
+        progress |= finished || client->output.end != before;
+        if (!finished)
+            break;
+        if (client->barrier == request)
+            client->barrier = NULL;
+        request_free(request);
+    }
+    buffer_consume(&client->output, 0); /* gives back a block that nothing was put into */
+    return progress;
+}
+
+/* ---- commands ------------------------------------------------------------------------------ */
+
+/* Answers a command with a text at once. */
+static enum verdict
+client_answer(struct client *client, const char *text, size_t size)
+{
+    struct request *request = request_new(client);
+
+    if (request == NULL)
+        return VERDICT_HOLD;
+    request->text = text;
+    request->text_size = size;
+    return VERDICT_DONE;
+}
+
+/* Answers a command with one formatted line. */
+__attribute__((format(printf, 2, 3))) static enum verdict
+client_answer_line(struct client *client, const char *format, ...)
+{
+    char *text = pool_get(&server.texts);
+    va_list args;
+
+    if (text == NULL)
+        return VERDICT_HOLD;
+    va_start(args, format);
+    int size = vsnprintf(text, TEXT_SIZE, format, args);
+    va_end(args);
+    assert(size > 0 && size < TEXT_SIZE);
+    if (client_answer(client, text, (size_t)size) == VERDICT_DONE)
+        return VERDICT_DONE;
+    pool_put(&server.texts, text);
+    return VERDICT_HOLD;
+}
+
+#define client_error(client, ...) \
+    (server.errors++, client_answer_line(client, "Error: " __VA_ARGS__))
+
+/* A word as an Error repeats it. */
+struct echo {
+    char text[4 * ECHO_MAX + 1];
+};
+
+static struct echo
+echo_word(const struct word *word)
+{
+    struct echo echo;
+
+    escape(echo.text, sizeof(echo.text), word->at, word->size < ECHO_MAX ? word->size : ECHO_MAX);
+    return echo;
+}
+
+/* Plain decimal digits. A number above max counts as max + 1. False: something else. */
+static bool
+digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value)
+{
+    *value = 0;
+    if (size == 0)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return false;
+        if (*value <= max)
+            *value = *value * 10 + (uint64_t)(at[i] - '0');
+    }
+    if (*value > max)
+        *value = max + 1;
+    return true;
+}
+
+/* "3", "0.25": above 0, at most PROTO_TASK_MAX_MS, at most three digits behind the point. */
+static bool
+seconds_parse(const char *at, size_t size, uint64_t *value_ms)
+{
+    const char *point = memchr(at, '.', size);
+    size_t whole = point != NULL ? (size_t)(point - at) : size;
+    size_t behind = point != NULL ? size - whole - 1 : 0;
+    uint64_t seconds, fraction = 0;
+
+    if (!digits_parse(at, whole, PROTO_TASK_MAX_MS / 1000, &seconds))
+        return false;
+    if (point != NULL && (behind > 3 || !digits_parse(point + 1, behind, 999, &fraction)))
+        return false;
+    for (; behind < 3; behind++)
+        fraction *= 10;
+    *value_ms = seconds * 1000 + fraction;
+    return *value_ms >= 1 && *value_ms <= PROTO_TASK_MAX_MS;
+}
+
+/* The listed driver that a word names. NULL: the client was answered, *verdict tells how. */
+static struct driver *
+command_driver(struct client *client, const struct word *word, enum verdict *verdict)
+{
+    uint64_t pid;
+
+    if (!digits_parse(word->at, word->size, INT_MAX - 1, &pid)) {
+        *verdict = client_error(client, "bad pid '%s'\n", echo_word(word).text);
+        return NULL;
+    }
+    struct driver *driver = driver_find((pid_t)pid);
+    if (driver == NULL || driver->state != DRIVER_READY) {
+        *verdict = client_error(client, "no driver %s\n", echo_word(word).text);
+        return NULL;
+    }
+    if (driver->queued_count >= DRIVER_QUEUE_MAX) {
+        list_append(&driver->held, &client->held);
+        *verdict = VERDICT_HOLD;
+        return NULL;
+    }
+    return driver;
+}
+
+/* A request of one call to one driver. NULL: no memory, the command is held. */
+static struct call *
+command_call(struct client *client, struct driver *driver, enum proto_type type)
+{
+    struct request *request = request_new(client);
+
+    if (request == NULL)
+        return NULL;
+    struct call *call = call_new(request, driver, driver->pid, type);
+    if (call == NULL)
+        request_free(request);
+    return call;
+}
+
+/* Asks the driver that the first word names. */
+static enum verdict
+command_ask(struct client *client, const struct word *args, enum proto_type type,
+            uint64_t duration_ms)
+{
+    enum verdict verdict = VERDICT_HOLD;
+    struct driver *driver = command_driver(client, &args[0], &verdict);
+
+    if (driver == NULL)
+        return verdict;
+    struct call *call = command_call(client, driver, type);
+    if (call == NULL)
+        return VERDICT_HOLD;
+    call->duration_ms = duration_ms;
+    driver_call(driver, call);
+    return VERDICT_DONE;
+}
+
+static enum verdict
+run_get_status(struct client *client, const struct word *args, unsigned count)
+{
+    (void)count;
+    return command_ask(client, args, PROTO_STATUS, 0);
+}
+
+static enum verdict
+run_cancel_task(struct client *client, const struct word *args, unsigned count)
+{
+    (void)count;
+    return command_ask(client, args, PROTO_CANCEL, 0);
+}
+
+static enum verdict
+run_send_task(struct client *client, const struct word *args, unsigned count)
+{
+    uint64_t duration_ms;
+
+    (void)count;
+    if (!seconds_parse(args[1].at, args[1].size, &duration_ms))
+        return client_error(client, "bad seconds '%s' (above 0, at most %" PRIu64 ")\n",
+                            echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
+    return command_ask(client, args, PROTO_TASK, duration_ms);
+}
+
+static enum verdict
+run_delete_driver(struct client *client, const struct word *args, unsigned count)
+{
+    enum verdict verdict = VERDICT_HOLD;
+    struct driver *driver = command_driver(client, &args[0], &verdict);
+
+    (void)count;
+    if (driver == NULL)
+        return verdict;
+    driver->death = command_call(client, driver, PROTO_EXIT);
+    if (driver->death == NULL)
+        return VERDICT_HOLD;
+    driver_dismiss(driver);
+    return VERDICT_DONE;
+}
+
+/* Asks all listed drivers. Without memory for all, none is asked. */
+static enum verdict
+run_get_drivers(struct client *client, const struct word *args, unsigned count)
+{
+    struct request *request = request_new(client);
+
+    (void)args;
+    (void)count;
+    if (request == NULL)
+        return VERDICT_HOLD;
+    request->counted = request->listing = true;
+    for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        if (driver->state == DRIVER_READY &&
+            call_new(request, driver, driver->pid, PROTO_STATUS) == NULL) {
+            while (!list_empty(&request->calls))
+                call_free(container_of(request->calls.next, struct call, of_request));
+            request_free(request);
+            return client_error(client, "cannot list drivers: %s\n", strerror(ENOMEM));
+        }
+    }
+    for (struct list *link = request->calls.next; link != &request->calls; link = link->next) {
+        struct call *call = container_of(link, struct call, of_request);
+        if (call->driver->unresponsive && !list_empty(&call->driver->queued))
+            call_end(call, CALL_TIMEOUT); /* its socket is full, and it does not read */
+        else
+            driver_call(call->driver, call);
+    }
+    client_wake(client);
+    return VERDICT_DONE;
+}
+
+static enum verdict
+run_create_driver(struct client *client, const struct word *args, unsigned count)
+{
+    uint64_t drivers = 1;
+
+    if (count > 0 && (!digits_parse(args[0].at, args[0].size, COUNT_MAX, &drivers) ||
+                      drivers == 0 || drivers > COUNT_MAX))
+        return client_error(client, "bad count '%s' (1 to %d)\n", echo_word(&args[0]).text,
+                            COUNT_MAX);
+    struct request *request = request_new(client);
+    if (request == NULL)
+        return VERDICT_HOLD;
+    request->counted = count > 0;
+    request->to_start = (unsigned)drivers;
+    client->barrier = request;
+    return VERDICT_DONE;
+}
+
+static int
+stats_text(char *text, size_t size)
+{
+    return snprintf(
+        text, size,
+        "Stats uptime=%" PRId64 " drivers=%u starting=%u stopping=%u created=%" PRIu64
+        " died=%" PRIu64 " commands=%" PRIu64 " errors=%" PRIu64 " tasks=%" PRIu64
+        " tasks_done=%" PRIu64 " timeouts=%" PRIu64 " log_dropped=%" PRIu64,
+        (server.now_ns - server.started_ns) / NS_PER_S, server.counts[DRIVER_READY],
+        server.counts[DRIVER_STARTING], server.counts[DRIVER_STOPPING], server.created, server.died,
+        server.commands, server.errors, server.tasks, server.tasks_done, server.timeouts,
+        server.log_dropped);
+}
+
+static enum verdict
+run_stats(struct client *client, const struct word *args, unsigned count)
+{
+    char text[TEXT_SIZE];
+
+    (void)args;
+    (void)count;
+    stats_text(text, sizeof(text));
+    return client_answer_line(client, "%s\n", text);
+}
+
+static enum verdict
+run_help(struct client *client, const struct word *args, unsigned count)
+{
+    (void)args;
+    (void)count;
+    return client_answer(client, server.help, server.help_size);
+}
+
+static enum verdict
+run_quit(struct client *client, const struct word *args, unsigned count)
+{
+    (void)args;
+    (void)count;
+    client->quit = true;
+    return VERDICT_DONE;
+}
+
+static enum verdict
+run_shutdown(struct client *client, const struct word *args, unsigned count)
+{
+    (void)client;
+    (void)args;
+    (void)count;
+    server_stop(false);
+    return VERDICT_DONE;
+}
+
+static const struct command commands[] = {
+    {"create_driver", "[COUNT]", 0, 1, run_create_driver, "start a driver, or COUNT of them"},
+    {"send_task", "PID SECONDS", 2, 2, run_send_task, "keep a driver busy that long (0.25, 3)"},
+    {"get_status", "PID", 1, 1, run_get_status, "ask a driver: Available or Busy"},
+    {"get_drivers", "", 0, 0, run_get_drivers, "ask all drivers, oldest first"},
+    {"cancel_task", "PID", 1, 1, run_cancel_task, "end a driver's task"},
+    {"delete_driver", "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
+    {"stats", "", 0, 0, run_stats, "show counters"},
+    {"help", "", 0, 0, run_help, "show this"},
+    {"quit", "", 0, 0, run_quit, "leave, after all replies"},
+    {"exit", "", 0, 0, run_quit, "the same"},
+    {"shutdown", "", 0, 0, run_shutdown, "stop the server"},
+};
+
+enum {
+    COMMANDS = sizeof(commands) / sizeof(commands[0]),
+};
+
+static void
+help_make(void)
+{
+    for (size_t i = 0; i <= COMMANDS; i++) {
+        char *at = server.help + server.help_size;
+        size_t room = sizeof(server.help) - server.help_size;
+        char usage[64];
+        int size;
+        if (i < COMMANDS) {
+            snprintf(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].args);
+            size = snprintf(at, room, "%-24s %s\n", usage, commands[i].help);
+        } else {
+            size = snprintf(at, room, "%d commands\n", COMMANDS);
+        }
+        server.help_size += (size_t)size;
+        assert(server.help_size < sizeof(server.help));
+    }
+}
+
+static const struct command *
+command_find(const struct word *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strlen(commands[i].name) == name->size &&
+            memcmp(commands[i].name, name->at, name->size) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Splits a line at blanks and tabs, into at most WORDS_MAX words; more are not looked at. */
+static unsigned
+line_split(const struct word *line, struct word words[WORDS_MAX])
+{
+    const char *at = line->at, *end = line->at + line->size;
+    unsigned count = 0;
+
+    while (count < WORDS_MAX) {
+        while (at < end && (*at == ' ' || *at == '\t'))
+            at++;
+        if (at == end)
+            break;
+        words[count].at = at;
+        while (at < end && *at != ' ' && *at != '\t')
+            at++;
+        words[count].size = (size_t)(at - words[count].at);
+        count++;
+    }
+    return count;
+}
+
+/* Runs a command line, which has neither newline nor carriage return any more. */
+static enum verdict
+command_run(struct client *client, const struct word *line)
+{
+    struct word words[WORDS_MAX];
+    unsigned count = line_split(line, words);
+
+    if (count == 0 || words[0].at[0] == '#')
+        return VERDICT_DONE;
+    if (server.stopping)
+        return client_error(client, "server is stopping\n");
+    const struct command *command = command_find(&words[0]);
+    if (command == NULL)
+        return client_error(client, "unknown command '%s' (try help)\n", echo_word(&words[0]).text);
+    if (count - 1 < command->min_args || count - 1 > command->max_args)
+        return client_error(client, "usage: %s%s%s\n", command->name,
+                            command->args[0] != '\0' ? " " : "", command->args);
+    return command->run(client, words + 1, count - 1);
+}
+
+/* ---- create_driver, as it goes on ---------------------------------------------------------- */
+
+/* Ends a driver that a create_driver had started behind one that failed: its client will not hear
+ * of it. */
+static void
+create_undo(struct request *request, struct call *call)
+{
+    struct driver *driver = driver_find(call->pid);
+
+    if (call->outcome == CALL_PENDING) {
+        driver->birth = NULL;
+        request->starting--;
+    }
+    if (driver != NULL)
+        driver_dismiss(driver);
+    call_free(call);
+}
+
+/* The first line that is an Error is the last: what was started behind it is ended again. */
+static void
+create_check(struct request *request)
+{
+    struct list *link = request->calls.next;
+
+    while (link != &request->calls) {
+        enum call_outcome outcome = container_of(link, struct call, of_request)->outcome;
+        link = link->next;
+        if (outcome == CALL_PENDING || outcome == CALL_STATE)
+            continue;
+        request->to_start = 0;
+        while (link != &request->calls) {
+            struct call *call = container_of(link, struct call, of_request);
+            link = link->next;
+            create_undo(request, call);
+        }
+    }
+}
+
+/* Starts some of the drivers that a create_driver has still to start. Returns whether it may go
+ * on at once. */
+static bool
+create_continue(struct request *request)
+{
+    create_check(request);
+    for (int i = 0; i < SPAWNS_PER_TURN && request->to_start > 0; i++) {
+        if (request->starting >= STARTING_MAX && !server.stopping)
+            return false;
+        struct call *call = call_new(request, NULL, 0, PROTO_HELLO);
+        if (call == NULL)
+            return false; /* when one of its earlier lines is written, there is memory again */
+        request->to_start--;
+        if (server.stopping) {
+            call_end(call, CALL_STOPPING);
+        } else if (driver_new(call) != NULL) {
+            request->starting++;
+            continue;
+        } else {
+            call->error = errno;
+            call_end(call, CALL_NOT_BORN);
+        }
+        request->to_start = 0;
+    }
+    return request->to_start > 0;
+}
+
+/* ---- client -------------------------------------------------------------------------------- */
+
+static void
+client_end_input(struct client *client)
+{
+    client->input_ended = true;
+    client_wake(client);
+}
+
+/*
+ * The terminal refused to be read. If that is because we are in its background, stop as the kernel
+ * would have stopped us, with our whole process group, had SIGTTIN not been blocked, termios(3):
+ * SIGTTIN takes its default action while it is let through. Where nobody could continue us (an
+ * orphaned process group, setpgid(2)) it does nothing, and that is the end of input, as is a
+ * terminal that was hung up. Having been continued shows as a pending SIGCONT; its turn will read
+ * again.
+ */
+static void
+client_terminal_refused(struct client *client)
+{
+    pid_t foreground = tcgetpgrp(client->in.fd);
+    sigset_t set;
+
+    if (foreground >= 0 && foreground != getpgrp()) {
+        sigemptyset(&set);
+        sigaddset(&set, SIGTTIN);
+        kill(0, SIGTTIN);
+        sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we are stopped */
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        if (sigpending(&set) == 0 && sigismember(&set, SIGCONT))
+            return;
+    }
+    client_end_input(client);
+}
+
+/* Reads once. */
+static void
+client_read(struct client *client)
+{
+    struct buffer *input = &client->input;
+
+    if (client->input_ended || !buffer_prepare(input))
+        return;
+    ssize_t n = stream_read(&client->in, input->data + input->end, buffer_room(input));
+    int error = errno;
+    if (n > 0)
+        input->end += (size_t)n;
+    buffer_consume(input, 0); /* gives the block back if nothing came */
+    if (n > 0) {
+        client->prompted = false;
+        client_wake(client);
+    } else if (n == 0 || error == ECONNRESET) {
+        client_end_input(client);
+    } else if (error == EIO && isatty(client->in.source.fd)) {
+        client_terminal_refused(client);
+    } else if (error != EAGAIN && error != EINTR) {
+        client_end_input(client);
+        server_fail("cannot read standard input", error);
+    }
+}
+
+static void
+client_in_ready(struct source *source, uint32_t events)
+{
+    (void)events;
+    client_read(container_of(source, struct client, in.source));
+}
+
+static void
+client_out_ready(struct source *source, uint32_t events)
+{
+    struct client *client = container_of(source, struct client, out.source);
+
+    (void)events;
+    if (!source_watch(source, 0))
+        server_fail("cannot watch standard output", errno);
+    client_wake(client);
+}
+
+enum line {
+    LINE_NONE,
+    LINE_WHOLE,
+    LINE_TOO_LONG,
+};
+
+/* Looks for the next line of the input. *size is how much of the input it takes; what it is, in
+ * *line, has no newline. */
+static enum line
+client_line(struct client *client, struct word *line, size_t *size)
+{
+    const struct buffer *input = &client->input;
+    size_t used = buffer_used(input);
+
+    if (used == 0)
+        return LINE_NONE;
+    const char *at = input->data + input->start;
+    const char *newline = memchr(at, '\n', used);
+    *size = newline != NULL ? (size_t)(newline - at) + 1 : used;
+    *line = (struct word){.at = at, .size = newline != NULL ? *size - 1 : used};
+    if (line->size >= LINE_MAX_SIZE || client->skipping_line)
+        return LINE_TOO_LONG;
+    if (newline == NULL && !client->input_ended)
+        return LINE_NONE;
+    if (line->size > 0 && line->at[line->size - 1] == '\r')
+        line->size--;
+    return LINE_WHOLE;
+}
+
+/* A line that is too long is dropped to its end, in whatever pieces it comes, and is answered when
+ * it is known to be too long. */
+static enum verdict
+client_skip_line(struct client *client, size_t size)
+{
+    bool whole = client->input.data[client->input.start + size - 1] == '\n';
+
+    if (!client->skipping_line &&
+        client_error(client, "line too long (limit %d bytes)\n", LINE_MAX_SIZE) == VERDICT_HOLD)
+        return VERDICT_HOLD;
+    client->skipping_line = !whole;
+    return VERDICT_DONE;
+}
+
+/* Whether the next command may be looked at. */
+static bool
+client_willing(const struct client *client)
+{
+    return !client->quit && client->barrier == NULL && list_empty(&client->held) &&
+           client->owed < CLIENT_OWED_MAX;
+}
+
+/* Runs the commands that are there. Returns whether there were any. */
+static bool
+client_execute(struct client *client)
+{
+    enum verdict verdict = VERDICT_DONE;
+    struct word line;
+    size_t size;
+    int taken = 0;
+
+    client->starved = false;
+    while (taken < CLIENT_OWED_MAX && client_willing(client)) {
+        enum line kind = client_line(client, &line, &size);
+        client->starved = kind == LINE_NONE;
+        if (kind == LINE_WHOLE)
+            verdict = command_run(client, &line);
+        else if (kind == LINE_TOO_LONG)
+            verdict = client_skip_line(client, size);
+        if (client->starved || verdict == VERDICT_HOLD)
+            break;
+        buffer_consume(&client->input, size);
+        taken++;
+    }
+    return taken > 0;
+}
+
+/* Writes the output. What cannot be written now waits for EPOLLOUT. */
+static void
+client_flush(struct client *client)
+{
+    struct buffer *out = &client->output;
+
+    while (buffer_used(out) > 0 && client->out.source.events == 0) {
+        ssize_t n = client->output_failed
+                        ? (ssize_t)buffer_used(out)
+                        : stream_write(&client->out, out->data + out->start, buffer_used(out));
+        if (n >= 0) {
+            buffer_consume(out, (size_t)n);
+        } else if (errno == EAGAIN) {
+            if (!source_watch(&client->out.source, EPOLLOUT)) {
+                client->output_failed = true;
+                server_fail("cannot watch standard output", errno);
+            }
+        } else if (errno != EINTR) {
+            client->output_failed = true;
+            server_fail("cannot write standard output", errno);
+        }
+    }
+    if (client->output_full && client->out.source.events == 0)
+        client_wake(client);
+}
+
+/* Nothing more is to be read from the client, run or written for it. */
+static bool
+client_finished(const struct client *client)
+{
+    return (client->input_ended || client->quit || server.stopping) &&
+           list_empty(&client->requests) && buffer_used(&client->output) == 0 &&
+           (client->quit || client->starved);
+}
+
+/* Shows a person that the next command is awaited. */
+static void
+client_prompt(struct client *client)
+{
+    if (!client->prompts || client->prompted || !client->starved || client->input_ended ||
+        server.stopping || !list_empty(&client->requests) || buffer_used(&client->output) > 0)
+        return;
+    client->prompted = stream_write(&client->out, "> ", 2) == 2;
+}
+
+/* What a client's turn is: replies out, commands in, as far as both go. */
+static void
+client_turn(struct client *client)
+{
+    bool progress = true;
+
+    list_remove(&client->runnable);
+    for (int i = 0; i < CLIENT_ROUNDS && progress; i++) {
+        progress = client_reply(client);
+        progress |= client_execute(client);
+        /* A file is always ready: it is read when its last line was taken. */
+        if (client->in.kind == STREAM_FILE && client->starved && !server.stopping)
+            client_read(client);
+    }
+    if (client->barrier != NULL)
+        progress |= create_continue(client->barrier);
+    if (progress)
+        client_wake(client);
+    client_flush(client);
+    client_prompt(client);
+    if (client_finished(client) && !server.stopping)
+        server_stop(false);
+    bool wanted = client->starved && !client->input_ended && !client->quit && !server.stopping;
+    if (client->in.kind != STREAM_FILE &&
+        !source_watch(&client->in.source, wanted ? EPOLLIN : 0)) {
+        client_end_input(client);
+        server_fail("cannot watch standard input", errno);
+    }
+}
+
+/* Sets up standard input and output as a client. Exits if they cannot be. */
+static void
+client_open(struct client *client)
+{
+    if (!stream_open(&client->in, STDIN_FILENO, O_RDONLY))
+        err(EXIT_FAILURE, "cannot read standard input");
+    if (!stream_open(&client->out, STDOUT_FILENO, O_WRONLY))
+        client->out = (struct stream){.source.fd = STDOUT_FILENO, .fd = STDOUT_FILENO};
+    client->in.source.ready = client_in_ready;
+    client->out.source.ready = client_out_ready;
+    client->prompts = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    list_init(&client->requests);
+    list_init(&client->runnable);
+    list_init(&client->held);
+    client->starved = true;
+    /* A terminal is read once before it is ready: in its background that stops us at once, before
+     * anything is typed, as it does any reader. */
+    if (client->prompts && client->in.kind == STREAM_OWN)
+        client_read(client);
+    client_wake(client);
+}
+
+static void
+client_close(struct client *client)
+{
+    stream_close(&client->in);
+    stream_close(&client->out);
+}
+
+/* ---- signals ------------------------------------------------------------------------------- */
+
+/* Stops as a job: SIGTSTP takes its default action while it is let through, which is nothing in an
+ * orphaned process group, where no shell could continue us. */
+static void
+job_stop(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTSTP);
+    kill(server.pid, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we are stopped */
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void
+job_continued(struct client *client)
+{
+    client->prompted = false;
+    if (client->in.kind == STREAM_OWN)
+        client_read(client); /* if it was continued in the background, this stops it again */
+    client_wake(client);
+}
+
+static void
+signal_handle(uint32_t number)
+{
+    char stats[TEXT_SIZE];
+
+    switch (number) {
+    case SIGHUP:
+        if (!server.hup_ignored)
+            server_stop(false);
+        break;
+    case SIGINT:
+    case SIGTERM:
+        server_stop(false);
+        break;
+    case SIGQUIT:
+        server_stop(true);
+        break;
+    case SIGUSR1:
+        stats_text(stats, sizeof(stats));
+        log_line("%s", stats);
+        break;
+    case SIGTSTP:
+        job_stop();
+        break;
+    case SIGCONT:
+        job_continued(&server.client);
+        break;
+    case SIGCHLD:
+        children_reap();
+        break;
+    default:
+        break; /* SIGPIPE, for one: the write that raised it has failed with EPIPE */
+    }
+}
+
+static void
+signals_ready(struct source *source, uint32_t events)
+{
+    struct signalfd_siginfo infos[16];
+    ssize_t n = read(source->fd, infos, sizeof(infos));
+
+    (void)events;
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
+    for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(infos[0]); i++)
+        signal_handle(infos[i].ssi_signo);
+}
+
+/*
+ * Blocks all signals but those that a fault in this program raises, and sets all dispositions to
+ * default, so that one inherited as ignored (SIGCHLD would have the kernel reap for us) changes
+ * nothing; of SIGHUP, it is remembered. Both by the bare system calls, because libc's own withhold
+ * the two signals that it keeps for its threads. Returns false with errno on failure.
+ */
+static bool
+signals_block(sigset_t *set)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+    static const char zeros[64]; /* no kernel's struct sigaction is larger: SIG_DFL, no flag */
+    struct sigaction old;
+
+    memset(set, 0xff, sizeof(*set));
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(set, faults[i]);
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, _NSIG / 8) < 0)
+        return false;
+    server.hup_ignored = sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+    for (int number = 1; number < _NSIG; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            syscall(SYS_rt_sigaction, number, zeros, NULL, _NSIG / 8);
+    return true;
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static const char usage_text[] =
+    "usage: server [OPTION]...\n"
+    "Dispatches timed tasks to driver processes; commands are read from standard input.\n"
+    "\n"
+    "  -d, --driver PATH            the driver program\n"
+    "  -g, --grace SECONDS          for drivers to exit before they are killed (2)\n"
+    "  -t, --reply-timeout SECONDS  for a driver to answer (1)\n"
+    "  -v, --verbose                log each driver's start, end and task\n"
+    "  -h, --help                   show this\n"
+    "  -V, --version                show the version\n"
+    "\n"
+    "Say help to it for the commands.\n";
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+usage_error(const char *format, ...)
+{
+    va_list args;
+
+    fputs("server: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs(" (try --help)\n", stderr);
+    exit(2);
+}
+
+/* Prints to standard output and exits; a full disk is told. */
+__attribute__((noreturn)) static void
+print_and_exit(const char *text)
+{
+    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
+        err(EXIT_FAILURE, "cannot write standard output");
+    exit(EXIT_SUCCESS);
+}
+
+static int64_t
+option_seconds_ns(const char *name, const char *value)
+{
+    uint64_t ms;
+
+    if (!seconds_parse(value, strlen(value), &ms))
+        usage_error("bad --%s '%s' (above 0, at most %" PRIu64 ")", name, value,
+                    PROTO_TASK_MAX_MS / 1000);
+    return (int64_t)ms * NS_PER_MS;
+}
+
+static void
+options_parse(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"driver", required_argument, NULL, 'd'},
+        {"grace", required_argument, NULL, 'g'},
+        {"reply-timeout", required_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    int64_t grace_ns = GRACE_DEFAULT_S * NS_PER_S;
+    int option;
+
+    server.deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S;
+    server.deadlines[DEADLINE_REPLY].timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S;
+    while ((option = getopt_long(argc, argv, ":d:g:t:vhV", options, NULL)) != -1) {
+        switch (option) {
+        case 'd':
+            server.driver_path = strdup(optarg);
+            break;
+        case 'g':
+            grace_ns = option_seconds_ns("grace", optarg);
+            break;
+        case 't':
+            server.deadlines[DEADLINE_REPLY].timeout_ns =
+                option_seconds_ns("reply-timeout", optarg);
+            break;
+        case 'v':
+            server.verbose = true;
+            break;
+        case 'h':
+            print_and_exit(usage_text);
+        case 'V':
+            print_and_exit("taxi-server " VERSION "\n");
+        case ':':
+            usage_error("%s needs a value", argv[optind - 1]);
+        default:
+            usage_error("unknown option '%s'", argv[optind - 1]);
+        }
+    }
+    if (optind < argc)
+        usage_error("unexpected argument '%s'", argv[optind]);
+    server.deadlines[DEADLINE_EXIT].timeout_ns = grace_ns;
+    server.deadlines[DEADLINE_STOP].timeout_ns = grace_ns;
+}
+
+/* The driver is beside our own binary, or where make install puts it; never looked for in the
+ * working directory or in PATH. Exits without memory or /proc. */
+static void
+driver_locate(void)
+{
+    static const char *const places[] = {"driver", "../libexec/taxi/driver"};
+    char self[PATH_MAX];
+
+    if (server.driver_path != NULL)
+        return;
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (size < 0)
+        err(EXIT_FAILURE, "cannot find my own binary");
+    self[size] = '\0';
+    *strrchr(self, '/') = '\0';
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char *path;
+        if (asprintf(&path, "%s/%s", self, places[i]) < 0)
+            err(EXIT_FAILURE, "cannot find the driver");
+        /* Where it is in neither place, the first is what create_driver will complain of. */
+        if (access(path, X_OK) == 0 || i == 1)
+            free(server.driver_path), server.driver_path = path;
+        if (access(path, X_OK) == 0)
+            return;
+    }
+}
+
+/* ---- main ---------------------------------------------------------------------------------- */
+
+/* A descriptor 0, 1 or 2 that was closed is filled with one that fails as it would have: else the
+ * next thing that we open would be taken for it. */
+static void
+streams_fill(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+            exit(EXIT_FAILURE);
+}
+
+/* Descriptors that we were started with are none of the drivers' business. Their own limit of
+ * descriptors is the one that we were started with; ours is as high as it goes. */
+static void
+descriptors_prepare(void)
+{
+    struct rlimit limit;
+
+    if (syscall(SYS_close_range, 3U, ~0U, RANGE_CLOEXEC) < 0)
+        err(EXIT_FAILURE, "cannot mark descriptors close-on-exec (Linux 5.11 is needed)");
+    if (getrlimit(RLIMIT_NOFILE, &server.nofile) < 0)
+        err(EXIT_FAILURE, "cannot get the limit of descriptors");
+    limit = server.nofile;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit); /* with fewer, fewer drivers: create_driver will say */
+}
+
+/* Everything that the loop works with. Exits if it cannot be had. */
+static void
+server_open(void)
+{
+    sigset_t set;
+
+    server.pid = getpid();
+    server.started_ns = server.now_ns = clock_ns();
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+        list_init(&server.deadlines[kind].queue);
+    list_init(&server.stop_deadline.link);
+    list_init(&server.drivers);
+    list_init(&server.dropped);
+    list_init(&server.unsent);
+    list_init(&server.runnable);
+    server.by_pid_size = 64;
+    server.by_pid = calloc(server.by_pid_size, sizeof(struct driver *));
+    /* With a slab of each, a command that has to wait for memory waits for another command. */
+    if (server.by_pid == NULL || !pool_grow(&server.blocks) || !pool_grow(&server.requests) ||
+        !pool_grow(&server.calls) || !pool_grow(&server.texts))
+        err(EXIT_FAILURE, "cannot start");
+    help_make();
+    if (!signals_block(&set))
+        err(EXIT_FAILURE, "cannot block signals");
+    server.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (server.epoll_fd < 0)
+        err(EXIT_FAILURE, "cannot create an epoll set");
+    server.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (server.null_fd < 0)
+        err(EXIT_FAILURE, "cannot open /dev/null");
+    server.signals = (struct source){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                                     .ready = signals_ready};
+    if (server.signals.fd < 0 || !source_watch(&server.signals, EPOLLIN))
+        err(EXIT_FAILURE, "cannot create a signalfd");
+    server.timer = (struct source){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .ready = timer_ready};
+    if (server.timer.fd < 0 || !source_watch(&server.timer, EPOLLIN))
+        err(EXIT_FAILURE, "cannot create a timerfd");
+}
+
+static void
+server_close(void)
+{
+    assert(list_empty(&server.dropped));
+    client_close(&server.client);
+    stream_close(&server.log);
+    source_close(&server.timer);
+    source_close(&server.signals);
+    close(server.null_fd);
+    close(server.epoll_fd);
+    pool_free(&server.blocks);
+    pool_free(&server.requests);
+    pool_free(&server.calls);
+    pool_free(&server.texts);
+    free(server.by_pid);
+    free(server.driver_path);
+}
+
+/* Waits for what is ready and has it handled; then does what that has led to. */
+static void
+loop_turn(void)
+{
+    static struct epoll_event events[EVENTS_PER_TURN]; /* receives, see source_watch() */
+    bool idle = list_empty(&server.runnable) && list_empty(&server.unsent);
+
+    int n = epoll_wait(server.epoll_fd, events, EVENTS_PER_TURN, idle ? -1 : 0);
+    if (n < 0 && errno != EINTR)
+        err(EXIT_FAILURE, "cannot wait for events");
+    server.now_ns = clock_ns();
+    for (int i = 0; i < n; i++) {
+        struct source *source = events[i].data.ptr;
+        if (source->fd >= 0)
+            source->ready(source, events[i].events);
+    }
+    if (!list_empty(&server.runnable))
+        client_turn(container_of(server.runnable.next, struct client, runnable));
+    server.now_ns = clock_ns(); /* the time of a call runs from here */
+    for (int i = 0; i < FLUSHES_PER_TURN && !list_empty(&server.unsent); i++)
+        driver_flush(container_of(server.unsent.next, struct driver, unsent));
+    drivers_free_dropped();
+    deadlines_arm();
+}
+
+static bool
+server_finished(void)
+{
+    return server.stopping && list_empty(&server.drivers) &&
+           (server.out_of_time || client_finished(&server.client));
+}
+
+int
+main(int argc, char **argv)
+{
+    program_invocation_short_name = "server"; /* what err(3) puts first, as log_line() does */
+    streams_fill();
+    options_parse(argc, argv);
+    driver_locate();
+    descriptors_prepare();
+    server_open();
+    if (!stream_open(&server.log, STDERR_FILENO, O_WRONLY))
+        server.log = (struct stream){.source.fd = STDERR_FILENO, .fd = STDERR_FILENO};
+    client_open(&server.client);
+    while (!server_finished())
+        loop_turn();
+    if (server.cancelled_at_stop > 0)
+        log_line("%" PRIu64 " %s cancelled", server.cancelled_at_stop,
+                 server.cancelled_at_stop == 1 ? "task" : "tasks");
+    server_close();
+    return server.exit_status;
+}
