@@ -394,7 +394,8 @@ timer_ready(uint32_t events)
     (void)events;
     if (read(self.timer.fd, &expirations, sizeof(expirations)) < 0)
         return; /* disarmed or set anew since epoll reported it */
-    task_check(clock_ns());
+    if (self.busy)
+        task_end(PROTO_DONE);
     socket_work();
 }
 
@@ -453,8 +454,11 @@ sources_open(void)
         return "cannot fill the epoll set";
     /* When the server dies, SIGKILL would deny us the time to end the task, and any other signal
      * would not wake us if we are stopped: SIGCONT does, blocked or not. */
-    if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return "cannot set process attributes";
+    if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
+        return "cannot ask for a signal when the server dies";
+    /* A worker needs no privilege that it was not started with. */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return "cannot give up new privileges";
     return NULL;
 }
 
@@ -493,6 +497,7 @@ main(void)
             source->ready(events[i].events);
         }
     }
+    task_check(clock_ns());
     if (self.busy)
         task_end(PROTO_CANCELLED);
     output_flush();

@@ -59,9 +59,9 @@ enum {
      * the replies, they wait as requests. */
     BLOCK_SIZE = 64 * 1024,
 
-    /* Reply lines that a client may be owed before its next command is looked at. A client that
-     * sends faster than its drivers answer, or does not read, is then not read from. */
-    CLIENT_OWED_MAX = 1024,
+    /* Replies, and lines of them, that a client may be owed before its next command is looked at. A
+     * client that sends faster than its drivers answer, or does not read, is then not read from. */
+    CLIENT_OWED_MAX = 2048,
     /* Calls that may wait for a driver's socket. Full: the client that wants the driver is held
      * back until there is room. */
     DRIVER_QUEUE_MAX = 1024,
@@ -201,7 +201,6 @@ enum driver_state {
     DRIVER_STARTING, /* no HELLO yet */
     DRIVER_READY,    /* listed, takes calls */
     DRIVER_STOPPING, /* told to exit, or hung up, or to be killed: unlisted */
-    DRIVER_GONE,     /* reaped and judged: freed at the end of the turn */
     DRIVER_STATES,
 };
 
@@ -222,14 +221,13 @@ struct driver {
     bool said_hello;
     bool busy;         /* as far as it has told */
     bool unresponsive; /* it let a call time out and has said nothing since */
-    bool malformed;    /* it broke the protocol */
-    bool late;         /* it did not say HELLO in time */
+    /* What its birth comes to if it is reaped before HELLO. */
+    enum call_outcome birth_failure;
     bool exit_wanted;  /* send EXIT behind what is queued */
     bool exit_sent;
     unsigned queued_count;
     uint32_t sent_id;     /* number of the last call handed to the socket */
     uint32_t answered_id; /* number of the last call answered: it answers in order */
-    uint32_t task_id;     /* while busy: the running TASK's number, if it is known */
     /* The rest of a frame that was sent in part, the part of one that has come in so far. */
     uint8_t out_size, in_size;
     unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
@@ -244,14 +242,15 @@ struct client {
     struct list held;     /* driver.held, while that driver's queue is full */
     /* The create_driver that is not answered yet: the commands behind it wait. */
     struct request *barrier;
-    unsigned owed;      /* reply lines not written yet */
+    unsigned owed;      /* its requests and their calls */
     bool starved;       /* no whole line is in the input */
     bool input_ended;   /* nothing more will come in */
     bool quit;          /* it asked to be ended */
     bool skipping_line; /* the rest of a line that was too long is being dropped */
     bool output_full;   /* replies wait for room in the output */
     bool output_failed; /* its reader is gone: replies are dropped */
-    bool prompts;       /* it is a person at a terminal */
+    bool terminal;      /* the input is a terminal */
+    bool prompts;       /* the output is a terminal, too: it is a person */
     bool prompted;      /* and the prompt is the last thing they see */
 };
 
@@ -260,16 +259,16 @@ struct word {
     size_t size;
 };
 
-enum verdict {
-    VERDICT_DONE, /* the command was taken: a request answers it */
-    VERDICT_HOLD, /* not yet: it stays in the input and is looked at again later */
+enum handling {
+    COMMAND_TAKEN, /* a request answers it, or it needs no answer */
+    COMMAND_HELD,  /* not yet: it stays in the input and is looked at again later */
 };
 
 struct command {
     const char *name;
     const char *args; /* as the usage shows them */
     unsigned min_args, max_args;
-    enum verdict (*run)(struct client *, const struct word *args, unsigned count);
+    enum handling (*run)(struct client *, const struct word *args, unsigned count);
     const char *help;
 };
 
@@ -282,6 +281,7 @@ static struct server {
     struct source signals;
     struct source timer;
     struct stream log; /* standard error; not in the epoll set */
+    bool log_is_terminal;
     struct client client;
     int64_t now_ns; /* CLOCK_MONOTONIC when it was last looked at in this turn */
 
@@ -292,7 +292,7 @@ static struct server {
     int64_t timer_at_ns; /* what the timerfd is armed for; 0: nothing */
     struct deadline stop_deadline;
 
-    struct list drivers;    /* all that are not GONE */
+    struct list drivers;    /* all that are not reaped and judged */
     struct list dropped;    /* drivers to free at the end of the turn */
     struct list unsent;     /* drivers that may have something to send */
     struct list runnable;   /* clients that may have something to do */
@@ -309,7 +309,7 @@ static struct server {
     struct rlimit nofile; /* as we were started with, for the drivers */
 
     /* options */
-    char *driver_path;
+    const char *driver_path;
     bool verbose;
 
     /* stats */
@@ -549,7 +549,8 @@ stream_reopens(int fd, const struct stat *status)
 }
 
 /*
- * Sets up a stream on fd, for O_RDONLY or O_WRONLY. False, with errno, if it cannot be used so.
+ * Sets up a stream on fd, for O_RDONLY or O_WRONLY. False, with errno, if it cannot be used so; then
+ * it is set up all the same, and using it will fail.
  * The epoll set gets the descriptor that we were given, not the one that we open: a FIFO that is
  * opened anew after its last writer has gone would not report that it has.
  */
@@ -633,6 +634,14 @@ stream_write(struct stream *stream, const void *data, size_t size)
 
 /* ---- log ----------------------------------------------------------------------------------- */
 
+/* Has the client looked at in this turn. */
+static void
+client_wake(struct client *client)
+{
+    if (list_empty(&client->runnable))
+        list_append(&server.runnable, &client->runnable);
+}
+
 /* Copies text with each byte that is not printable ASCII shown as \xNN; out is always ended with
  * a 0, and what does not fit is left out. */
 static void
@@ -660,8 +669,7 @@ __attribute__((format(printf, 1, 2))) static void
 log_line(const char *format, ...)
 {
     char message[PATH_MAX + 128], shown[PATH_MAX + 128], line[sizeof(shown) + 16];
-    /* A prompt is overwritten by the line, and shown again by the client's next turn. */
-    const char *start = server.client.prompted ? "\r" : "";
+    const char *start = "";
     va_list args;
 
     va_start(args, format);
@@ -672,8 +680,12 @@ log_line(const char *format, ...)
     if ((size_t)size >= sizeof(message))
         size = sizeof(message) - 1;
     escape(shown, sizeof(shown), message, (size_t)size);
+    if (server.client.prompted && server.log_is_terminal) {
+        start = "\r"; /* over the prompt, which is shown again below */
+        server.client.prompted = false;
+        client_wake(&server.client);
+    }
     size = snprintf(line, sizeof(line), "%sserver: %s\n", start, shown);
-    server.client.prompted = false;
     if (stream_write(&server.log, line, (size_t)size) != size)
         server.log_dropped++;
 }
@@ -740,16 +752,6 @@ deadlines_arm(void)
         server.timer_at_ns = earliest_ns;
 }
 
-/* ---- client: what the requests need of it ---------------------------------------------------- */
-
-/* Has the client looked at in this turn. */
-static void
-client_wake(struct client *client)
-{
-    if (list_empty(&client->runnable))
-        list_append(&server.runnable, &client->runnable);
-}
-
 /* ---- request and call ---------------------------------------------------------------------- */
 
 /* A reply to come, behind the client's earlier ones. NULL: no memory. */
@@ -763,6 +765,7 @@ request_new(struct client *client)
     *request = (struct request){.client = client};
     list_init(&request->calls);
     list_append(&client->requests, &request->link);
+    client->owed++;
     server.commands++;
     return request;
 }
@@ -771,6 +774,7 @@ static void
 request_free(struct request *request)
 {
     list_remove(&request->link);
+    request->client->owed--;
     if (request->text != NULL && request->text != server.help)
         pool_put(&server.texts, (char *)request->text);
     pool_put(&server.requests, request);
@@ -803,6 +807,8 @@ call_free(struct call *call)
     deadline_stop(&call->deadline);
     if (call->request != NULL)
         call->request->client->owed--;
+    else
+        client_wake(&server.client); /* it may wait for memory */
     pool_put(&server.calls, call);
 }
 
@@ -901,25 +907,6 @@ driver_kill(struct driver *driver)
         log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
 }
 
-/* Unlists a driver that is to end; DEADLINE_EXIT sees to it that it does. */
-static void
-driver_unlist(struct driver *driver)
-{
-    if (driver->state == DRIVER_STOPPING)
-        return;
-    driver_set_state(driver, DRIVER_STOPPING);
-    deadline_start(&driver->deadline, DEADLINE_EXIT);
-}
-
-/* Tells a driver to exit, behind all that it was asked before. */
-static void
-driver_dismiss(struct driver *driver)
-{
-    driver_unlist(driver);
-    driver->exit_wanted = true;
-    driver_send_later(driver);
-}
-
 /* Clients that were held back for room in its queue look again. */
 static void
 driver_release(struct driver *driver)
@@ -929,6 +916,26 @@ driver_release(struct driver *driver)
         list_remove(&client->held);
         client_wake(client);
     }
+}
+
+/* Unlists a driver that is to end; DEADLINE_EXIT sees to it that it does. */
+static void
+driver_unlist(struct driver *driver)
+{
+    if (driver->state == DRIVER_STOPPING)
+        return;
+    driver_set_state(driver, DRIVER_STOPPING);
+    deadline_start(&driver->deadline, DEADLINE_EXIT);
+    driver_release(driver);
+}
+
+/* Tells a driver to exit, behind all that it was asked before. */
+static void
+driver_dismiss(struct driver *driver)
+{
+    driver_unlist(driver);
+    driver->exit_wanted = true;
+    driver_send_later(driver);
 }
 
 /* A driver that does what it must not: it is killed, and its end comes as any other. */
@@ -944,32 +951,14 @@ driver_condemn(struct driver *driver, const char *format, ...)
     log_line("driver %d: %s: killed", driver->pid, why);
     source_close(&driver->source);
     driver_unlist(driver);
-    driver_release(driver);
     driver_kill(driver);
 }
 
 static void
 driver_condemn_malformed(struct driver *driver, const char *what, unsigned value)
 {
-    driver->malformed = true;
+    driver->birth_failure = CALL_MALFORMED;
     driver_condemn(driver, "%s %u", what, value);
-}
-
-/* A list is not kept waiting for a driver that reads nothing: its calls that are not even in the
- * socket end with those that are. */
-static void
-driver_unqueue_lists(struct driver *driver)
-{
-    struct list *next;
-
-    for (struct list *link = driver->queued.next; link != &driver->queued; link = next) {
-        struct call *call = container_of(link, struct call, of_driver);
-        next = link->next;
-        if (call->request != NULL && call->request->listing) {
-            driver->queued_count--;
-            call_end(call, CALL_TIMEOUT);
-        }
-    }
 }
 
 /* Queues a call for the driver. */
@@ -1000,12 +989,10 @@ driver_revoke(struct driver *driver, uint32_t task_id)
 static void
 driver_not_responding(struct driver *driver)
 {
-    if (driver->unresponsive)
-        return;
-    driver->unresponsive = true;
-    if (driver->state == DRIVER_READY)
+    if (!driver->unresponsive && driver->state == DRIVER_READY)
         log_line("driver %d is not responding", driver->pid);
-    driver_unqueue_lists(driver);
+    driver->unresponsive = true;
+    driver_send_later(driver); /* and if that finds the socket full, no list waits for it */
 }
 
 /* ---- driver: what it says ------------------------------------------------------------------ */
@@ -1062,16 +1049,17 @@ answer_fits(const struct call *call, const struct proto_state *state)
 static void
 driver_answered(struct driver *driver, const struct proto_frame *frame)
 {
-    struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
-
     if (driver->answered_id == driver->sent_id || frame->header.id != driver->answered_id + 1) {
         driver_condemn_malformed(driver, "an answer to no request, id", frame->header.id);
         return;
     }
     driver->answered_id++;
     driver->busy = frame->state.busy;
-    if (list_empty(&driver->in_flight) || call->id != frame->header.id)
+    if (list_empty(&driver->in_flight))
         return; /* too late: the call has timed out */
+    struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
+    if (call->id != frame->header.id)
+        return; /* too late, and the next call is not answered yet */
     if (!answer_fits(call, &frame->state)) {
         driver_condemn_malformed(driver, "an answer that does not fit request", call->id);
         return;
@@ -1094,7 +1082,9 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     }
     driver->busy = false;
     server.tasks_done += done;
-    server.cancelled_at_stop += !done && server.stopping;
+    /* One that a cancel_task has ended has an answer to come; the stop's own has not. */
+    server.cancelled_at_stop +=
+        !done && server.stopping && driver->answered_id == driver->sent_id;
     if (server.verbose)
         log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
 }
@@ -1166,7 +1156,6 @@ driver_hangup(struct driver *driver)
 {
     source_close(&driver->source);
     driver_unlist(driver);
-    driver_release(driver);
 }
 
 /* Reads once from the driver and handles what came. Returns false when there is nothing more. */
@@ -1266,6 +1255,34 @@ driver_sent(struct driver *driver, const unsigned char *data, size_t sent)
     driver->out_size = (uint8_t)size;
 }
 
+/* Its end takes nothing any more. What it said before is read; if that does not end with a hangup,
+ * it has closed one direction only, and is of no use. */
+static void
+driver_closed(struct driver *driver)
+{
+    while (driver_receive(driver))
+        ;
+    if (driver->source.fd >= 0)
+        driver_condemn(driver, "does not read any more");
+}
+
+/* A list is not kept waiting for a driver that does not answer and whose socket is full. (Any other
+ * command is: its client is held back.) */
+static void
+driver_unqueue_lists(struct driver *driver)
+{
+    struct list *next;
+
+    for (struct list *link = driver->queued.next; link != &driver->queued; link = next) {
+        struct call *call = container_of(link, struct call, of_driver);
+        next = link->next;
+        if (call->request != NULL && call->request->listing) {
+            driver->queued_count--;
+            call_end(call, CALL_TIMEOUT);
+        }
+    }
+}
+
 /* Sends as much as the socket takes; the rest waits for EPOLLOUT. */
 static void
 driver_flush(struct driver *driver)
@@ -1283,7 +1300,8 @@ driver_flush(struct driver *driver)
         } else if (errno == EAGAIN) {
             full = true;
         } else if (errno == EPIPE || errno == ECONNRESET) {
-            return; /* its end is closed: reading will tell */
+            driver_closed(driver);
+            return;
         } else if (errno != EINTR) {
             driver_condemn(driver, "cannot send: %s", strerror(errno));
             return;
@@ -1293,6 +1311,8 @@ driver_flush(struct driver *driver)
         driver_condemn(driver, "cannot watch it: %s", strerror(errno));
         return;
     }
+    if (full && driver->unresponsive)
+        driver_unqueue_lists(driver);
     if (driver->queued_count < DRIVER_QUEUE_MAX)
         driver_release(driver);
 }
@@ -1325,7 +1345,7 @@ static int
 spawn_child(void *argument)
 {
     struct spawn *spawn = argument;
-    char *argv[] = {server.driver_path, NULL};
+    char *argv[] = {(char *)server.driver_path, NULL}; /* which execve(2) leaves alone */
 
     /* Until the driver has its own way to learn of our death: die with us. The parent's pid is
      * checked after, for a death before. */
@@ -1391,6 +1411,7 @@ driver_new(struct call *birth)
     list_append(&server.drivers, &driver->by_age);
     server.counts[DRIVER_STARTING]++;
     deadline_start(&driver->deadline, DEADLINE_START);
+    driver->birth_failure = CALL_DEAD_BORN;
     driver->birth = birth;
     birth->driver = driver;
     birth->pid = driver->pid;
@@ -1421,6 +1442,34 @@ status_text(int status)
     return text;
 }
 
+/* Ends a driver that a create_driver had started behind one that failed: its client will not hear
+ * of it. */
+static void
+create_undo(struct call *call)
+{
+    struct driver *driver = driver_find(call->pid);
+
+    if (call->outcome == CALL_PENDING) {
+        driver->birth = NULL;
+        call->request->starting--;
+    }
+    if (driver != NULL)
+        driver_dismiss(driver);
+    call_free(call);
+}
+
+/* An Error closes the lines of a create_driver: nothing more is started for it, and what was
+ * started behind the one that failed is ended again. */
+static void
+create_cut(struct call *failed)
+{
+    struct request *request = failed->request;
+
+    request->to_start = 0;
+    while (request->calls.prev != &failed->of_request)
+        create_undo(container_of(request->calls.prev, struct call, of_request));
+}
+
 static void
 driver_end_birth(struct driver *driver, int status)
 {
@@ -1430,13 +1479,9 @@ driver_end_birth(struct driver *driver, int status)
         return;
     driver->birth = NULL;
     birth->request->starting--;
+    create_cut(birth);
     birth->status = status;
-    if (server.stopping)
-        call_end(birth, CALL_STOPPING);
-    else if (driver->malformed)
-        call_end(birth, CALL_MALFORMED);
-    else
-        call_end(birth, driver->late ? CALL_LATE_BORN : CALL_DEAD_BORN);
+    call_end(birth, server.stopping ? CALL_STOPPING : driver->birth_failure);
 }
 
 static void
@@ -1470,7 +1515,7 @@ driver_reaped(struct driver *driver, int status)
     while (driver_receive(driver))
         ;
     source_close(&driver->source);
-    driver_release(driver);
+    driver_unlist(driver);
     if (driver->busy && server.stopping)
         server.cancelled_at_stop++;
     driver_log_end(driver, status);
@@ -1482,7 +1527,7 @@ driver_reaped(struct driver *driver, int status)
     deadline_stop(&driver->deadline);
     list_remove(&driver->unsent);
     driver_table_remove(driver);
-    driver_set_state(driver, DRIVER_GONE);
+    server.counts[driver->state]--;
     list_remove(&driver->by_age);
     list_append(&server.dropped, &driver->by_age);
 }
@@ -1493,7 +1538,6 @@ drivers_free_dropped(void)
     while (!list_empty(&server.dropped)) {
         struct driver *driver = container_of(server.dropped.next, struct driver, by_age);
         list_remove(&driver->by_age);
-        server.counts[DRIVER_GONE]--;
         free(driver);
     }
 }
@@ -1535,7 +1579,6 @@ server_stop(bool at_once)
     for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
         struct driver *driver = container_of(link, struct driver, by_age);
         driver_dismiss(driver);
-        driver_release(driver);
     }
     client_wake(&server.client);
 }
@@ -1571,7 +1614,7 @@ driver_start_timed_out(struct driver *driver)
 {
     if (driver_receive(driver))
         return;
-    driver->late = true;
+    driver->birth_failure = CALL_LATE_BORN;
     driver_condemn(driver, "did not come up in %d s", START_TIMEOUT_S);
 }
 
@@ -1579,8 +1622,7 @@ static void
 driver_exit_timed_out(struct driver *driver)
 {
     deadline_stop(&driver->deadline);
-    log_line("driver %d %s did not exit: killed", driver->pid,
-             driver->exit_wanted ? "was told to exit and" : "closed its socket and");
+    log_line("driver %d did not exit in time: killed", driver->pid);
     driver_kill(driver);
 }
 
@@ -1791,39 +1833,46 @@ client_reply(struct client *client)
 /* ---- commands ------------------------------------------------------------------------------ */
 
 /* Answers a command with a text at once. */
-static enum verdict
+static enum handling
 client_answer(struct client *client, const char *text, size_t size)
 {
     struct request *request = request_new(client);
 
     if (request == NULL)
-        return VERDICT_HOLD;
+        return COMMAND_HELD;
     request->text = text;
     request->text_size = size;
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
 /* Answers a command with one formatted line. */
-__attribute__((format(printf, 2, 3))) static enum verdict
+__attribute__((format(printf, 2, 3))) static enum handling
 client_answer_line(struct client *client, const char *format, ...)
 {
     char *text = pool_get(&server.texts);
     va_list args;
 
     if (text == NULL)
-        return VERDICT_HOLD;
+        return COMMAND_HELD;
     va_start(args, format);
     int size = vsnprintf(text, TEXT_SIZE, format, args);
     va_end(args);
     assert(size > 0 && size < TEXT_SIZE);
-    if (client_answer(client, text, (size_t)size) == VERDICT_DONE)
-        return VERDICT_DONE;
+    if (client_answer(client, text, (size_t)size) == COMMAND_TAKEN)
+        return COMMAND_TAKEN;
     pool_put(&server.texts, text);
-    return VERDICT_HOLD;
+    return COMMAND_HELD;
 }
 
-#define client_error(client, ...) \
-    (server.errors++, client_answer_line(client, "Error: " __VA_ARGS__))
+/* Counts an Error, unless the command is held and will be looked at again. */
+static enum handling
+count_error(enum handling handling)
+{
+    server.errors += handling == COMMAND_TAKEN;
+    return handling;
+}
+
+#define client_error(client, ...) count_error(client_answer_line(client, "Error: " __VA_ARGS__))
 
 /* A word as an Error repeats it. */
 struct echo {
@@ -1876,24 +1925,25 @@ seconds_parse(const char *at, size_t size, uint64_t *value_ms)
     return *value_ms >= 1 && *value_ms <= PROTO_TASK_MAX_MS;
 }
 
-/* The listed driver that a word names. NULL: the client was answered, *verdict tells how. */
+/* The listed driver that a word names. NULL: *handling tells what becomes of
+ * the command. */
 static struct driver *
-command_driver(struct client *client, const struct word *word, enum verdict *verdict)
+command_driver(struct client *client, const struct word *word, enum handling *handling)
 {
     uint64_t pid;
 
     if (!digits_parse(word->at, word->size, INT_MAX - 1, &pid)) {
-        *verdict = client_error(client, "bad pid '%s'\n", echo_word(word).text);
+        *handling = client_error(client, "bad pid '%s'\n", echo_word(word).text);
         return NULL;
     }
     struct driver *driver = driver_find((pid_t)pid);
     if (driver == NULL || driver->state != DRIVER_READY) {
-        *verdict = client_error(client, "no driver %s\n", echo_word(word).text);
+        *handling = client_error(client, "no driver %s\n", echo_word(word).text);
         return NULL;
     }
     if (driver->queued_count >= DRIVER_QUEUE_MAX) {
         list_append(&driver->held, &client->held);
-        *verdict = VERDICT_HOLD;
+        *handling = COMMAND_HELD;
         return NULL;
     }
     return driver;
@@ -1914,38 +1964,38 @@ command_call(struct client *client, struct driver *driver, enum proto_type type)
 }
 
 /* Asks the driver that the first word names. */
-static enum verdict
+static enum handling
 command_ask(struct client *client, const struct word *args, enum proto_type type,
             uint64_t duration_ms)
 {
-    enum verdict verdict = VERDICT_HOLD;
-    struct driver *driver = command_driver(client, &args[0], &verdict);
+    enum handling handling = COMMAND_HELD;
+    struct driver *driver = command_driver(client, &args[0], &handling);
 
     if (driver == NULL)
-        return verdict;
+        return handling;
     struct call *call = command_call(client, driver, type);
     if (call == NULL)
-        return VERDICT_HOLD;
+        return COMMAND_HELD;
     call->duration_ms = duration_ms;
     driver_call(driver, call);
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
-static enum verdict
+static enum handling
 run_get_status(struct client *client, const struct word *args, unsigned count)
 {
     (void)count;
     return command_ask(client, args, PROTO_STATUS, 0);
 }
 
-static enum verdict
+static enum handling
 run_cancel_task(struct client *client, const struct word *args, unsigned count)
 {
     (void)count;
     return command_ask(client, args, PROTO_CANCEL, 0);
 }
 
-static enum verdict
+static enum handling
 run_send_task(struct client *client, const struct word *args, unsigned count)
 {
     uint64_t duration_ms;
@@ -1957,24 +2007,24 @@ run_send_task(struct client *client, const struct word *args, unsigned count)
     return command_ask(client, args, PROTO_TASK, duration_ms);
 }
 
-static enum verdict
+static enum handling
 run_delete_driver(struct client *client, const struct word *args, unsigned count)
 {
-    enum verdict verdict = VERDICT_HOLD;
-    struct driver *driver = command_driver(client, &args[0], &verdict);
+    enum handling handling = COMMAND_HELD;
+    struct driver *driver = command_driver(client, &args[0], &handling);
 
     (void)count;
     if (driver == NULL)
-        return verdict;
+        return handling;
     driver->death = command_call(client, driver, PROTO_EXIT);
     if (driver->death == NULL)
-        return VERDICT_HOLD;
+        return COMMAND_HELD;
     driver_dismiss(driver);
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
 /* Asks all listed drivers. Without memory for all, none is asked. */
-static enum verdict
+static enum handling
 run_get_drivers(struct client *client, const struct word *args, unsigned count)
 {
     struct request *request = request_new(client);
@@ -1982,7 +2032,7 @@ run_get_drivers(struct client *client, const struct word *args, unsigned count)
     (void)args;
     (void)count;
     if (request == NULL)
-        return VERDICT_HOLD;
+        return COMMAND_HELD;
     request->counted = request->listing = true;
     for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
         struct driver *driver = container_of(link, struct driver, by_age);
@@ -1996,16 +2046,13 @@ run_get_drivers(struct client *client, const struct word *args, unsigned count)
     }
     for (struct list *link = request->calls.next; link != &request->calls; link = link->next) {
         struct call *call = container_of(link, struct call, of_request);
-        if (call->driver->unresponsive && !list_empty(&call->driver->queued))
-            call_end(call, CALL_TIMEOUT); /* its socket is full, and it does not read */
-        else
-            driver_call(call->driver, call);
+        driver_call(call->driver, call);
     }
     client_wake(client);
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
-static enum verdict
+static enum handling
 run_create_driver(struct client *client, const struct word *args, unsigned count)
 {
     uint64_t drivers = 1;
@@ -2016,17 +2063,17 @@ run_create_driver(struct client *client, const struct word *args, unsigned count
                             COUNT_MAX);
     struct request *request = request_new(client);
     if (request == NULL)
-        return VERDICT_HOLD;
+        return COMMAND_HELD;
     request->counted = count > 0;
     request->to_start = (unsigned)drivers;
     client->barrier = request;
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
-static int
+static void
 stats_text(char *text, size_t size)
 {
-    return snprintf(
+    snprintf(
         text, size,
         "Stats uptime=%" PRId64 " drivers=%u starting=%u stopping=%u created=%" PRIu64
         " died=%" PRIu64 " commands=%" PRIu64 " errors=%" PRIu64 " tasks=%" PRIu64
@@ -2037,7 +2084,7 @@ stats_text(char *text, size_t size)
         server.log_dropped);
 }
 
-static enum verdict
+static enum handling
 run_stats(struct client *client, const struct word *args, unsigned count)
 {
     char text[TEXT_SIZE];
@@ -2048,7 +2095,7 @@ run_stats(struct client *client, const struct word *args, unsigned count)
     return client_answer_line(client, "%s\n", text);
 }
 
-static enum verdict
+static enum handling
 run_help(struct client *client, const struct word *args, unsigned count)
 {
     (void)args;
@@ -2056,23 +2103,23 @@ run_help(struct client *client, const struct word *args, unsigned count)
     return client_answer(client, server.help, server.help_size);
 }
 
-static enum verdict
+static enum handling
 run_quit(struct client *client, const struct word *args, unsigned count)
 {
     (void)args;
     (void)count;
     client->quit = true;
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
-static enum verdict
+static enum handling
 run_shutdown(struct client *client, const struct word *args, unsigned count)
 {
     (void)client;
     (void)args;
     (void)count;
     server_stop(false);
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
 static const struct command commands[] = {
@@ -2144,14 +2191,14 @@ line_split(const struct word *line, struct word words[WORDS_MAX])
 }
 
 /* Runs a command line, which has neither newline nor carriage return any more. */
-static enum verdict
+static enum handling
 command_run(struct client *client, const struct word *line)
 {
     struct word words[WORDS_MAX];
     unsigned count = line_split(line, words);
 
     if (count == 0 || words[0].at[0] == '#')
-        return VERDICT_DONE;
+        return COMMAND_TAKEN;
     if (server.stopping)
         return client_error(client, "server is stopping\n");
     const struct command *command = command_find(&words[0]);
@@ -2165,51 +2212,15 @@ command_run(struct client *client, const struct word *line)
 
 /* ---- create_driver, as it goes on ---------------------------------------------------------- */
 
-/* Ends a driver that a create_driver had started behind one that failed: its client will not hear
- * of it. */
-static void
-create_undo(struct request *request, struct call *call)
-{
-    struct driver *driver = driver_find(call->pid);
-
-    if (call->outcome == CALL_PENDING) {
-        driver->birth = NULL;
-        request->starting--;
-    }
-    if (driver != NULL)
-        driver_dismiss(driver);
-    call_free(call);
-}
-
-/* The first line that is an Error is the last: what was started behind it is ended again. */
-static void
-create_check(struct request *request)
-{
-    struct list *link = request->calls.next;
-
-    while (link != &request->calls) {
-        enum call_outcome outcome = container_of(link, struct call, of_request)->outcome;
-        link = link->next;
-        if (outcome == CALL_PENDING || outcome == CALL_STATE)
-            continue;
-        request->to_start = 0;
-        while (link != &request->calls) {
-            struct call *call = container_of(link, struct call, of_request);
-            link = link->next;
-            create_undo(request, call);
-        }
-    }
-}
-
 /* Starts some of the drivers that a create_driver has still to start. Returns whether it may go
  * on at once. */
 static bool
 create_continue(struct request *request)
 {
-    create_check(request);
     for (int i = 0; i < SPAWNS_PER_TURN && request->to_start > 0; i++) {
-        if (request->starting >= STARTING_MAX && !server.stopping)
-            return false;
+        if ((request->starting >= STARTING_MAX || request->client->owed >= CLIENT_OWED_MAX) &&
+            !server.stopping)
+            return false; /* until one has said HELLO, or a line was written */
         struct call *call = call_new(request, NULL, 0, PROTO_HELLO);
         if (call == NULL)
             return false; /* when one of its earlier lines is written, there is memory again */
@@ -2234,30 +2245,45 @@ static void
 client_end_input(struct client *client)
 {
     client->input_ended = true;
+    client->starved = false; /* what is left of the input is a line now */
     client_wake(client);
 }
 
 /*
+ * Stops as a job by letting that signal, which is blocked otherwise, through to its default action.
+ * In an orphaned process group, where no shell could continue us, that does nothing, setpgid(2).
+ * whom: as for kill(2).
+ */
+static void
+job_stop(int number, pid_t whom)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    kill(whom, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we are stopped */
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    server.now_ns = clock_ns();
+}
+
+/*
  * The terminal refused to be read. If that is because we are in its background, stop as the kernel
- * would have stopped us, with our whole process group, had SIGTTIN not been blocked, termios(3):
- * SIGTTIN takes its default action while it is let through. Where nobody could continue us (an
- * orphaned process group, setpgid(2)) it does nothing, and that is the end of input, as is a
- * terminal that was hung up. Having been continued shows as a pending SIGCONT; its turn will read
- * again.
+ * would have stopped us, with our whole process group, had SIGTTIN not been blocked, termios(3).
+ * That we were continued shows as a pending SIGCONT; its turn will read again. That nothing has
+ * stopped us is the end of input, as is a terminal that was hung up.
  */
 static void
 client_terminal_refused(struct client *client)
 {
     pid_t foreground = tcgetpgrp(client->in.fd);
-    sigset_t set;
+    sigset_t pending;
 
-    if (foreground >= 0 && foreground != getpgrp()) {
-        sigemptyset(&set);
-        sigaddset(&set, SIGTTIN);
-        kill(0, SIGTTIN);
-        sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we are stopped */
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        if (sigpending(&set) == 0 && sigismember(&set, SIGCONT))
+    if (foreground >= 0 && foreground == getpgrp())
+        return; /* we have come to the foreground since */
+    if (foreground >= 0) {
+        job_stop(SIGTTIN, 0);
+        if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
             return;
     }
     client_end_input(client);
@@ -2269,7 +2295,7 @@ client_read(struct client *client)
 {
     struct buffer *input = &client->input;
 
-    if (client->input_ended || !buffer_prepare(input))
+    if (client->input_ended || !buffer_prepare(input) || buffer_room(input) == 0)
         return;
     ssize_t n = stream_read(&client->in, input->data + input->end, buffer_room(input));
     int error = errno;
@@ -2281,7 +2307,7 @@ client_read(struct client *client)
         client_wake(client);
     } else if (n == 0 || error == ECONNRESET) {
         client_end_input(client);
-    } else if (error == EIO && isatty(client->in.source.fd)) {
+    } else if (error == EIO && client->terminal) {
         client_terminal_refused(client);
     } else if (error != EAGAIN && error != EINTR) {
         client_end_input(client);
@@ -2338,16 +2364,16 @@ client_line(struct client *client, struct word *line, size_t *size)
 
 /* A line that is too long is dropped to its end, in whatever pieces it comes, and is answered when
  * it is known to be too long. */
-static enum verdict
+static enum handling
 client_skip_line(struct client *client, size_t size)
 {
     bool whole = client->input.data[client->input.start + size - 1] == '\n';
 
     if (!client->skipping_line &&
-        client_error(client, "line too long (limit %d bytes)\n", LINE_MAX_SIZE) == VERDICT_HOLD)
-        return VERDICT_HOLD;
+        client_error(client, "line too long (limit %d bytes)\n", LINE_MAX_SIZE) == COMMAND_HELD)
+        return COMMAND_HELD;
     client->skipping_line = !whole;
-    return VERDICT_DONE;
+    return COMMAND_TAKEN;
 }
 
 /* Whether the next command may be looked at. */
@@ -2362,7 +2388,7 @@ client_willing(const struct client *client)
 static bool
 client_execute(struct client *client)
 {
-    enum verdict verdict = VERDICT_DONE;
+    enum handling handling = COMMAND_TAKEN;
     struct word line;
     size_t size;
     int taken = 0;
@@ -2372,10 +2398,10 @@ client_execute(struct client *client)
         enum line kind = client_line(client, &line, &size);
         client->starved = kind == LINE_NONE;
         if (kind == LINE_WHOLE)
-            verdict = command_run(client, &line);
+            handling = command_run(client, &line);
         else if (kind == LINE_TOO_LONG)
-            verdict = client_skip_line(client, size);
-        if (client->starved || verdict == VERDICT_HOLD)
+            handling = client_skip_line(client, size);
+        if (client->starved || handling == COMMAND_HELD)
             break;
         buffer_consume(&client->input, size);
         taken++;
@@ -2464,18 +2490,18 @@ client_open(struct client *client)
 {
     if (!stream_open(&client->in, STDIN_FILENO, O_RDONLY))
         err(EXIT_FAILURE, "cannot read standard input");
-    if (!stream_open(&client->out, STDOUT_FILENO, O_WRONLY))
-        client->out = (struct stream){.source.fd = STDOUT_FILENO, .fd = STDOUT_FILENO};
+    stream_open(&client->out, STDOUT_FILENO, O_WRONLY);
     client->in.source.ready = client_in_ready;
     client->out.source.ready = client_out_ready;
-    client->prompts = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    client->terminal = isatty(STDIN_FILENO);
+    client->prompts = client->terminal && isatty(STDOUT_FILENO);
     list_init(&client->requests);
     list_init(&client->runnable);
     list_init(&client->held);
     client->starved = true;
     /* A terminal is read once before it is ready: in its background that stops us at once, before
      * anything is typed, as it does any reader. */
-    if (client->prompts && client->in.kind == STREAM_OWN)
+    if (client->terminal)
         client_read(client);
     client_wake(client);
 }
@@ -2489,25 +2515,11 @@ client_close(struct client *client)
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
-/* Stops as a job: SIGTSTP takes its default action while it is let through, which is nothing in an
- * orphaned process group, where no shell could continue us. */
-static void
-job_stop(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTSTP);
-    kill(server.pid, SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we are stopped */
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 static void
 job_continued(struct client *client)
 {
     client->prompted = false;
-    if (client->in.kind == STREAM_OWN)
+    if (client->terminal)
         client_read(client); /* if it was continued in the background, this stops it again */
     client_wake(client);
 }
@@ -2534,7 +2546,7 @@ signal_handle(uint32_t number)
         log_line("%s", stats);
         break;
     case SIGTSTP:
-        job_stop();
+        job_stop(SIGTSTP, server.pid);
         break;
     case SIGCONT:
         job_continued(&server.client);
@@ -2653,7 +2665,7 @@ options_parse(int argc, char **argv)
     while ((option = getopt_long(argc, argv, ":d:g:t:vhV", options, NULL)) != -1) {
         switch (option) {
         case 'd':
-            server.driver_path = strdup(optarg);
+            server.driver_path = optarg;
             break;
         case 'g':
             grace_ns = option_seconds_ns("grace", optarg);
@@ -2672,6 +2684,8 @@ options_parse(int argc, char **argv)
         case ':':
             usage_error("%s needs a value", argv[optind - 1]);
         default:
+            if (optopt != 0)
+                usage_error("unknown option '-%c'", optopt);
             usage_error("unknown option '%s'", argv[optind - 1]);
         }
     }
@@ -2682,30 +2696,27 @@ options_parse(int argc, char **argv)
 }
 
 /* The driver is beside our own binary, or where make install puts it; never looked for in the
- * working directory or in PATH. Exits without memory or /proc. */
+ * working directory or in PATH. Where it is in neither place, create_driver will say so. */
 static void
 driver_locate(void)
 {
-    static const char *const places[] = {"driver", "../libexec/taxi/driver"};
-    char self[PATH_MAX];
+    static char path[PATH_MAX + 32];
+    char *slash;
 
     if (server.driver_path != NULL)
         return;
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
     if (size < 0)
         err(EXIT_FAILURE, "cannot find my own binary");
-    self[size] = '\0';
-    *strrchr(self, '/') = '\0';
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        char *path;
-        if (asprintf(&path, "%s/%s", self, places[i]) < 0)
-            err(EXIT_FAILURE, "cannot find the driver");
-        /* Where it is in neither place, the first is what create_driver will complain of. */
-        if (access(path, X_OK) == 0 || i == 1)
-            free(server.driver_path), server.driver_path = path;
-        if (access(path, X_OK) == 0)
-            return;
+    path[size] = '\0';
+    slash = strrchr(path, '/');
+    strcpy(slash, "/driver");
+    if (access(path, X_OK) < 0) {
+        strcpy(slash, "/../libexec/taxi/driver");
+        if (access(path, X_OK) < 0)
+            strcpy(slash, "/driver");
     }
+    server.driver_path = path;
 }
 
 /* ---- main ---------------------------------------------------------------------------------- */
@@ -2793,7 +2804,6 @@ server_close(void)
     pool_free(&server.calls);
     pool_free(&server.texts);
     free(server.by_pid);
-    free(server.driver_path);
 }
 
 /* Waits for what is ready and has it handled; then does what that has led to. */
@@ -2837,11 +2847,13 @@ main(int argc, char **argv)
     driver_locate();
     descriptors_prepare();
     server_open();
-    if (!stream_open(&server.log, STDERR_FILENO, O_WRONLY))
-        server.log = (struct stream){.source.fd = STDERR_FILENO, .fd = STDERR_FILENO};
+    stream_open(&server.log, STDERR_FILENO, O_WRONLY);
+    server.log_is_terminal = isatty(STDERR_FILENO);
     client_open(&server.client);
     while (!server_finished())
         loop_turn();
+    if (!client_finished(&server.client))
+        log_line("output that nobody read was dropped");
     if (server.cancelled_at_stop > 0)
         log_line("%" PRIu64 " %s cancelled", server.cancelled_at_stop,
                  server.cancelled_at_stop == 1 ? "task" : "tasks");

@@ -1,0 +1,268 @@
+#!/usr/bin/env bats
+# What each command answers.
+
+load helpers
+
+@test "create_driver: answers with a live process's pid" {
+    start_server
+    create
+    alive "$pid"
+    [ "$(status_field "$pid" PPid)" = "$server_pid" ]
+}
+
+@test "create_driver COUNT: so many lines, then the count" {
+    start_server
+    say 'create_driver 3' 'create_driver 1'
+    expect 'Driver +([0-9]) Available' 'Driver +([0-9]) Available' 'Driver +([0-9]) Available' \
+        '3 drivers' 'Driver +([0-9]) Available' '1 driver'
+    [ "$(children_of "$server_pid" | wc -w)" = 4 ]
+}
+
+@test "create_driver: a count that is none is an Error, and nothing is started" {
+    for count in 0 100001 -1 +1 1.5 x 0x10 99999999999999999999 1e3; do
+        ask "create_driver $count" get_drivers
+        [ "$output" = "Error: bad count '$count' (1 to 100000)"$'\n''0 drivers' ]
+        [ "$status" = 0 ]
+    done
+}
+
+@test "commands behind create_driver see the driver" {
+    ask create_driver get_drivers
+    [[ $output =~ ^'Driver '([0-9]+)' Available'$'\n''Driver '([0-9]+)' Available'$'\n''1 driver'$ ]]
+    [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+}
+
+@test "send_task: makes the driver busy for whole seconds, rounded up" {
+    start_server
+    create
+    say "send_task $pid 4.2"
+    expect "Driver $pid Busy 5"
+    say "get_status $pid" get_drivers
+    expect "Driver $pid Busy 5" "Driver $pid Busy 5" '1 driver'
+}
+
+@test "send_task: a busy driver refuses, and its task goes on" {
+    start_server
+    create
+    say "send_task $pid 100" "send_task $pid 5" "get_status $pid"
+    expect "Driver $pid Busy 100" "Error: driver $pid Busy 100" "Driver $pid Busy 100"
+}
+
+@test "send_task: when the time is over the driver is Available by itself" {
+    start_server -v
+    create
+    say "send_task $pid 0.05"
+    expect "Driver $pid Busy 1"
+    wait_until logged "driver $pid task done"
+    say "get_status $pid" "send_task $pid 7"
+    expect "Driver $pid Available" "Driver $pid Busy 7"
+}
+
+@test "send_task: the shortest time is never shown as Busy 0" {
+    start_server
+    create
+    for _ in {1..50}; do
+        say "send_task $pid 0.001" "get_status $pid" "cancel_task $pid"
+        expect "Driver $pid Busy 1" "Driver $pid @(Busy 1|Available)" '*'
+    done
+}
+
+@test "send_task: SECONDS within the grammar" {
+    start_server
+    create
+    for seconds in 1 0.25 0.001 00012.5 31536000 31536000.000 3.999; do
+        say "send_task $pid $seconds" "cancel_task $pid"
+        expect "Driver $pid Busy +([1-9])*([0-9])" '*'
+    done
+}
+
+@test "send_task: SECONDS outside the grammar is an Error, and the driver stays free" {
+    start_server
+    create
+    for seconds in 0 0.0 0.000 -5 +5 1. .5 . 1.2345 1e3 0x10 5s 31536000.001 31536001 \
+        99999999999999999999 1,5 inf nan ١; do
+        say "send_task $pid $seconds"
+        reply
+        [[ $line == "Error: bad seconds '"*"' (above 0, at most 31536000)" ]] || fail "$line"
+    done
+    say "get_status $pid"
+    expect "Driver $pid Available"
+}
+
+@test "PID: what is not plain digits is a bad pid" {
+    start_server
+    create
+    for word in 12x -1 +1 0x10 1.0 "${pid}x" ''\''' ; do
+        say "get_status $word" "send_task $word 5" "cancel_task $word" "delete_driver $word"
+        for _ in 1 2 3 4; do
+            reply
+            [ "$line" = "Error: bad pid '$word'" ] || fail "$line"
+        done
+    done
+}
+
+@test "PID: a number that no driver has is named, and none is mistaken for it" {
+    start_server
+    create
+    for number in 0 1 "$server_pid" $((pid + 1)) $((pid + 4294967296)) 99999999999999999999; do
+        say "get_status $number" "send_task $number 5" "cancel_task $number" "delete_driver $number"
+        for _ in 1 2 3 4; do
+            expect "Error: no driver $number"
+        done
+    done
+    say "get_status 000$pid"
+    expect "Driver $pid Available"
+}
+
+@test "get_drivers: all, in order of creation, and how many" {
+    start_server
+    say get_drivers
+    expect '0 drivers'
+    pids=()
+    for _ in 1 2 3; do
+        create
+        pids+=("$pid")
+    done
+    say "send_task ${pids[1]} 50" get_drivers
+    expect "Driver ${pids[1]} Busy 50" "Driver ${pids[0]} Available" "Driver ${pids[1]} Busy 50" \
+        "Driver ${pids[2]} Available" '3 drivers'
+}
+
+@test "cancel_task: frees a busy driver; a free one has no task" {
+    start_server -v
+    create
+    say "send_task $pid 100" "cancel_task $pid" "get_status $pid" "cancel_task $pid"
+    expect "Driver $pid Busy 100" "Driver $pid Available" "Driver $pid Available" \
+        "Error: driver $pid has no task"
+    wait_until logged "driver $pid task cancelled"
+}
+
+@test "cancel_task: the next task has its full time" {
+    start_server -v
+    create
+    say "send_task $pid 0.2" "cancel_task $pid" "send_task $pid 60" "get_status $pid"
+    expect "Driver $pid Busy 1" "Driver $pid Available" "Driver $pid Busy 60" "Driver $pid Busy 60"
+    say create_driver
+    expect '*'
+    other=${line//[^0-9]/}
+    say "send_task $other 0.3"
+    expect '*'
+    wait_until logged "driver $other task done" # later than 0.2 s from the first task
+    say "get_status $pid"
+    expect "Driver $pid Busy 60"
+}
+
+@test "delete_driver: ended and reaped when it is answered; unlisted at once" {
+    start_server
+    create
+    first=$pid
+    create
+    say "send_task $first 100" "delete_driver $first" "get_status $first" get_drivers \
+        "delete_driver $first"
+    expect "Driver $first Busy 100" "Driver $first Deleted"
+    gone "$first"
+    expect "Error: no driver $first" "Driver $pid Available" '1 driver' "Error: no driver $first"
+    log_is
+}
+
+@test "delete_driver: and again, a hundred times, leaves nothing behind" {
+    start_server
+    say stats
+    reply
+    before=$(find "/proc/$server_pid/fd" -type l | wc -l)
+    for _ in {1..100}; do
+        create
+        say "delete_driver $pid"
+        expect "Driver $pid Deleted"
+    done
+    [ "$(find "/proc/$server_pid/fd" -type l | wc -l)" = "$before" ]
+    [ -z "$(children_of "$server_pid")" ]
+    say stats
+    expect 'Stats *drivers=0 *created=100 *'
+}
+
+@test "stats: one line of key=value, that counts" {
+    start_server
+    create
+    say "send_task $pid 9" fly stats
+    expect '*' '*' '*'
+    [[ $line =~ ^Stats(\ [a-z_]+=[0-9]+)+$ ]] || fail "$line"
+    [[ $line == *' drivers=1 '*' created=1 '*' commands=3 errors=1 tasks=1 '* ]]
+}
+
+@test "help: a line a command, then their number" {
+    ask help
+    count=$(sed -n '$s/ commands$//p' <<<"$output")
+    [ "$(wc -l <<<"$output")" = $((count + 1)) ]
+    for command in create_driver send_task get_status get_drivers cancel_task delete_driver \
+        stats help quit exit shutdown; do
+        grep -qE "^$command( |$)" <<<"$output"
+    done
+}
+
+@test "quit and exit: end the client after its earlier replies; what is behind is not looked at" {
+    for word in quit exit; do
+        ask create_driver get_drivers $word create_driver fly
+        [[ $output == 'Driver '*' Available'$'\n''Driver '*' Available'$'\n''1 driver' ]]
+        [ "$status" = 0 ]
+        log_is
+    done
+}
+
+@test "shutdown: stops the server as SIGTERM does" {
+    start_server
+    create
+    say shutdown
+    server_ends 0
+    gone "$pid"
+}
+
+@test "unknown command: named, escaped, cut at 64 bytes" {
+    ask fly CREATE_DRIVER $'a\x01\xff\x7fb' "$(printf '%0100d' 0)" "it's"
+    [ "$output" = "Error: unknown command 'fly' (try help)
+Error: unknown command 'CREATE_DRIVER' (try help)
+Error: unknown command 'a\\x01\\xff\\x7fb' (try help)
+Error: unknown command '$(printf '%064d' 0)' (try help)
+Error: unknown command 'it's' (try help)" ]
+}
+
+@test "usage: a word too few or too many shows how the command is used" {
+    ask send_task 'send_task 1' 'send_task 1 2 3' 'send_task 1 2 3 4 5 6' get_status \
+        'get_status 1 2' 'get_drivers 1' 'cancel_task' 'delete_driver' 'create_driver 1 2' \
+        'stats x' 'help me' 'quit now' 'shutdown now'
+    [ "$output" = 'Error: usage: send_task PID SECONDS
+Error: usage: send_task PID SECONDS
+Error: usage: send_task PID SECONDS
+Error: usage: send_task PID SECONDS
+Error: usage: get_status PID
+Error: usage: get_status PID
+Error: usage: get_drivers
+Error: usage: cancel_task PID
+Error: usage: delete_driver PID
+Error: usage: create_driver [COUNT]
+Error: usage: stats
+Error: usage: help
+Error: usage: quit
+Error: usage: shutdown' ]
+}
+
+@test "replies: in the order of the commands, while drivers work at once" {
+    start_server
+    say 'create_driver 20'
+    pids=()
+    for _ in {1..20}; do
+        reply
+        pids+=("${line//[^0-9]/}")
+    done
+    expect '20 drivers'
+    for round in 1 2 3; do
+        for pid in "${pids[@]}"; do
+            say "get_status $pid" "nonsense $round" "get_status $pid"
+        done
+    done
+    for round in 1 2 3; do
+        for pid in "${pids[@]}"; do
+            expect "Driver $pid Available" 'Error: unknown command *' "Driver $pid Available"
+        done
+    done
+}

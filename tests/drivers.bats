@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# What a driver is started with, how it ends, and where the server finds it.
+
+load helpers
+
+@test "driver: starts with /dev/null, the server's stderr, its socket, and nothing else" {
+    exec {extra}</etc/passwd
+    start_server
+    create
+    [ "$(readlink "/proc/$pid/fd/0")" = /dev/null ]
+    [ "$(readlink "/proc/$pid/fd/1")" = /dev/null ]
+    [ "$(readlink "/proc/$pid/fd/2")" = "$PWD/err" ]
+    [[ $(readlink "/proc/$pid/fd/3") == socket:* ]]
+    # Beyond these, its own: epoll, signalfd, timerfd.
+    for fd in "/proc/$pid/fd/"*; do
+        [[ ${fd##*/} == [0-3] || $(readlink "$fd") == anon_inode:* ]] || fail "$(readlink "$fd")"
+    done
+    exec {extra}<&-
+}
+
+@test "driver: at its exec, it has descriptors 0 to 3 only, and its signals blocked" {
+    exec {extra}</etc/passwd
+    # yes(1) changes nothing of what it was given, and stays: at /dev/null.
+    start_server --driver "$(command -v yes)"
+    say create_driver
+    wait_until has_child
+    pid=$(children_of "$server_pid")
+    pid=${pid% }
+    [ "$(cd "/proc/$pid/fd" && echo *)" = '0 1 2 3' ]
+    [ "$(status_field "$pid" SigBlk)" = ffffffffbffbfa07 ]
+    [ "$(status_field "$pid" SigIgn)" = 0000000000000000 ]
+    exec {extra}<&-
+    kill -KILL "$pid"
+    expect "Error: cannot create driver: $pid died (killed by signal 9)"
+}
+
+# A child that has had its exec.
+has_child() {
+    [ -n "$(children_of "$server_pid")" ] &&
+        [ "$(status_field "$(children_of "$server_pid" | tr -d ' ')" Name)" = yes ]
+}
+
+@test "driver: leads a process group of its own" {
+    start_server
+    create
+    read -r _ _ _ _ group _ <"/proc/$pid/stat"
+    [ "$group" = "$pid" ]
+}
+
+@test "driver: has the limit of descriptors that the server was started with" {
+    mkfifo in out
+    (
+        ulimit -Sn 100
+        exec "$SERVER" <in >out 2>err 3>&-
+    ) &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+    create
+    grep -qE '^Max open files +100 ' "/proc/$pid/limits"
+    run ! grep -qE '^Max open files +100 ' "/proc/$server_pid/limits"
+}
+
+@test "driver: run by hand, says that the server starts it, and exits 2" {
+    run -2 --separate-stderr "$DRIVER" 3>&-
+    [[ $stderr == 'driver['*']: started by the server, not by hand'* ]]
+    [ -z "$output" ]
+    run -2 "$DRIVER" --help 3</dev/null
+}
+
+@test "driver: kill -9 of the server ends it, busy or stopped" {
+    start_server
+    say 'create_driver 3'
+    pids=()
+    for _ in 1 2 3; do
+        reply
+        pids+=("${line//[^0-9]/}")
+    done
+    expect '3 drivers'
+    say "send_task ${pids[0]} 100"
+    expect '* Busy 100'
+    kill -STOP "${pids[1]}"
+    wait_until in_state "${pids[1]}" T
+    kill -KILL "$server_pid"
+    for pid in "${pids[@]}"; do
+        wait_until gone "$pid"
+    done
+}
+
+@test "driver: kill -9 of the server ends one that never looks at its socket" {
+    fake_driver deaf hello linger
+    start_server --driver ./deaf
+    create
+    kill -KILL "$server_pid"
+    wait_until gone "$pid"
+}
+
+@test "driver: one that dies is reaped, logged with its cause, and unlisted" {
+    start_server
+    create
+    first=$pid
+    create
+    kill -KILL "$first"
+    wait_until logged "^server: driver $first died \(killed by signal 9\)$"
+    gone "$first"
+    say get_drivers "get_status $first"
+    expect "Driver $pid Available" '1 driver' "Error: no driver $first"
+}
+
+@test "driver: found beside the binary, not through the working directory or PATH" {
+    mkdir bin elsewhere
+    cp "$SERVER" bin/server
+    fake_driver elsewhere/driver 'exit 9'
+    cd elsewhere
+    PATH=$PWD:$PATH run -0 --separate-stderr ../bin/server <<<create_driver
+    [ "$output" = 'Error: cannot create driver: No such file or directory' ]
+    cp "$DRIVER" ../bin/driver
+    PATH=$PWD:$PATH run -0 ../bin/server <<<create_driver
+    [[ $output == 'Driver '*' Available' ]]
+}
+
+@test "driver: found in ../libexec/taxi as make install puts it; make uninstall removes all" {
+    make -s -C "$ROOT" install DESTDIR="$PWD/root" PREFIX=/usr >/dev/null
+    run -0 root/usr/bin/taxi-server <<<create_driver
+    [[ $output == 'Driver '*' Available' ]]
+    make -s -C "$ROOT" uninstall DESTDIR="$PWD/root" PREFIX=/usr >/dev/null
+    [ -z "$(find root -type f)" ]
+}
+
+@test "options: --driver names another program, by any path" {
+    fake_driver other hello linger
+    for option in '--driver ./other' '--driver=./other' "-d $PWD/other" '-d./other'; do
+        # shellcheck disable=SC2086
+        output=$(session -g 0.1 $option <<<create_driver 2>err)
+        [[ $output == 'Driver '*' Available' ]]
+    done
+}
+
+@test "options: --verbose logs each driver's start, end and task" {
+    start_server --verbose
+    create
+    say "send_task $pid 0.05"
+    expect '*'
+    wait_until logged "^server: driver $pid task done$"
+    say "delete_driver $pid"
+    expect '*'
+    [ "$(cat err)" = "server: driver $pid started
+server: driver $pid task of 0.050 s started
+server: driver $pid task done
+server: driver $pid ended (exited with status 0)" ]
+}
+
+@test "options: --help and --version go to stdout, status 0" {
+    for option in -h --help; do
+        run -0 --separate-stderr session $option
+        [[ $output == 'usage: server '* ]]
+        [ -z "$stderr" ]
+    done
+    for option in -V --version; do
+        run -0 --separate-stderr session $option
+        [[ $output =~ ^taxi-server\ [0-9.]+$ ]]
+    done
+}
+
+@test "options: wrong usage is one line on stderr, status 2" {
+    for options in --fly -x --grace '--grace 0' '-g -1' '-t 1x' '-g 31536001' operand '-v operand'; do
+        # shellcheck disable=SC2086
+        run -2 --separate-stderr session $options </dev/null
+        [ -z "$output" ]
+        [[ $stderr == 'server: '*' (try --help)' ]] || fail "$options: $stderr"
+        [ "$(wc -l <<<"$stderr")" = 1 ]
+    done
+}

@@ -1,0 +1,229 @@
+# Helpers for the tests. A test talks to a server over two FIFOs and waits for what it expects, a
+# line or a process's end, with a deadline; nothing here waits for time to pass.
+# shellcheck shell=bash
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # where the binaries under test are
+SERVER=$BUILD/server
+DRIVER=$BUILD/driver
+
+DEADLINE=10 # seconds, for anything that should happen at once; generous for a loaded machine
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    server_pid= line= to= from=
+    started=() # pids to end in teardown
+}
+
+# Ends what the test started. A driver that is left over fails the test.
+teardown() {
+    local pid left=
+    [[ -z $to ]] || exec {to}>&-
+    [[ -z $from ]] || exec {from}<&-
+    for pid in "${started[@]}"; do
+        drivers_are_gone_with "$pid" || left+=" $pid"
+    done
+    [[ -z $left ]] || fail "drivers of$left were left over"
+}
+
+# Ends that process and checks that its children end as well.
+drivers_are_gone_with() {
+    local child children
+    children=$(children_of "$1")
+    ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+    for child in $children; do
+        wait_until gone "$child" || return 1
+    done
+}
+
+fail() {
+    printf '%s\n' "$@" >&2
+    return 1
+}
+
+# wait_until COMMAND...: until it succeeds, looked at often, at most DEADLINE seconds.
+wait_until() {
+    local end=$((SECONDS + DEADLINE))
+    until "$@"; do
+        ((SECONDS < end)) || fail "waited in vain until: $*" || return
+        pause
+    done
+}
+
+# Gives the processor away between two looks: a read from a pipe that nobody writes to.
+pause() {
+    local nothing
+    [[ -n ${idle_fd-} ]] || exec {idle_fd}<> <(:)
+    read -r -t 0.01 -u "$idle_fd" nothing || true
+}
+
+# ---- processes
+
+# The letter of its state, see proc(5); nothing if there is no such process.
+state_of() {
+    local stat
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    stat=${stat##*) }
+    printf '%s' "${stat%% *}"
+}
+
+alive() {
+    [[ $(state_of "$1") == [RSDTt] ]]
+}
+
+gone() {
+    [[ -z $(state_of "$1") ]]
+}
+
+in_state() {
+    [[ $(state_of "$1") == "$2" ]]
+}
+
+children_of() {
+    cat "/proc/$1/task/$1/children" 2>/dev/null || true
+}
+
+# A field of /proc/PID/status.
+status_field() {
+    sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
+}
+
+# ---- a server at two FIFOs
+
+# start_server OPTION...: sets server_pid; its standard error goes to the file err.
+start_server() {
+    mkfifo in out
+    "$SERVER" "$@" <in >out 2>err 3>&- &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+}
+
+# say LINE...: gives commands.
+say() {
+    printf '%s\n' "$@" >&"$to"
+}
+
+# Reads the next reply into $line.
+reply() {
+    IFS= read -r -t "$DEADLINE" -u "$from" line || fail "no reply; the log: $(cat err)"
+}
+
+# expect PATTERN...: the next replies match them, one each.
+expect() {
+    local pattern
+    for pattern in "$@"; do
+        reply || return
+        # shellcheck disable=SC2053 # a pattern is what is wanted
+        [[ $line == $pattern ]] || fail "expected: $pattern" "got:      $line" || return
+    done
+}
+
+# create: creates a driver and sets pid to its pid.
+create() {
+    say create_driver
+    expect 'Driver +([0-9]) Available'
+    pid=${line#Driver }
+    pid=${pid% *}
+}
+
+# end_input: the server sees the end of its input.
+end_input() {
+    exec {to}>&-
+    to=
+}
+
+# server_ends STATUS: the server has ended with it.
+server_ends() {
+    local status=0
+    wait_until ended "$server_pid" || return
+    wait "$server_pid" || status=$?
+    ((status == $1)) || fail "exit status $status; the log: $(cat err)"
+}
+
+# Not reaped yet: its status is still to be had.
+ended() {
+    [[ $(state_of "$1") == [Z] || -z $(state_of "$1") ]]
+}
+
+# The log holds nothing but lines that match one of the patterns.
+log_is() {
+    local logged pattern
+    while IFS= read -r logged; do
+        for pattern in "$@"; do
+            # shellcheck disable=SC2053
+            [[ $logged == $pattern ]] && continue 2
+        done
+        fail "unexpected in the log: $logged" || return
+    done <err
+}
+
+logged() {
+    grep -qE "$1" err
+}
+
+# session OPTION...: a server that ends by itself, or is made to.
+session() {
+    timeout --foreground -k 1 30 "$SERVER" "$@"
+}
+
+# ask LINE...: a whole session of its own; sets output and status, its log is in the file err.
+ask() {
+    # shellcheck disable=SC2034
+    {
+        status=0
+        output=$(printf '%s\n' "$@" | session 2>err) || status=$?
+    }
+}
+
+# ---- programs that are not quite a driver
+
+# fake_driver NAME LINE...: a bash script, to be used with --driver; frame() and hello write to
+# the socket. It starts with all signals blocked, as any driver, so it can only run builtins.
+fake_driver() {
+    local name=$1
+    shift
+    {
+        printf '#!%s\n' "$BASH"
+        cat <<'END'
+u8() { printf '\\x%02x' "$1"; }
+u16() { u8 $(($1 & 255)); u8 $(($1 >> 8 & 255)); }
+u32() { u16 $(($1 & 65535)); u16 $(($1 >> 16 & 65535)); }
+u64() { u32 $(($1 & 4294967295)); u32 $(($1 >> 32)); }
+# frame VERSION TYPE LENGTH ID [BODY, as u8 and the like print it]
+frame() { printf "$(u8 "$1")$(u8 "$2")$(u16 "$3")$(u32 "$4")${5-}" >&3; }
+hello() { frame 1 65 4 0 "$(u32 "${1-$$}")"; }
+# state ID BUSY REFUSAL REMAINING_MS
+state() { frame 1 66 16 "$1" "$(u8 "$2")$(u8 "$3")$(u16 0)$(u32 0)$(u64 "$4")"; }
+linger() { exec sleep 1000; }
+END
+        printf '%s\n' "$@"
+    } >"$name"
+    chmod +x "$name"
+}
+
+# ---- a server at a terminal
+
+# start_terminal COMMAND: runs it at a terminal of its own (script(1)); what is typed goes to $to,
+# what is shown comes to the file screen. Sets terminal_pid.
+start_terminal() {
+    mkfifo keys
+    : >screen
+    script -qefc "$1" /dev/null <keys >screen 2>&1 3>&- &
+    terminal_pid=$!
+    started+=("$terminal_pid")
+    exec {to}>keys
+}
+
+keys() {
+    # shellcheck disable=SC2059 # escapes are meant
+    printf "$1" >&"$to"
+}
+
+# shows PATTERN: the screen shows it, in time; line ends are those of a terminal, \r\n.
+shows() {
+    wait_until grep -qaE "$1" screen || fail "on the screen: $(cat -v screen)"
+}

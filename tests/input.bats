@@ -1,0 +1,157 @@
+#!/usr/bin/env bats
+# Lines, words and what standard input can be.
+
+load helpers
+
+@test "words: split by blanks and tabs; leading and trailing ones do not count" {
+    ask $'  get_drivers\t' $'\t \tget_drivers  ' $'get_status \t 12x'
+    [ "$output" = $'0 drivers\n0 drivers\nError: bad pid \'12x\'' ]
+}
+
+@test "lines: a trailing CR is dropped" {
+    ask $'get_drivers\r' $'get_status 12x\r'
+    [ "$output" = $'0 drivers\nError: bad pid \'12x\'' ]
+}
+
+@test "lines: empty ones and comments get no reply" {
+    ask '' '   ' $'\t' $'\r' '#' '# get_drivers' '#get_drivers' get_drivers
+    [ "$output" = '0 drivers' ]
+}
+
+@test "lines: the last one counts without its newline" {
+    output=$(printf 'get_drivers\nget_drivers' | session)
+    [ "$output" = $'0 drivers\n0 drivers' ]
+    printf 'get_drivers' >file
+    output=$(session <file)
+    [ "$output" = '0 drivers' ]
+}
+
+@test "lines: 4096 bytes with the newline are taken, one more is too long" {
+    long=$(printf '%04095d' 0)
+    ask "$long" get_drivers
+    [ "$output" = "Error: unknown command '$(printf '%064d' 0)' (try help)"$'\n0 drivers' ]
+    ask "0$long" get_drivers
+    [ "$output" = $'Error: line too long (limit 4096 bytes)\n0 drivers' ]
+}
+
+@test "lines: one that is too long is dropped to its end, with one Error, however long" {
+    output=$({
+        echo get_drivers
+        head -c 300000 /dev/zero | tr '\0' x
+        echo ' get_drivers'
+        echo get_drivers
+    } | session)
+    [ "$output" = $'0 drivers\nError: line too long (limit 4096 bytes)\n0 drivers' ]
+}
+
+@test "lines: one that is too long and has no end is answered as well" {
+    output=$(head -c 300000 /dev/zero | session)
+    [ "$output" = 'Error: line too long (limit 4096 bytes)' ]
+}
+
+@test "lines: NUL and other bytes are shown as \\xNN" {
+    output=$(printf 'a\0b\nget_status \33[2J\n' | session)
+    [ "$output" = "Error: unknown command 'a\\x00b' (try help)
+Error: bad pid '\\x1b[2J'" ]
+}
+
+@test "lines: every malformed one gets exactly one Error" {
+    head -c 200000 /dev/urandom | LC_ALL=C tr '\n\r#' 'xxx' | LC_ALL=C tr '\200-\237' '\n' >random
+    lines=$(LC_ALL=C grep -acE '[^ 	]' random)
+    output=$(session <random)
+    [ "$(wc -l <<<"$output")" = "$lines" ]
+    [ "$(grep -c '^Error: ' <<<"$output")" = "$lines" ]
+    [ -z "$(tr -d '\n -~' <<<"$output")" ]
+}
+
+@test "lines: a command that comes byte by byte is one command" {
+    start_server
+    for byte in g e t _ d r i v e r s; do
+        printf '%s' $byte >&"$to"
+    done
+    say ''
+    expect '0 drivers'
+}
+
+@test "stdin: a pipe" {
+    output=$(echo get_drivers | cat | session)
+    [ "$output" = '0 drivers' ]
+}
+
+@test "stdin: a FIFO with several writers in turn, held open by one" {
+    start_server
+    echo get_drivers >in
+    expect '0 drivers'
+    echo get_drivers >in
+    expect '0 drivers'
+    end_input
+    server_ends 0
+}
+
+@test "stdin: a FIFO whose writer has gone before it is read" {
+    mkfifo fifo
+    exec {both}<>fifo
+    exec {reader}<fifo
+    echo get_drivers >fifo
+    exec {both}>&-
+    output=$(session <&"$reader" 3>&-)
+    [ "$output" = '0 drivers' ]
+}
+
+@test "stdin: a regular file, larger than any buffer" {
+    for _ in {1..20000}; do
+        echo get_drivers
+    done >file
+    session <file >replies
+    [ "$(grep -c '^0 drivers$' replies)" = 20000 ]
+    [ "$(wc -l <replies)" = 20000 ]
+}
+
+@test "stdin: a regular file is read on from where the caller is" {
+    printf 'fly\nget_drivers\n' >file
+    output=$({ read -r _ && session; } <file)
+    [ "$output" = '0 drivers' ]
+}
+
+@test "stdin: /dev/null is the end of input" {
+    run -0 --separate-stderr session </dev/null
+    [ -z "$output$stderr" ]
+}
+
+@test "stdin: closed, a directory or write-only: exit status 1, and why" {
+    # A shell of its own: with its descriptor 0 closed, bats would open other things there.
+    run -1 --separate-stderr timeout 30 bash -c "'$SERVER' <&-"
+    [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
+    run -1 --separate-stderr session <.
+    [ "$stderr" = 'server: cannot read standard input: Is a directory' ]
+    : >file
+    run -1 --separate-stderr session 0>file
+    [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
+    mkfifo fifo
+    cat fifo >/dev/null 3>&- &
+    run -1 --separate-stderr session 0>fifo
+    [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
+}
+
+@test "end of input: comes after all replies, and ends the drivers" {
+    start_server
+    create
+    say "send_task $pid 0.001" "get_status $pid" create_driver get_drivers
+    end_input
+    expect "Driver $pid Busy 1" "Driver $pid *" 'Driver * Available' "Driver $pid *" '*' '2 drivers'
+    server_ends 0
+    gone "$pid"
+}
+
+@test "end of input: a task still running is cancelled, and the log says how many were" {
+    start_server
+    say 'create_driver 3'
+    for _ in 1 2 3; do
+        reply
+        say "send_task ${line//[^0-9]/} 100"
+    done
+    expect '3 drivers' '* Busy 100' '* Busy 100' '* Busy 100'
+    end_input
+    server_ends 0
+    [ "$(cat err)" = 'server: 3 tasks cancelled' ]
+}

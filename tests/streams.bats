@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# Standard output and standard error: who reads, who does not, and what stays as it was.
+
+load helpers
+
+# The flags of a descriptor of this shell, in octal, see proc(5).
+flags_of() {
+    sed -n 's/^flags:[[:space:]]*//p' "/proc/$BASHPID/fdinfo/$1"
+}
+
+nonblocking() {
+    (($(flags_of "$1") & 04000))
+}
+
+@test "stdout: carries replies and nothing else, no prompt" {
+    run -0 --separate-stderr session -v <<<create_driver
+    [[ $output =~ ^Driver\ [0-9]+\ Available$ ]]
+    [[ $stderr == 'server: driver '* ]]
+}
+
+@test "O_NONBLOCK is never left set on what the caller shares" {
+    mkfifo in out err
+    exec {a}<>in {b}<>out {c}<>err
+    echo get_drivers >&"$a"
+    "$SERVER" <&"$a" >&"$b" 2>&"$c" 3>&- &
+    started+=($!)
+    IFS= read -r -t "$DEADLINE" -u "$b" line
+    [ "$line" = '0 drivers' ]
+    run ! nonblocking "$a"
+    run ! nonblocking "$b"
+    run ! nonblocking "$c"
+    kill -TERM $!
+    wait $!
+    run ! nonblocking "$a"
+    run ! nonblocking "$b"
+    run ! nonblocking "$c"
+}
+
+@test "a reader that stops reading: TERM ends the server all the same" {
+    mkfifo in out
+    "$SERVER" -g 0.3 <in >out 2>err 3>&- &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+    # The server holds itself back once the pipe, 64 KiB, and its own buffers are full.
+    yes help 2>/dev/null | head -n 5000 >in 3>&- &
+    wait_until held_back
+    kill -TERM "$server_pid"
+    server_ends 0
+    logged 'server: output that nobody read was dropped'
+}
+
+# The server sleeps with the same consumption of its processor in two looks.
+held_back() {
+    local before
+    before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")
+    in_state "$server_pid" S || return
+    pause
+    pause
+    pause
+    [ "$(cut -d' ' -f14,15 "/proc/$server_pid/stat")" = "$before" ]
+}
+
+@test "a reader that comes back: every reply is there, in order, once" {
+    start_server
+    {
+        for i in {1..20000}; do
+            echo "x$i"
+        done
+    } >in 3>&- &
+    wait_until held_back
+    for i in {1..20000}; do
+        read -r -t "$DEADLINE" -u "$from" line
+        [[ $line == "Error: unknown command 'x$i' (try help)" ]] || fail "$i: $line"
+    done
+    end_input
+    server_ends 0
+}
+
+@test "a reader that goes away: the server ends cleanly with status 1, and says why" {
+    start_server
+    create
+    exec {from}<&-
+    from=
+    say get_drivers
+    server_ends 1
+    gone "$pid"
+    [ "$(cat err)" = 'server: cannot write standard output: Broken pipe' ]
+}
+
+@test "a full disk behind stdout: status 1, and why" {
+    run -1 timeout 30 bash -c "echo help | '$SERVER' >/dev/full"
+    [ "$output" = 'server: cannot write standard output: No space left on device' ]
+}
+
+@test "stdout closed: status 1 once there is something to say" {
+    run -1 --separate-stderr timeout 30 bash -c "echo help | '$SERVER' >&-"
+    [ "$stderr" = 'server: cannot write standard output: Bad file descriptor' ]
+    run -0 --separate-stderr timeout 30 bash -c "true | '$SERVER' >&-"
+}
+
+@test "stderr closed, or full: the server works on" {
+    output=$(echo create_driver | session -v 2>&-)
+    [[ $output == 'Driver '*' Available' ]]
+    output=$(echo create_driver | session -v 2>/dev/full)
+    [[ $output == 'Driver '*' Available' ]]
+}
+
+@test "stderr that nobody reads: log lines are dropped and counted, nothing waits" {
+    mkfifo log
+    exec {both}<>log
+    start_server_logging_to log
+    say get_drivers
+    expect '0 drivers'
+    for _ in {1..1500}; do
+        kill -USR1 "$server_pid"
+        say get_drivers
+        expect '0 drivers'
+    done
+    say stats
+    reply
+    [[ $line =~ log_dropped=([0-9]+) ]]
+    ((BASH_REMATCH[1] > 0)) || fail "$line"
+}
+
+start_server_logging_to() {
+    mkfifo in out
+    "$SERVER" <in >out 2>"$1" 3>&- &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+}
+
+@test "log: says who speaks, and shows control characters" {
+    ask create_driver
+    [ "$status" = 0 ]
+    run -0 --separate-stderr session --driver $'/no\n\33such' <<<create_driver
+    [ "$output" = 'Error: cannot create driver: No such file or directory' ]
+    [ "$stderr" = 'server: cannot run /no\x0a\x1bsuch: No such file or directory' ]
+}
+
+@test "stdin and stdout: one socket for both" {
+    # bash has no socketpair; a driver's own descriptor 3 is one. A server as the driver of a
+    # server has its end of it, after a word that the outer one takes for a bad frame.
+    fake_driver inner 'exec 2>inner.err' "exec '$SERVER' <&3 >&3"
+    start_server -v --driver ./inner
+    say create_driver
+    # The outer server sends nothing, so the inner one is silent until the outer one hangs up.
+    wait_until has_child
+    kill -TERM "$(children_of "$server_pid")" # 'polite': the inner server stops, with status 0
+    expect 'Error: cannot create driver: +([0-9]) died (exited with status 0)'
+    [ ! -s inner.err ]
+}
+
+# And the child is the inner server, ready for signals.
+has_child() {
+    local child
+    child=$(children_of "$server_pid")
+    [ -n "$child" ] && [ "$(readlink "/proc/${child% }/exe")" = "$SERVER" ] &&
+        readlink "/proc/${child% }/fd/"* | grep -q timerfd
+}

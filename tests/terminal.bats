@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# A person at a terminal, which script(1) makes; what is shown collects in the file screen.
+
+load helpers
+
+# The server below the terminal's shell or script.
+find_server() {
+    local child
+    for child in $(children_of "$terminal_pid") $(children_of "${shell_pid:-$terminal_pid}"); do
+        if [ "$(readlink "/proc/$child/exe")" = "$SERVER" ]; then
+            server_pid=$child
+            return 0
+        fi
+        shell_pid=$child
+    done
+    return 1
+}
+
+start_server_at_terminal() {
+    start_terminal "exec '$SERVER' $*"
+    wait_until find_server
+    started+=("$server_pid")
+    wait_until prompts 1
+}
+
+# So many prompts were shown so far.
+prompts() {
+    [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
+}
+
+# A shell with job control, as a person has it.
+start_shell_at_terminal() {
+    start_terminal "PS1='ready: ' exec bash --norc --noprofile -i"
+    shows 'ready: $'
+}
+
+terminal_ends() {
+    local status=0
+    wait_until ended "$terminal_pid"
+    wait "$terminal_pid" || status=$?
+    ((status == $1)) || fail "status $status: $(cat -v screen)"
+}
+
+@test "prompt: shown only where stdin and stdout are terminals" {
+    start_server_at_terminal
+    keys 'get_drivers\n'
+    shows '^0 drivers'
+    wait_until prompts 2
+    keys 'quit\n'
+    terminal_ends 0
+    rm keys
+    start_terminal "'$SERVER' | cat"
+    keys 'get_drivers\n'
+    shows '^0 drivers'
+    keys 'quit\n'
+    wait_until ended "$terminal_pid"
+    prompts 0
+}
+
+@test "prompt: again after an empty line" {
+    start_server_at_terminal
+    keys '\n\n'
+    wait_until prompts 3
+}
+
+@test "prompt: a log line takes its place, and it is shown again" {
+    start_server_at_terminal
+    kill -USR1 "$server_pid"
+    shows $'> \r''server: Stats .*'
+    wait_until prompts 2
+}
+
+@test "Ctrl+C: stops the server, status 0, no driver left, as kill -INT does" {
+    start_server_at_terminal
+    keys 'create_driver 2\n'
+    shows '^2 drivers'
+    children=$(children_of "$server_pid")
+    keys '\003'
+    terminal_ends 0
+    for child in $children; do
+        gone "$child"
+    done
+}
+
+@test "Ctrl+\\: kills the drivers at once, status 0" {
+    start_server_at_terminal -g 1000
+    keys 'create_driver\n'
+    shows '^Driver'
+    kill -STOP "$(children_of "$server_pid")"
+    keys '\034'
+    terminal_ends 0
+}
+
+@test "Ctrl+D: the end of input; a line typed before it counts" {
+    start_server_at_terminal
+    keys 'get_drivers\004\004'
+    shows '0 drivers'
+    terminal_ends 0
+}
+
+@test "hangup: the terminal's end stops the server and its drivers" {
+    start_server_at_terminal
+    keys 'create_driver\n'
+    shows '^Driver'
+    child=$(children_of "$server_pid")
+    kill -KILL "$terminal_pid" # script(1) has the terminal's other side
+    wait_until gone "$server_pid"
+    wait_until gone "$child"
+}
+
+@test "Ctrl+Z and fg: the server stops as a job and goes on; a task keeps its time" {
+    start_shell_at_terminal
+    keys "'$SERVER' -v\n"
+    wait_until prompts 1
+    keys 'create_driver\n'
+    shows '^Driver [0-9]+ Available'
+    pid=$(sed -n 's/.*Driver \([0-9]*\) Available.*/\1/p' screen)
+    keys "send_task $pid 0.2\n"
+    shows "Driver $pid Busy 1"
+    keys '\032'
+    shows 'Stopped'
+    # The driver is in no group of the terminal's: its task ends while the server is stopped.
+    in_state "$pid" S
+    keys 'fg\n'
+    shows 'task done'
+    keys "get_status $pid\n"
+    shows "Driver $pid Available"
+    keys 'quit\n'
+    shows 'ready: $'
+    keys 'exit $?\n'
+    terminal_ends 0
+}
+
+@test "./server & in an interactive shell: stops as a job when it would read; fg continues it" {
+    start_shell_at_terminal
+    keys "'$SERVER' &\n"
+    shows '\[1\] [0-9]+'
+    keys '\n'
+    shows 'Stopped'
+    keys 'bg\n'
+    keys '\n'
+    wait_until stopped_twice
+    keys 'fg\n'
+    shows '> '
+    keys 'get_drivers\n'
+    shows '^0 drivers'
+    keys '\003'
+    shows 'ready: $'
+    keys 'exit $?\n'
+    terminal_ends 0
+}
+
+stopped_twice() {
+    keys '\n'
+    pause
+    [ "$(grep -c 'Stopped' screen)" -ge 2 ]
+}
+
+@test "background of a terminal where no shell could continue it: the read is the end of input" {
+    # The group's parent, a shell without job control, is gone: the group is orphaned.
+    start_terminal "bash --norc -c 'set -m; (\"$SERVER\" </dev/tty; echo \"status \$?\" >status) & disown; exit'; read -r -t $DEADLINE _ <>never"
+    mkfifo never
+    wait_until test -s status
+    [ "$(<status)" = 'status 0' ]
+}
+
+@test "nohup: a hangup leaves the server alone" {
+    mkfifo in
+    start_terminal "trap '' HUP; exec '$SERVER' <in >out 2>err"
+    exec {feed}>in
+    echo create_driver >&"$feed"
+    wait_until grep -q Available out
+    wait_until find_server
+    started+=("$server_pid")
+    kill -KILL "$terminal_pid"
+    echo get_drivers >&"$feed"
+    wait_until grep -q '^1 driver' out
+    exec {feed}>&-
+    wait_until gone "$server_pid"
+}
