@@ -297,7 +297,8 @@ request_handle(const struct proto_frame *request, uint64_t now_ns)
             leave_failed("cannot arm the timer", errno);
         break;
     case PROTO_CANCEL:
-        if (self.busy && (request->cancel.task_id == 0 || request->cancel.task_id == self.task_id)) {
+        if (self.busy &&
+            (request->cancel.task_id == 0 || request->cancel.task_id == self.task_id)) {
             task_cancel();
             answer(id, PROTO_OK, now_ns);
         } else {
@@ -327,7 +328,8 @@ requests_handle(void)
     bool room = true;
 
     while (!self.leaving && (room = sizeof(self.output) - self.output_size >= OUTPUT_RESERVE)) {
-        verdict = proto_decode(PROTO_FROM_SERVER, self.input + done, self.input_size - done, &request);
+        verdict =
+            proto_decode(PROTO_FROM_SERVER, self.input + done, self.input_size - done, &request);
         if (verdict != PROTO_COMPLETE)
             break;
         request_handle(&request, now_ns);

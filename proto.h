@@ -82,9 +82,9 @@ struct proto_hello {
 };
 
 struct proto_state {
-    uint8_t busy;         /* 1: a task is running; 0: none */
-    uint8_t refusal;      /* enum proto_refusal */
-    uint8_t reserved[6];  /* 0 */
+    uint8_t busy;          /* 1: a task is running; 0: none */
+    uint8_t refusal;       /* enum proto_refusal */
+    uint8_t reserved[6];   /* 0 */
     uint64_t remaining_ms; /* rounded up; above 0 just when busy */
 };
 

@@ -69,8 +69,8 @@ enum {
     STARTING_MAX = 32,
 
     /* What one client or one kind of work may do in a turn before the others have theirs. */
-    CLIENT_ROUNDS = 4,     /* rounds of commands and replies, of at most CLIENT_OWED_MAX each */
-    SPAWNS_PER_TURN = 4,   /* an exec takes a fraction of a millisecond */
+    CLIENT_ROUNDS = 4,      /* rounds of commands and replies, of at most CLIENT_OWED_MAX each */
+    SPAWNS_PER_TURN = 4,    /* an exec takes a fraction of a millisecond */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
     EVENTS_PER_TURN = 256,
 
@@ -187,14 +187,14 @@ struct call {
 struct request {
     struct list link; /* client.requests */
     struct client *client;
-    struct list calls;   /* those not written yet, in the order of their lines */
-    const char *text;    /* the reply, where it asks no driver; from server.texts, or the help */
+    struct list calls; /* those not written yet, in the order of their lines */
+    const char *text;  /* the reply, where it asks no driver; from server.texts, or the help */
     size_t text_size;
-    bool counted;        /* closes with "N drivers" */
-    bool listing;        /* get_drivers: a driver that does not answer has its line, too */
-    unsigned lines;      /* Driver lines written */
-    unsigned to_start;   /* create_driver: how many have not been started yet */
-    unsigned starting;   /* create_driver: how many have not said HELLO yet */
+    bool counted;      /* closes with "N drivers" */
+    bool listing;      /* get_drivers: a driver that does not answer has its line, too */
+    unsigned lines;    /* Driver lines written */
+    unsigned to_start; /* create_driver: how many have not been started yet */
+    unsigned starting; /* create_driver: how many have not said HELLO yet */
 };
 
 enum driver_state {
@@ -217,13 +217,13 @@ struct driver {
     struct call *death;       /* delete_driver waits for the end */
     pid_t pid;
     enum driver_state state;
-    bool reaped;       /* the pid is not its own any more */
+    bool reaped; /* the pid is not its own any more */
     bool said_hello;
     bool busy;         /* as far as it has told */
     bool unresponsive; /* it let a call time out and has said nothing since */
     /* What its birth comes to if it is reaped before HELLO. */
     enum call_outcome birth_failure;
-    bool exit_wanted;  /* send EXIT behind what is queued */
+    bool exit_wanted; /* send EXIT behind what is queued */
     bool exit_sent;
     unsigned queued_count;
     uint32_t sent_id;     /* number of the last call handed to the socket */
@@ -1083,8 +1083,7 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     driver->busy = false;
     server.tasks_done += done;
     /* One that a cancel_task has ended has an answer to come; the stop's own has not. */
-    server.cancelled_at_stop +=
-        !done && server.stopping && driver->answered_id == driver->sent_id;
+    server.cancelled_at_stop += !done && server.stopping && driver->answered_id == driver->sent_id;
     if (server.verbose)
         log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
 }
@@ -1882,7 +1881,7 @@ struct echo {
 static struct echo
 echo_word(const struct word *word)
 {
-    struct echo echo;
+    struct echo echo = {""};
 
     escape(echo.text, sizeof(echo.text), word->at, word->size < ECHO_MAX ? word->size : ECHO_MAX);
     return echo;
@@ -2073,15 +2072,14 @@ run_create_driver(struct client *client, const struct word *args, unsigned count
 static void
 stats_text(char *text, size_t size)
 {
-    snprintf(
-        text, size,
-        "Stats uptime=%" PRId64 " drivers=%u starting=%u stopping=%u created=%" PRIu64
-        " died=%" PRIu64 " commands=%" PRIu64 " errors=%" PRIu64 " tasks=%" PRIu64
-        " tasks_done=%" PRIu64 " timeouts=%" PRIu64 " log_dropped=%" PRIu64,
-        (server.now_ns - server.started_ns) / NS_PER_S, server.counts[DRIVER_READY],
-        server.counts[DRIVER_STARTING], server.counts[DRIVER_STOPPING], server.created, server.died,
-        server.commands, server.errors, server.tasks, server.tasks_done, server.timeouts,
-        server.log_dropped);
+    snprintf(text, size,
+             "Stats uptime=%" PRId64 " drivers=%u starting=%u stopping=%u created=%" PRIu64
+             " died=%" PRIu64 " commands=%" PRIu64 " errors=%" PRIu64 " tasks=%" PRIu64
+             " tasks_done=%" PRIu64 " timeouts=%" PRIu64 " log_dropped=%" PRIu64,
+             (server.now_ns - server.started_ns) / NS_PER_S, server.counts[DRIVER_READY],
+             server.counts[DRIVER_STARTING], server.counts[DRIVER_STOPPING], server.created,
+             server.died, server.commands, server.errors, server.tasks, server.tasks_done,
+             server.timeouts, server.log_dropped);
 }
 
 static enum handling
@@ -2477,8 +2475,7 @@ client_turn(struct client *client)
     if (client_finished(client) && !server.stopping)
         server_stop(false);
     bool wanted = client->starved && !client->input_ended && !client->quit && !server.stopping;
-    if (client->in.kind != STREAM_FILE &&
-        !source_watch(&client->in.source, wanted ? EPOLLIN : 0)) {
+    if (client->in.kind != STREAM_FILE && !source_watch(&client->in.source, wanted ? EPOLLIN : 0)) {
         client_end_input(client);
         server_fail("cannot watch standard input", errno);
     }

@@ -184,8 +184,10 @@ load helpers
 @test "stats: one line of key=value, that counts" {
     start_server
     create
-    say "send_task $pid 9" fly stats
-    expect '*' '*' '*'
+    say "send_task $pid 9" fly
+    expect '*' '*'
+    say stats
+    reply
     [[ $line =~ ^Stats(\ [a-z_]+=[0-9]+)+$ ]] || fail "$line"
     [[ $line == *' drivers=1 '*' created=1 '*' commands=3 errors=1 tasks=1 '* ]]
 }

@@ -208,17 +208,17 @@ socket_has_data() {
     echo 0 >count
     start_server -g 0.2 --driver ./third
     say 'create_driver 40'
-    lines=0
+    count=0
     while reply && [[ $line == Driver* ]]; do
-        lines=$((lines + 1))
+        count=$((count + 1))
     done
     [[ $line == 'Error: cannot create driver: '+([0-9])' died (exited with status 7)' ]]
-    expect "$lines driver?(s)"
+    expect "$count driver?(s)"
     say get_drivers
-    for ((i = 0; i < lines; i++)); do
+    for ((i = 0; i < count; i++)); do
         expect 'Driver *'
     done
-    expect "$lines driver?(s)"
+    expect "$count driver?(s)"
 }
 
 @test "a driver that does not come up in 5 s is killed, and another can be created" {

@@ -13,7 +13,7 @@ DEADLINE=10 # seconds, for anything that should happen at once; generous for a l
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
-    server_pid= line= to= from=
+    server_pid='' line='' to='' from=''
     started=() # pids to end in teardown
 }
 

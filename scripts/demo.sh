@@ -1,0 +1,57 @@
+#!/bin/bash
+# A session from beginning to end, as a script would have it: what is sent is shown behind '>', what
+# is answered as it comes. Ends by itself after about three seconds.
+set -eu
+cd "$(dirname "$0")/.."
+make -s
+
+# The server is a coprocess: we write commands to one pipe and read replies from another.
+coproc SERVER { exec ./server; }
+server=$SERVER_PID
+exec {commands}>&"${SERVER[1]}" {replies}<&"${SERVER[0]}"
+
+ask() {
+    echo "> $1"
+    echo "$1" >&"$commands"
+    read -r -t 10 -u "$replies" reply
+    echo "$reply"
+}
+
+# asks again until the reply ends as wanted
+until_reply() {
+    until echo "$1" >&"$commands" && read -r -t 10 -u "$replies" reply && [[ $reply == *$2 ]]; do
+        read -r -t 0.1 <> <(:) || true
+    done
+    echo "> $1"
+    echo "$reply"
+}
+
+echo '# Two drivers are started; each is named by its process id.'
+ask create_driver
+first=${reply//[^0-9]/}
+ask create_driver
+second=${reply//[^0-9]/}
+
+echo '# One works for two seconds. It refuses another task, and is free again by itself.'
+ask "send_task $first 2"
+ask "send_task $first 5"
+ask "get_status $second"
+until_reply "get_status $first" Available
+
+echo '# One is stopped behind our back: it costs whoever asks it one second, and nobody else.'
+kill -STOP "$second"
+ask "get_status $second"
+kill -CONT "$second"
+until_reply "get_status $second" Available
+
+echo '# One is killed: the server reaps it, logs it, and forgets it.'
+kill -KILL "$second"
+until_reply "get_status $second" "no driver $second"
+
+echo '# The last one is busy when the server is told to end.'
+ask "send_task $first 100"
+kill -TERM "$server"
+status=0
+wait "$server" || status=$?
+echo "# The server ended with status $status; its drivers are gone:"
+kill -0 "$first" 2>&1 || true

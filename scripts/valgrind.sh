@@ -1,0 +1,29 @@
+#!/bin/bash
+# A session under valgrind, server and driver: no error, and at exit no memory and no descriptor
+# that was not there before.
+set -eu
+cd "$(dirname "$0")/.."
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+check() { valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+    --error-exitcode=99 --track-fds=yes --log-file="$logs/%p" "$@"; }
+
+cat >"$logs/driver" <<END
+#!/bin/sh
+exec valgrind --quiet --leak-check=full --error-exitcode=99 --log-file='$logs/%p' '$PWD/driver'
+END
+chmod +x "$logs/driver"
+
+printf '%s\n' 'create_driver 3' get_drivers help stats fly 'send_task 1 2' 'create_driver' shutdown |
+    check ./server --driver "$logs/driver" >/dev/null 2>"$logs/err"
+rm "$logs/driver"
+[ ! -s "$logs/err" ] || { cat "$logs/err"; exit 1; }
+rm "$logs/err"
+# Descriptors that this script was started with are reported as inherited; all others are leaks.
+if cat "$logs"/* | sed 's/^==[0-9]*== *//' | grep -vE '^$|^FILE DESCRIPTORS|inherited from parent' |
+    grep -vE '^Open (file descriptor|AF_UNIX socket) [0-9]+:'; then
+    echo 'valgrind found something' >&2
+    exit 1
+fi
+echo 'valgrind: nothing found'
