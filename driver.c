@@ -184,7 +184,8 @@ output_flush(void)
     size_t sent = 0;
 
     while (sent < self.output_size) {
-        ssize_t n = send(self.socket.fd, self.output + sent, self.output_size - sent, MSG_NOSIGNAL);
+        ssize_t n = send(self.socket.fd, self.output + sent, self.output_size - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n >= 0) {
             sent += (size_t)n;
         } else if (errno == EAGAIN) {
@@ -238,7 +239,7 @@ static void
 task_end(enum proto_outcome outcome)
 {
     struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_END, self.task_id),
+        .header = proto_header(PROTO_FROM_DRIVER, PROTO_END, 0),
         .end.outcome = outcome,
     };
 
@@ -289,7 +290,9 @@ request_handle(const struct proto_frame *request, uint64_t now_ns)
     task_check(now_ns);
     switch (request->header.type) {
     case PROTO_TASK:
-        if (self.busy)
+        if (now_ns >= request->task.expires_ns)
+            answer(id, PROTO_REFUSED_LATE, now_ns);
+        else if (self.busy)
             answer(id, PROTO_REFUSED_BUSY, now_ns);
         else if (task_start(id, request->task.duration_ms, now_ns))
             answer(id, PROTO_OK, now_ns);
@@ -365,7 +368,7 @@ socket_ready(uint32_t events)
 {
     if (self.output_size == 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
         ssize_t n = recv(self.socket.fd, self.input + self.input_size,
-                         sizeof(self.input) - self.input_size, 0);
+                         sizeof(self.input) - self.input_size, MSG_DONTWAIT);
         if (n > 0)
             self.input_size += (size_t)n;
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))

@@ -1,8 +1,8 @@
 /*
  * proto.h: what the server and a driver say to each other.
  *
- * They talk over an AF_UNIX stream socketpair; the driver's end is its descriptor 3. A message is
- * a frame: a header of fixed width, then a body whose size follows from the type. Both ends run
+ * They talk over an AF_UNIX stream socketpair; the driver's end is its descriptor 3, and is
+ * nonblocking. A message is a frame: a header of fixed width, then a body whose size follows from the type. Both ends run
  * on one machine, so the byte order is the machine's. Neither side trusts the other: whatever
  * arrives goes through proto_decode(), and a frame that it refuses ends the conversation.
  *
@@ -41,7 +41,7 @@ enum proto_type {
     /* driver to server */
     PROTO_HELLO = 65, /* struct proto_hello */
     PROTO_STATE = 66, /* struct proto_state; header.id is that of the request */
-    PROTO_END = 67,   /* struct proto_end; header.id is that of the TASK */
+    PROTO_END = 67,   /* struct proto_end */
 };
 
 /* Who sent a frame: the types that it may have follow from that. */
@@ -55,6 +55,7 @@ enum proto_refusal {
     PROTO_OK = 0,
     PROTO_REFUSED_BUSY = 1, /* to TASK: another task is running, and goes on */
     PROTO_REFUSED_FREE = 2, /* to CANCEL: that task is not running */
+    PROTO_REFUSED_LATE = 3, /* to TASK: it was read after it had expired */
 };
 
 enum proto_outcome {
@@ -66,11 +67,12 @@ struct proto_header {
     uint8_t version; /* PROTO_VERSION */
     uint8_t type;    /* enum proto_type */
     uint16_t length; /* bytes of the body, without this header */
-    uint32_t id;     /* the request's number; 0 in HELLO and EXIT */
+    uint32_t id;     /* the request's number, above 0; 0 in HELLO, END and EXIT */
 };
 
 struct proto_task {
     uint64_t duration_ms; /* 1 to PROTO_TASK_MAX_MS */
+    uint64_t expires_ns;  /* on CLOCK_MONOTONIC: after that nobody waits for it, refuse it */
 };
 
 struct proto_cancel {
@@ -93,7 +95,7 @@ struct proto_end {
 };
 
 static_assert(sizeof(struct proto_header) == 8, "wire size");
-static_assert(sizeof(struct proto_task) == 8, "wire size");
+static_assert(sizeof(struct proto_task) == 16, "wire size");
 static_assert(sizeof(struct proto_cancel) == 4, "wire size");
 static_assert(sizeof(struct proto_hello) == 4, "wire size");
 static_assert(sizeof(struct proto_state) == 16, "wire size");
@@ -152,7 +154,7 @@ proto_state_valid(const struct proto_state *state)
 {
     static const uint8_t zeros[sizeof(state->reserved)];
 
-    if (state->busy > 1 || state->refusal > PROTO_REFUSED_FREE ||
+    if (state->busy > 1 || state->refusal > PROTO_REFUSED_LATE ||
         memcmp(state->reserved, zeros, sizeof(zeros)) != 0)
         return false;
     if (state->busy)
@@ -175,12 +177,23 @@ proto_body_valid(const struct proto_frame *frame)
     }
 }
 
+/* Only a request and its answer have a number. */
+static inline bool
+proto_id_valid(const struct proto_header *header)
+{
+    bool numbered =
+        header->type != PROTO_HELLO && header->type != PROTO_END && header->type != PROTO_EXIT;
+
+    return numbered == (header->id != 0);
+}
+
 enum proto_verdict {
     PROTO_COMPLETE,   /* *frame is set */
     PROTO_INCOMPLETE, /* more bytes are needed */
     PROTO_BAD_VERSION,
     PROTO_BAD_TYPE,
     PROTO_BAD_LENGTH,
+    PROTO_BAD_ID,
     PROTO_BAD_BODY,
 };
 
@@ -204,6 +217,8 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
         return PROTO_BAD_TYPE;
     if (frame->header.length != body)
         return PROTO_BAD_LENGTH;
+    if (!proto_id_valid(&frame->header))
+        return PROTO_BAD_ID;
     if (size < head + (size_t)body)
         return PROTO_INCOMPLETE;
     memcpy((char *)frame + head, (const char *)data + head, (size_t)body);

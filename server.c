@@ -577,6 +577,9 @@ stream_open(struct stream *stream, int fd, int mode)
         if (stream_reopens(fd, &status)) {
             snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
             stream->fd = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+            /* Another user's terminal (su), but our controlling one: tcgetsid(3) succeeds. */
+            if (stream->fd < 0 && tcgetsid(fd) >= 0)
+                stream->fd = open("/dev/tty", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         }
         if (stream->fd >= 0 && stream->fd != fd)
             stream->kind = STREAM_OWN;
@@ -1031,13 +1034,21 @@ driver_task_started(struct driver *driver, const struct call *call)
                  call->duration_ms / 1000, (unsigned)(call->duration_ms % 1000));
 }
 
+/* Requests are numbered from 1; the number after the last is 1 again. */
+static uint32_t
+id_after(uint32_t id)
+{
+    return id == UINT32_MAX ? 1 : id + 1;
+}
+
 /* Whether that can be the answer to that call. */
 static bool
 answer_fits(const struct call *call, const struct proto_state *state)
 {
     switch (call->type) {
     case PROTO_TASK:
-        return state->busy && state->refusal != PROTO_REFUSED_FREE;
+        return state->refusal == PROTO_REFUSED_LATE ||
+               (state->busy && state->refusal != PROTO_REFUSED_FREE);
     case PROTO_CANCEL:
         return state->refusal == PROTO_OK ? !state->busy : state->refusal == PROTO_REFUSED_FREE;
     default:
@@ -1049,11 +1060,12 @@ answer_fits(const struct call *call, const struct proto_state *state)
 static void
 driver_answered(struct driver *driver, const struct proto_frame *frame)
 {
-    if (driver->answered_id == driver->sent_id || frame->header.id != driver->answered_id + 1) {
+    if (driver->answered_id == driver->sent_id ||
+        frame->header.id != id_after(driver->answered_id)) {
         driver_condemn_malformed(driver, "an answer to no request, id", frame->header.id);
         return;
     }
-    driver->answered_id++;
+    driver->answered_id = frame->header.id;
     driver->busy = frame->state.busy;
     if (list_empty(&driver->in_flight))
         return; /* too late: the call has timed out */
@@ -1068,7 +1080,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
     call->remaining_ms = frame->state.remaining_ms;
     if (call->type == PROTO_TASK && call->refusal == PROTO_OK)
         driver_task_started(driver, call);
-    call_end(call, CALL_STATE);
+    call_end(call, call->refusal == PROTO_REFUSED_LATE ? CALL_TIMEOUT : CALL_STATE);
 }
 
 static void
@@ -1077,7 +1089,7 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     bool done = frame->end.outcome == PROTO_DONE;
 
     if (!driver->busy) {
-        driver_condemn_malformed(driver, "the end of no task, id", frame->header.id);
+        driver_condemn_malformed(driver, "the end of no task, outcome", frame->end.outcome);
         return;
     }
     driver->busy = false;
@@ -1120,6 +1132,9 @@ driver_condemn_frame(struct driver *driver, enum proto_verdict verdict,
     case PROTO_BAD_LENGTH:
         driver_condemn_malformed(driver, "bad frame length", header->length);
         break;
+    case PROTO_BAD_ID:
+        driver_condemn_malformed(driver, "bad frame id", header->id);
+        break;
     default:
         driver_condemn_malformed(driver, "bad body in a frame of type", header->type);
         break;
@@ -1149,12 +1164,14 @@ driver_parse(struct driver *driver, const unsigned char *data, size_t size)
     memcpy(driver->in, data + done, driver->in_size);
 }
 
-/* Its end of the socket is closed. It is about to exit, or else has to. */
+/* Its end of the socket is closed: it is about to exit, or else has to. One that has not said HELLO
+ * has the time that it had for that. */
 static void
 driver_hangup(struct driver *driver)
 {
     source_close(&driver->source);
-    driver_unlist(driver);
+    if (driver->state != DRIVER_STARTING)
+        driver_unlist(driver);
 }
 
 /* Reads once from the driver and handles what came. Returns false when there is nothing more. */
@@ -1188,10 +1205,13 @@ call_frame(const struct call *call, uint32_t id)
 {
     struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
 
-    if (call->type == PROTO_TASK)
+    if (call->type == PROTO_TASK) {
         frame.task.duration_ms = call->duration_ms;
-    else if (call->type == PROTO_CANCEL)
+        frame.task.expires_ns =
+            (uint64_t)(server.now_ns + server.deadlines[DEADLINE_REPLY].timeout_ns);
+    } else if (call->type == PROTO_CANCEL) {
         frame.cancel.task_id = call->cancelled_id;
+    }
     return frame;
 }
 
@@ -1206,7 +1226,8 @@ driver_frames(const struct driver *driver, unsigned char *data, size_t room)
     for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
         if (room - size < 2 * PROTO_FRAME_MAX)
             return size;
-        struct proto_frame frame = call_frame(container_of(link, struct call, of_driver), ++id);
+        id = id_after(id);
+        struct proto_frame frame = call_frame(container_of(link, struct call, of_driver), id);
         memcpy(data + size, &frame, proto_size(&frame));
         size += proto_size(&frame);
     }
@@ -1226,7 +1247,7 @@ call_handed_over(struct driver *driver, struct call *call)
     list_remove(&call->of_driver);
     list_append(&driver->in_flight, &call->of_driver);
     driver->queued_count--;
-    call->id = ++driver->sent_id;
+    call->id = driver->sent_id = id_after(driver->sent_id);
     if (call->request != NULL)
         deadline_start(&call->deadline, DEADLINE_REPLY);
 }
@@ -2301,7 +2322,6 @@ client_read(struct client *client)
         input->end += (size_t)n;
     buffer_consume(input, 0); /* gives the block back if nothing came */
     if (n > 0) {
-        client->prompted = false;
         client_wake(client);
     } else if (n == 0 || error == ECONNRESET) {
         client_end_input(client);
@@ -2402,6 +2422,7 @@ client_execute(struct client *client)
         if (client->starved || handling == COMMAND_HELD)
             break;
         buffer_consume(&client->input, size);
+        client->prompted = false;
         taken++;
     }
     return taken > 0;
@@ -2559,14 +2580,14 @@ signal_handle(uint32_t number)
 static void
 signals_ready(struct source *source, uint32_t events)
 {
-    struct signalfd_siginfo infos[16];
-    ssize_t n = read(source->fd, infos, sizeof(infos));
+    struct signalfd_siginfo info;
+    ssize_t n;
 
     (void)events;
+    while ((n = read(source->fd, &info, sizeof(info))) > 0)
+        signal_handle(info.ssi_signo);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
-    for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(infos[0]); i++)
-        signal_handle(infos[i].ssi_signo);
 }
 
 /*

@@ -16,7 +16,9 @@ command -v bats >/dev/null || fetch_bats
 
 [ $# -gt 0 ] || set -- tests/*.bats
 mkdir -p build
-export BATS_TEST_TIMEOUT=60
+# A sanitized build would catch faults with handlers of its own: it is to be as the normal one.
+export ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0
+export UBSAN_OPTIONS=$ASAN_OPTIONS
 status=0
 bats --formatter tap "$@" | tee build/test.tap || true
 [ "${PIPESTATUS[0]}" = 0 ] || status=1

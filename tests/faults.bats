@@ -42,9 +42,26 @@ load helpers
     say "send_task $pid 1000"
     expect "Error: driver $pid is not responding"
     kill -CONT "$pid"
-    wait_until logged "driver $pid task cancelled"
     say "get_status $pid" "send_task $pid 5"
     expect "Driver $pid Available" "Driver $pid Busy 5"
+    run ! logged "driver $pid task of 1000"
+}
+
+@test "a task that was taken but answered too late is taken back" {
+    # After HELLO: reads the TASK, 24 bytes; says that it runs, too late; then a CANCEL must come, and
+    # for that very task.
+    fake_driver late 'LC_ALL=C' \
+        'byte() { until IFS= read -r -d "" -n 1 -u 3 b; do :; done; }' \
+        'hello' 'for i in {1..24}; do byte; done' \
+        'read -r -t 0.3 <>nothing; state 1 1 0 1000000' \
+        'byte; byte; [[ $b == $'"'\\x03'"' ]] || exit 9' \
+        'for i in {1..7}; do byte; done; [[ $b == $'"'\\x01'"' ]] || exit 8' ': >taken_back' linger
+    mkfifo nothing
+    start_server -t 0.1 -g 0.2 --driver ./late
+    create
+    say "send_task $pid 1000"
+    expect "Error: driver $pid is not responding"
+    wait_until test -e taken_back
 }
 
 @test "stopped driver: a task sent behind the one that was taken back is taken" {
@@ -57,6 +74,36 @@ load helpers
     say "send_task $pid 7"
     kill -CONT "$pid"
     expect "Driver $pid Busy 7"
+}
+
+@test "stopped driver: a task whose time to be answered is over when it is read never runs" {
+    start_server -v -t 0.5
+    create
+    say 'create_driver'
+    expect '*'
+    other=${line//[^0-9]/}
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    say "send_task $other 0.4" "send_task $pid 1000"
+    expect "Driver $other Busy 1"
+    wait_until logged "driver $other task done" # so the next ones still have their time
+    say "get_status $pid" "send_task $pid 7"
+    expect "Error: driver $pid is not responding"
+    kill -CONT "$pid"
+    expect "Driver $pid Available" "Driver $pid Busy 7"
+}
+
+@test "stopped driver: polled until its socket is full, a list still answers" {
+    start_server -t 0.001
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    for _ in {1..600}; do
+        say get_drivers
+        expect "Driver $pid Unresponsive" '1 driver'
+    done
+    kill -CONT "$pid"
+    wait_until logged 'responds again'
 }
 
 @test "stopped driver: a flood of commands to it holds its client back, and none is lost" {
@@ -237,6 +284,7 @@ socket_has_data() {
         'frame 1 2 0 0'              # a type that only the server sends
         'frame 1 65 5 0 "$(u32 $$)"' # length
         'hello 1'                    # pid
+        'frame 1 65 4 9 "$(u32 $$)"' # a number where there is none
         'state 1 0 0 0'              # no HELLO first
     )
     for case in "${cases[@]}"; do
@@ -253,8 +301,8 @@ socket_has_data() {
         'hello'                         # a second one
         'frame 1 66 16 1'               # and the body never comes whole, then an end
         'state 1 0 0 0'                 # an answer that nobody asked for
-        'frame 1 67 4 1 "$(u32 1)"'     # the end of no task
-        'while :; do frame 1 67 4 1 "$(u32 1)"; done'
+        'frame 1 67 4 0 "$(u32 1)"'     # the end of no task
+        'while :; do frame 1 67 4 0 "$(u32 1)"; done'
         'while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx >&3; done'
     )
     for case in "${cases[@]}"; do
@@ -318,6 +366,13 @@ socket_has_data() {
     start_server --driver ./leaves
     create
     wait_until logged "driver $pid died \(exited with status 7\)"
+}
+
+@test "a driver that closes its socket before it is up has 5 s, whatever the grace" {
+    fake_driver shut 'exec 3>&-' linger
+    start_server -g 100 --driver ./shut
+    say create_driver
+    expect 'Error: cannot create driver: +([0-9]) did not come up in 5 s'
 }
 
 @test "a driver whose own child keeps the socket open dies as any other" {

@@ -188,6 +188,29 @@ no_reading() {
     expect '0 drivers'
 }
 
+@test "CONT: does not make an end of input, nor lose any" {
+    start_server -t 100
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    for _ in {1..10000}; do
+        echo "get_status $pid"
+    done >in 3>&- & # more than the server takes before it is answered
+    writer=$!
+    wait_until in_state "$writer" S
+    for _ in 1 2 3 4; do
+        kill -CONT "$server_pid"
+        kill -USR1 "$server_pid"
+    done
+    wait_until logged Stats
+    kill -CONT "$pid"
+    for _ in {1..10000}; do
+        IFS= read -r -t "$DEADLINE" -u "$from" line
+        [ "$line" = "Driver $pid Available" ] || fail "$line"
+    done
+    wait "$writer"
+}
+
 @test "driver: TERM ends it politely, its task cancelled" {
     start_server -v
     create

@@ -61,6 +61,23 @@ held_back() {
     [ "$(cut -d' ' -f14,15 "/proc/$server_pid/stat")" = "$before" ]
 }
 
+@test "a reader that stops reading: memory stays bounded, whatever is asked" {
+    for command in help x stats get_drivers; do
+        mkfifo in out
+        "$SERVER" -g 0.1 <in >out 2>err 3>&- &
+        server_pid=$!
+        started+=("$server_pid")
+        exec {to}>in {from}<out
+        yes $command 2>/dev/null | head -n 1000000 >in 3>&- &
+        wait_until held_back
+        (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < ${MEMORY_MAX_KB:-16384}))
+        kill -KILL "$server_pid"
+        wait "$server_pid" || true
+        exec {to}>&- {from}<&-
+        rm in out
+    done
+}
+
 @test "a reader that comes back: every reply is there, in order, once" {
     start_server
     {

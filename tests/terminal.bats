@@ -63,6 +63,15 @@ terminal_ends() {
     wait_until prompts 3
 }
 
+@test "prompt: not in the middle of a line" {
+    start_server_at_terminal
+    keys 'get_\004'
+    keys 'drivers\n'
+    shows '^0 drivers'
+    wait_until prompts 2
+    run ! grep -q 'get_.*>' screen
+}
+
 @test "prompt: a log line takes its place, and it is shown again" {
     start_server_at_terminal
     kill -USR1 "$server_pid"
@@ -135,11 +144,9 @@ terminal_ends() {
     start_shell_at_terminal
     keys "'$SERVER' &\n"
     shows '\[1\] [0-9]+'
-    keys '\n'
-    shows 'Stopped'
+    wait_until stopped 1
     keys 'bg\n'
-    keys '\n'
-    wait_until stopped_twice
+    wait_until stopped 2
     keys 'fg\n'
     shows '> '
     keys 'get_drivers\n'
@@ -150,10 +157,11 @@ terminal_ends() {
     terminal_ends 0
 }
 
-stopped_twice() {
+# The shell says so when it shows a prompt, so often that it was stopped so many times.
+stopped() {
     keys '\n'
     pause
-    [ "$(grep -c 'Stopped' screen)" -ge 2 ]
+    [ "$(grep -c 'Stopped' screen)" -ge "$1" ]
 }
 
 @test "background of a terminal where no shell could continue it: the read is the end of input" {
