@@ -526,16 +526,18 @@ source_close(struct source *source)
 
 /* ---- stream -------------------------------------------------------------------------------- */
 
-/* Whether epoll takes it. What it refuses with EPERM, epoll_ctl(2), is always ready. */
+/* Whether epoll takes it, tried on a set of its own. What it refuses with EPERM, epoll_ctl(2), is
+ * always ready. */
 static bool
 stream_pollable(int fd)
 {
-    struct source probe = {.fd = fd};
+    struct epoll_event event = {.events = 0};
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    bool refused = epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EPERM;
 
-    if (!source_watch(&probe, EPOLLIN))
-        return errno != EPERM;
-    source_watch(&probe, 0);
-    return true;
+    if (set >= 0)
+        close(set);
+    return !refused;
 }
 
 /* Whether opening it anew gives the same pipe or terminal. A pseudo-terminal's master side does
@@ -1638,12 +1640,19 @@ driver_start_timed_out(struct driver *driver)
     driver_condemn(driver, "did not come up in %d s", START_TIMEOUT_S);
 }
 
+/* Its time starts again, so that it is looked at until it is gone. */
 static void
 driver_exit_timed_out(struct driver *driver)
 {
-    deadline_stop(&driver->deadline);
+    int status;
+
+    if (waitpid(driver->pid, &status, WNOHANG) == driver->pid) {
+        driver_reaped(driver, status);
+        return;
+    }
     log_line("driver %d did not exit in time: killed", driver->pid);
     driver_kill(driver);
+    deadline_start(&driver->deadline, DEADLINE_EXIT);
 }
 
 /* What is over is ended, and with it its deadline; what answered at the last moment has ended its
@@ -2748,7 +2757,7 @@ streams_fill(void)
 
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
-            exit(EXIT_FAILURE);
+            err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
 }
 
 /* Descriptors that we were started with are none of the drivers' business. Their own limit of
