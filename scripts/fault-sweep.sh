@@ -1,18 +1,19 @@
 #!/bin/bash
-# Makes system calls of the server fail, one at a time, and checks what becomes of it.
+# Makes system calls of the server and of a driver fail, one at a time, and looks what becomes of it.
 #
-#   scripts/fault-sweep.sh           a subset, in about two minutes
+#   scripts/fault-sweep.sh           a subset, in about a minute
 #   scripts/fault-sweep.sh --full    every errno below at every occurrence of its call
-#   scripts/fault-sweep.sh --one CALL:error=ERRNO:when=K    one run, with its log
+#   scripts/fault-sweep.sh --one server/CALL:error=ERRNO:when=K    one run, with its log
 #
-# A session is run without faults first, under strace(1), to see which calls the server makes and
+# A session is run without faults first, under strace(1), to see which calls each program makes and
 # how often. Then it is run again for each call, errno and occurrence, with that one call made to
-# fail (strace --inject). Each run must end by itself with status 0 or 1; leave no driver; give each
-# command its reply or one Error; tell of the failure in a reply or in the log if it showed at all;
-# and, where the server went on, cost one of the two drivers at most. A table closes it: call, errno,
-# runs, and how many were borne without a trace, told, fatal, or wrong. Any wrong one is a failure.
+# fail, or the program killed there (strace --inject). Each run must end by itself with status 0 or 1,
+# unless it was killed; leave no driver; give each command its reply or one Error; tell of the failure
+# in a reply or in the log if it showed at all; and, where the server went on, cost one of the two
+# drivers at most. A table closes it: program, call, errno, runs, and how many were borne without a
+# trace, told, fatal to the server, or wrong. Any wrong one is a failure.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 ROOT=$PWD
 PATIENCE=10 # seconds for a reply, and for the end
 
@@ -34,6 +35,8 @@ errnos() {
     openat | open) echo EMFILE ENFILE ENOMEM EACCES ;;
     close) echo EINTR EIO ;;
     timerfd_settime) echo ENOMEM ;;
+    prctl) echo EINVAL ;;
+    getsockopt) echo ENOMEM ;;
     mmap) echo ENOMEM ;;
     prlimit64) echo EPERM ;;
     rt_sigprocmask | rt_sigaction) echo EINVAL ;;
@@ -97,32 +100,59 @@ session() {
     expect - stats 'Stats *' || return
 }
 
-one_run() {
-    local dir status=0 errors='' explanation='' tracer server left
-    dir=$(mktemp -d)
-    cd "$dir" || exit
+# Starts the server in the working directory, under strace with that fault or without one. Sets
+# tracer. A driver that is traced is so by a grandchild of its own (-D): its pid stays what it is.
+start() {
+    local program=${1%%/*} fault=${1#*/}
+    local trace=(strace -qq -o trace ${fault:+--inject="$fault"})
     mkfifo in out
+    if [ "$program" = driver ]; then
+        # The first driver only.
+        printf '%s\n' '#!/bin/bash' 'mkdir first 2>/dev/null || exec "$DRIVER"' \
+            "exec ${trace[*]} -D \"\$DRIVER\"" >wrapper
+        chmod +x wrapper
+        trace=(env)
+    fi
     # The drivers carry the name of this directory in their environment, to be found by it.
-    SWEEP=$dir strace -qq -o trace ${1:+--inject="$1"} "$ROOT/server" -t 0.5 -g 0.5 \
+    DRIVER=$ROOT/driver SWEEP=$PWD "${trace[@]}" "$ROOT/server" -t 0.5 -g 0.5 \
+        --driver "$(if [ -e wrapper ]; then echo ./wrapper; else echo "$ROOT/driver"; fi)" \
         <in >out 2>err &
     tracer=$!
+}
+
+# Whether a program of the run in that directory is still there.
+left() {
+    grep -lza "^SWEEP=$1$" /proc/[0-9]*/environ 2>/dev/null | tr '\n' ' '
+}
+
+one_run() {
+    trap : PIPE # of a server that is gone: the write fails, and the run is judged
+    local dir status=0 errors='' explanation='' tracer server patience
+    dir=$(mktemp -d)
+    cd "$dir" || exit
+    start "$1"
     exec {to}>in {from}<out
     session
     exec {to}>&-
-    timeout $PATIENCE tail --pid=$tracer -f /dev/null || {
+    timeout $PATIENCE tail --pid="$tracer" -f /dev/null || {
         server=$(cat "/proc/$tracer/task/$tracer/children")
         # shellcheck disable=SC2086
         kill -KILL $server $tracer
         verdict WRONG "does not end; $explanation; $(tr '\n' ' ' <err)"
     }
-    wait $tracer || status=$?
-    left=$(grep -lza "^SWEEP=$dir$" /proc/[0-9]*/environ 2>/dev/null | tr '\n' ' ')
+    wait "$tracer" || status=$?
     explanation+="; $(tr '\n' ' ' <err)"
-    cp err "$ROOT/build/sweep.err" 2>/dev/null
-    [ -z "$left" ] || verdict WRONG "left: $left$explanation"
-    [ $status -le 1 ] || verdict WRONG "status $status$explanation"
-    grep -q INJECTED trace || [ -z "${1-}" ] || verdict unreached
+    # A driver that outlives the server does so by a moment only.
+    for ((patience = 0; patience < 20; patience++)); do
+        [ -n "$(left "$dir")" ] || break
+        read -r -t 0.05 <> <(:)
+    done
+    [ -z "$(left "$dir")" ] || verdict WRONG "left: $(left "$dir")$explanation"
+    [[ $status -le 1 || ($status = 137 && $1 == server/*signal=KILL*) ]] ||
+        verdict WRONG "status $status$explanation"
+    [[ $1 == */ ]] || grep -qE 'INJECTED|killed by SIGKILL' trace || verdict unreached
     cd / && rm -rf "$dir"
+    [ $status != 137 ] || verdict fatal
     if [ $status = 1 ]; then
         [[ $explanation == *server:* ]] || verdict WRONG 'failed without a word'
         verdict fatal "$explanation"
@@ -134,23 +164,34 @@ one_run() {
 
 # ---- the sweep
 
-# "CALL FIRST LAST": which occurrences of each call are the server's own. What comes before its first,
-# fcntl(0, F_GETFD), is the work of the dynamic loader.
+# "PROGRAM CALL FIRST LAST": which occurrences of each call are the program's own. What comes before
+# its first, given as a pattern, is the work of the dynamic loader.
 calls_of() {
-    awk -F'(' '/^fcntl\(0, F_GETFD/ { own = 1 }
-               { n[$1]++; if (own && !($1 in first)) first[$1] = n[$1] }
-               END { for (call in first) print call, first[call], n[call] }' "$1" | sort
+    (
+        local errors='' explanation='' tracer
+        cd "$(mktemp -d)" || exit
+        start "$1/"
+        exec {to}>in {from}<out
+        session
+        exec {to}>&-
+        wait "$tracer"
+        awk -F'(' -v program="$1" -v begin="$2" '$0 ~ begin { own = 1 }
+            { n[$1]++; if (own && !($1 in first)) first[$1] = n[$1] }
+            END { for (call in first) print program, call, first[call], n[call] }' trace | sort
+        rm -r "$PWD"
+    )
 }
 
 plan() {
-    local call first last errno k
-    while read -r call first last; do
-        for errno in $(errnos "$call"); do
+    local program call first last fault k
+    while read -r program call first last; do
+        # shellcheck disable=SC2046 # words are wanted
+        for fault in $(printf 'error=%s\n' $(errnos "$call") | grep '=.') signal=KILL; do
             for ((k = first; k <= last; k++)); do
                 # The subset: the first, the last, and some between.
                 [ -n "$full" ] || ((k == first || k == last || k % ((last - first) / 3 + 1) == 0)) ||
                     continue
-                echo "$call:error=$errno:when=$k"
+                echo "$program/$call:$fault:when=$k"
             done
         done
     done
@@ -163,36 +204,30 @@ case ${1-} in
     one_run "$2"
     ;;
 --run) # from xargs below
-    printf '%s %s\n' "$2" "$(one_run "$2")"
+    result=$(one_run "$2")
+    printf '%s %s\n' "$2" "${result:-WRONG no verdict}"
     exit
     ;;
 --full) full=1 ;;
 esac
 make -s || exit
 
-baseline=$(one_run)
+baseline=$(one_run server/)
 [[ $baseline == borne* ]] || { echo "without a fault: $baseline" >&2; exit 1; }
-(
-    cd "$(mktemp -d)" || exit
-    mkfifo in out
-    strace -qq -o trace "$ROOT/server" -t 0.5 -g 0.5 <in >out 2>/dev/null &
-    errors='' explanation=''
-    exec {to}>in {from}<out
-    session
-    exec {to}>&-
-    wait
-    calls_of trace
-    rm -r "$PWD"
-) >build/sweep.calls
+{ calls_of server '^fcntl[(]0, F_GETFD' && calls_of driver '^getsockopt'; } >build/sweep.calls
 plan <build/sweep.calls | xargs -P 2 -I{} "$0" --run {} >build/sweep.results
 
-echo "call             errno        runs  borne   told  fatal  WRONG"
-sed 's/^\([^:]*\):error=\([^:]*\):when=[0-9]* \([^ ]*\).*/\1 \2 \3/' build/sweep.results | sort |
-    awk '{ key = sprintf("%-16s %-11s", $1, $2); if ($3 != "unreached") { keys[key] = 1; n[key]++; v[key, $3]++ } }
-         END { for (key in keys) printf "%s %5d %6d %6d %6d %6d\n", key, n[key], v[key, "borne"],
+echo "program call             fault        runs  borne   told  fatal  WRONG"
+sed -E 's,^(server|driver)/([^:]*):(error|signal)=([^:]*):when=[0-9]* ([^ ]*).*,\1 \2 \4 \5,' \
+    build/sweep.results | sort |
+    awk '$4 != "unreached" {
+             key = sprintf("%-7s %-16s %-11s", $1, $2, $3); n[key]++; v[key, $4]++ }
+         END { for (key in n) printf "%s %5d %6d %6d %6d %6d\n", key, n[key], v[key, "borne"],
                    v[key, "told"], v[key, "fatal"], v[key, "WRONG"] }' | sort
-echo "not made to fail: $(while read -r call _; do [ -n "$(errnos "$call")" ] || echo -n "$call "; done <build/sweep.calls)"
+echo "killed there, but not made to fail: $(while read -r _ call _; do
+    [ -n "$(errnos "$call")" ] || echo -n "$call "; done <build/sweep.calls)"
 if grep WRONG build/sweep.results; then
     exit 1
 fi
-echo "$(wc -l <build/sweep.results) runs, none wrong"
+[ -s build/sweep.results ] || exit 1
+echo "$(grep -cv unreached build/sweep.results) runs, none wrong"
