@@ -368,6 +368,17 @@ socket_has_data() {
     wait_until logged "driver $pid died \(exited with status 7\)"
 }
 
+@test "a driver that does not read any more is killed when it is to be asked" {
+    command -v perl >/dev/null || skip 'no perl to shut a socket down with'
+    fake_driver mute hello "exec perl -e 'open S, \"+<&=3\"; shutdown S, 0; open F, \">shut\"; sleep 1000'"
+    start_server --driver ./mute
+    create
+    wait_until test -e shut
+    say "get_status $pid" get_drivers
+    expect "Error: driver $pid died (killed by signal 9)" '0 drivers'
+    logged "driver $pid: does not read any more: killed"
+}
+
 @test "a driver that closes its socket before it is up has 5 s, whatever the grace" {
     fake_driver shut 'exec 3>&-' linger
     start_server -g 100 --driver ./shut
