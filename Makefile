@@ -35,6 +35,25 @@ build/asan/%: %.c proto.h Makefile
 	@mkdir -p build/asan
 	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) -o $@ $<
 
+# Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
+# clang with libFuzzer. The targets include the real code; see tests/fuzz.
+FUZZ_SECONDS = 60
+FUZZ = clang $(STANDARD) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzz: build/fuzz/frames build/fuzz/commands build/fuzz/session
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+build/fuzz/frames: tests/fuzz/frames.c proto.h Makefile
+	@mkdir -p build/fuzz
+	$(FUZZ) -o $@ $<
+
+build/fuzz/commands: tests/fuzz/session.c server.c proto.h Makefile
+	@mkdir -p build/fuzz
+	$(FUZZ) -DCOMMANDS_ONLY -o $@ $<
+
+build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
+	@mkdir -p build/fuzz
+	$(FUZZ) -o $@ $<
+
 lint:
 	@scripts/lint.sh
 
@@ -55,9 +74,10 @@ help:
 	@echo 'make run        build, then run ./server in the foreground'
 	@echo 'make test       build, then run all tests (fetches bats if there is none)'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
+	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
 	@echo 'make lint       check format and look for mistakes (needs the linters)'
 	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all run test asan lint install uninstall clean help
+.PHONY: all run test asan fuzz lint install uninstall clean help

@@ -204,7 +204,7 @@ socket_has_data() {
     wait_until in_state "$first" T
     say "get_status $pid" "get_status $first" "get_status $pid"
     expect "Driver $pid Available"
-    say shutdown get_drivers
+    env printf 'shutdown\nget_drivers\n' >&"$to" # in one write: what is not read gets no reply
     expect 'Error: server is stopping' "Driver $pid Available" 'Error: server is stopping'
     server_ends 0
 }
