@@ -159,8 +159,7 @@ load helpers
     wait_until socket_has_data
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
-    kill -CONT "$pid"
-    # Longer than the reply timeout, measured by a second server's own.
+    # Longer than the reply timeout, measured by a second server's own: the timer is ready first.
     mkdir other
     (
         cd other || exit
@@ -171,6 +170,8 @@ load helpers
         end_input
         server_ends 0
     )
+    kill -CONT "$pid"
+    wait_until in_state "$pid" S
     kill -CONT "$server_pid"
     expect "Driver $pid Available"
 }
