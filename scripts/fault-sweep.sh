@@ -222,9 +222,10 @@ echo "program call             fault        runs  borne   told  fatal  WRONG"
 sed -E 's,^(server|driver)/([^:]*):(error|signal)=([^:]*):when=[0-9]* ([^ ]*).*,\1 \2 \4 \5,' \
     build/sweep.results | sort |
     awk '$4 != "unreached" {
-             key = sprintf("%-7s %-16s %-11s", $1, $2, $3); n[key]++; v[key, $4]++ }
+             key = sprintf("%-7s %-16s %-11s", $1, $2, $3); n[key]++; v[key, $4]++
+             key = sprintf("%-7s %-16s %-11s", $1, "~ all", "~"); n[key]++; v[key, $4]++ }
          END { for (key in n) printf "%s %5d %6d %6d %6d %6d\n", key, n[key], v[key, "borne"],
-                   v[key, "told"], v[key, "fatal"], v[key, "WRONG"] }' | sort
+                   v[key, "told"], v[key, "fatal"], v[key, "WRONG"] }' | LC_ALL=C sort | tr '~' ' '
 echo "killed there, but not made to fail: $(while read -r _ call _; do
     [ -n "$(errnos "$call")" ] || echo -n "$call "; done <build/sweep.calls)"
 if grep WRONG build/sweep.results; then
