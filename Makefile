@@ -64,7 +64,7 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/taxi-server $(DESTDIR)$(libexecdir)/driver
-	-rmdir $(DESTDIR)$(libexecdir)
+	rmdir $(DESTDIR)$(libexecdir) 2>/dev/null || true
 
 clean:
 	rm -rf server driver build

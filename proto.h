@@ -2,9 +2,10 @@
  * proto.h: what the server and a driver say to each other.
  *
  * They talk over an AF_UNIX stream socketpair; the driver's end is its descriptor 3, and is
- * nonblocking. A message is a frame: a header of fixed width, then a body whose size follows from the type. Both ends run
- * on one machine, so the byte order is the machine's. Neither side trusts the other: whatever
- * arrives goes through proto_decode(), and a frame that it refuses ends the conversation.
+ * nonblocking. A message is a frame: a header of fixed width, then a body whose size follows from
+ * the type. Both ends run on one machine, so the byte order is the machine's. Neither side trusts
+ * the other: whatever arrives goes through proto_decode(), and a frame that it refuses ends the
+ * conversation.
  *
  *     server                            driver
  *       |  <------------------ HELLO      |    once, first of all: I am up, this is my pid

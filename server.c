@@ -551,8 +551,8 @@ stream_reopens(int fd, const struct stat *status)
 }
 
 /*
- * Sets up a stream on fd, for O_RDONLY or O_WRONLY. False, with errno, if it cannot be used so; then
- * it is set up all the same, and using it will fail.
+ * Sets up a stream on fd, for O_RDONLY or O_WRONLY. False, with errno, if it cannot be used so;
+ * then it is set up all the same, and using it will fail.
  * The epoll set gets the descriptor that we were given, not the one that we open: a FIFO that is
  * opened anew after its last writer has gone would not report that it has.
  */
@@ -2159,7 +2159,7 @@ static const struct command commands[] = {
     {"delete_driver", "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
     {"stats", "", 0, 0, run_stats, "show counters"},
     {"help", "", 0, 0, run_help, "show this"},
-    {"quit", "", 0, 0, run_quit, "leave, after all replies"},
+    {"quit", "", 0, 0, run_quit, "end the input, and so the server, after all replies"},
     {"exit", "", 0, 0, run_quit, "the same"},
     {"shutdown", "", 0, 0, run_shutdown, "stop the server"},
 };
@@ -2637,7 +2637,7 @@ static const char usage_text[] =
     "  -h, --help                   show this\n"
     "  -V, --version                show the version\n"
     "\n"
-    "Say help to it for the commands.\n";
+    "Type help at its prompt for the commands.\n";
 
 __attribute__((noreturn, format(printf, 1, 2))) static void
 usage_error(const char *format, ...)
@@ -2820,6 +2820,8 @@ static void
 server_close(void)
 {
     assert(list_empty(&server.dropped));
+    if (server.client.prompted)
+        stream_write(&server.client.out, "\n", 1); /* the shell's prompt has a line of its own */
     client_close(&server.client);
     stream_close(&server.log);
     source_close(&server.timer);

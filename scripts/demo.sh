@@ -53,5 +53,5 @@ ask "send_task $first 100"
 kill -TERM "$server"
 status=0
 wait "$server" || status=$?
-echo "# The server ended with status $status; its drivers are gone:"
-kill -0 "$first" 2>&1 || true
+[ ! -e "/proc/$first" ]
+echo "# The server ended with status $status, and its drivers are gone."

@@ -86,6 +86,7 @@ terminal_ends() {
     children=$(children_of "$server_pid")
     keys '\003'
     terminal_ends 0
+    [[ $(tail -c 2 screen) == $'\r' ]] # the shell's prompt begins a line
     for child in $children; do
         gone "$child"
     done

@@ -1,12 +1,12 @@
 /*
  * Fuzzes the server as a whole: its command parser and the state machine of its drivers. It is the
- * real server.c, in this process, turn by turn; only what reaches outside of it is replaced: clone()
+ * real server.c, in this process, turn by turn. Only what reaches outside of it is replaced: clone()
  * makes no process but keeps the driver's end of the socketpair, waitpid() tells of the deaths that
  * the input asks for, kill() notes, and the clock and the timer are the input's to advance.
  *
- * The input is a sequence of steps: a byte that chooses, then what the step takes. With COMMANDS_ONLY
- * it is what the client says, and the drivers are silent. At the end the server is stopped, all
- * drivers die, and the books must balance: nothing queued, nothing owed.
+ * The input is a sequence of steps: a byte that chooses, then what the step takes. If COMMANDS_ONLY
+ * is defined, it is what the client says, and the drivers are silent. At the end the server is
+ * stopped, all drivers die, and the books must balance: nothing queued, nothing owed.
  */
 #include <sched.h>
 #include <signal.h>
