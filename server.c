@@ -62,9 +62,9 @@ enum {
     /* Replies, and lines of them, that a client may be owed before its next command is looked at. A
      * client that sends faster than its drivers answer, or does not read, is then not read from. */
     CLIENT_OWED_MAX = 2048,
-    /* Calls that may wait for a driver's socket. Full: the client that wants the driver is held
-     * back until there is room. */
-    DRIVER_QUEUE_MAX = 1024,
+    /* Calls that may wait for a driver's socket: what it is sent at a time. Full: the client that
+     * wants the driver is held back until there is room. */
+    DRIVER_QUEUE_MAX = 512,
     /* Drivers that may be starting at once for one command: enough to keep the processors busy. */
     STARTING_MAX = 32,
 

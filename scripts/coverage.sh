@@ -14,10 +14,11 @@ done
 TEST_BUILD=build/coverage scripts/test.sh >build/coverage/tests.tap || true
 tail -n 1 build/coverage/tests.tap
 
-cd build/coverage
 for program in server driver; do
-    gcov --object-file $program-$program.gcda ../../$program.c >$program.summary 2>/dev/null ||
-        gcov --object-file $program.gcda ../../$program.c >$program.summary
-    sed -n "/File '.*$program.c'/,/^Lines/s/^Lines/$program.c: lines/p" $program.summary
-    grep -n '#####:' $program.c.gcov | sed -E 's/^[0-9]+: *#####: *([0-9]+):/  \1:/'
+    notes=$(find build/coverage -name "*$program.gcno")
+    gcov --stdout --object-file "$notes" $program.c >build/coverage/$program.gcov
+    reached=$(grep -cE '^ *[0-9]+\*?:' build/coverage/$program.gcov)
+    unreached=$(grep -c '#####:' build/coverage/$program.gcov)
+    echo "$program.c: $reached of $((reached + unreached)) lines were reached; not these:"
+    sed -nE 's/^ *#####: *([0-9]+):/  \1:/p' build/coverage/$program.gcov
 done

@@ -40,6 +40,33 @@ has_child() {
         [ "$(status_field "$(children_of "$server_pid" | tr -d ' ')" Name)" = yes ]
 }
 
+@test "drivers: two hundred, each found by its pid and by no other" {
+    start_server
+    say 'create_driver 200'
+    pids=()
+    for _ in {1..200}; do
+        reply
+        pids+=("${line//[^0-9]/}")
+    done
+    expect '200 drivers'
+    for ((i = 0; i < 200; i += 3)); do
+        say "send_task ${pids[i]} $((i + 100))"
+        expect "Driver ${pids[i]} Busy $((i + 100))"
+    done
+    for ((i = 1; i < 200; i += 3)); do
+        say "delete_driver ${pids[i]}"
+        expect "Driver ${pids[i]} Deleted"
+    done
+    for ((i = 0; i < 200; i++)); do
+        say "get_status ${pids[i]}"
+        case $((i % 3)) in
+        0) expect "Driver ${pids[i]} Busy *" ;;
+        1) expect "Error: no driver ${pids[i]}" ;;
+        2) expect "Driver ${pids[i]} Available" ;;
+        esac
+    done
+}
+
 @test "driver: leads a process group of its own" {
     start_server
     create

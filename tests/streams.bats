@@ -156,6 +156,47 @@ start_server_logging_to() {
     [ "$stderr" = 'server: cannot run /no\x0a\x1bsuch: No such file or directory' ]
 }
 
+# Sets nobody, what comes before a command to run it as a user who may open none of our pipes.
+as_nobody() {
+    [ "$(id -u)" = 0 ] || skip 'only root can become another user'
+    command -v setpriv >/dev/null || skip 'no setpriv'
+    cp "$SERVER" "$DRIVER" .
+    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
+    nobody=(setpriv --reuid=64999 --regid=64999 --clear-groups)
+}
+
+@test "pipes of another user: all replies, and O_NONBLOCK is left alone" {
+    as_nobody
+    output=$(yes help | head -n 3000 | timeout 30 "${nobody[@]}" ./server 2>err | grep -c '^11 commands$')
+    [ "$output" = 3000 ]
+    [ ! -s err ]
+}
+
+@test "pipes of another user: a reader that stops reading; TERM ends the server all the same" {
+    as_nobody
+    mkfifo -m 600 in out log
+    exec {keep}<>log
+    "${nobody[@]}" ./server -g 0.2 <in >out 2>log 3>&- &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+    yes help 2>/dev/null | head -n 5000 >in 3>&- &
+    wait_until held_back
+    kill -TERM "$server_pid"
+    server_ends 0
+}
+
+@test "a terminal of another user: a session as any" {
+    as_nobody
+    start_terminal "${nobody[*]} $PWD/server"
+    shows '> $'
+    keys 'help\n'
+    shows '^11 commands'
+    keys '\003'
+    wait_until ended "$terminal_pid"
+    wait "$terminal_pid"
+}
+
 # socket_session PERL: standard input and output of the server are one socket; the other end is $s
 # in that code, with $pid the server's. Sockets are made by perl, which every Debian has.
 socket_session() {

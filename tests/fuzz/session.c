@@ -8,10 +8,12 @@
  * is defined, it is what the client says, and the drivers are silent. At the end the server is
  * stopped, all drivers die, and the books must balance: nothing queued, nothing owed.
  */
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -22,7 +24,31 @@ static pid_t fuzz_waitpid(pid_t pid, int *status, int options);
 static int fuzz_kill(pid_t pid, int number);
 static int fuzz_clock_gettime(clockid_t clock, struct timespec *now);
 
+static unsigned fuzz_failures; /* allocations that are to fail */
+
+static void *
+fuzz_malloc(size_t size)
+{
+    if (fuzz_failures == 0)
+        return malloc(size);
+    fuzz_failures--;
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void *
+fuzz_calloc(size_t count, size_t size)
+{
+    if (fuzz_failures == 0)
+        return calloc(count, size);
+    fuzz_failures--;
+    errno = ENOMEM;
+    return NULL;
+}
+
 #define main                                 server_main
+#define malloc                               fuzz_malloc
+#define calloc                               fuzz_calloc
 #define clone                                fuzz_clone
 #define waitpid                              fuzz_waitpid
 #define kill                                 fuzz_kill
@@ -176,6 +202,19 @@ step_command(void)
     put(fuzz_client, line, (size_t)snprintf(line, sizeof(line), format, number));
 }
 
+/* More commands than there are objects for, before any is answered. */
+static void
+step_flood(int driver)
+{
+    char lines[4096];
+    size_t size = 0;
+
+    for (int i = take(); i > 0; i--)
+        size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s %d\n",
+                                 i % 4 ? "get_status" : "fly", FIRST_PID + driver % 4);
+    put(fuzz_client, lines, size);
+}
+
 /* A frame that is well formed, and may even be right. */
 static void
 step_frame(struct fuzz_driver *driver)
@@ -258,8 +297,12 @@ step(void)
         (void)!recv(fuzz_client, drain, sizeof(drain), MSG_DONTWAIT);
         break;
     case 15:
-        if (take() == 0)
+        if (choice / 16 == 0)
             server_stop(take() % 2);
+        else if (choice / 16 < 8)
+            fuzz_failures = take();
+        else
+            step_flood(choice / 16);
         break;
     }
 }
@@ -280,6 +323,7 @@ fuzz_open(void)
     int pair[2];
     struct client *client = &server.client;
 
+    fuzz_failures = 0;
     fuzz_next_pid = FIRST_PID;
     fuzz_now_ns = NS_PER_S;
     server.driver_path = "/none";
@@ -308,6 +352,7 @@ fuzz_finish(void)
 {
     char drain[65536];
 
+    fuzz_failures = 0;
     server_stop(false);
     server_stop(false);
     for (int turns = 0; !server_finished(); turns++) {
