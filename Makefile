@@ -54,6 +54,9 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
+coverage:
+	@scripts/coverage.sh
+
 lint:
 	@scripts/lint.sh
 
@@ -75,9 +78,10 @@ help:
 	@echo 'make test       build, then run all tests (fetches bats if there is none)'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
+	@echo 'make coverage   say which lines the tests never reach (needs gcc)'
 	@echo 'make lint       check format and look for mistakes (needs the linters)'
 	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all run test asan fuzz lint install uninstall clean help
+.PHONY: all run test asan fuzz coverage lint install uninstall clean help

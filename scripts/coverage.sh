@@ -1,7 +1,7 @@
 #!/bin/bash
-# Says which lines of server.c and driver.c the tests never reach: runs them all, and the fault
-# sweep's subset, on a build that counts (gcov). Programs that are killed write no counts, so a line
-# that runs only before a kill may be listed, too.
+# Says which lines of server.c and driver.c the tests never reach: runs them all on a build that
+# counts (gcov). Programs that are killed write no counts, so a line that runs only before a kill may
+# be listed, too; most of the others are what fault-sweep.sh and make fuzz are for.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,7 @@ for program in server driver; do
     ${CC:-gcc} -std=c11 -D_GNU_SOURCE -O0 -g --coverage -fprofile-update=atomic \
         -o build/coverage/$program $program.c -dumpdir build/coverage/
 done
+chmod -R a+rwX build/coverage # some tests run as another user
 TEST_BUILD=build/coverage scripts/test.sh >build/coverage/tests.tap || true
 tail -n 1 build/coverage/tests.tap
 

@@ -19,6 +19,9 @@ mkdir -p build
 # A sanitized build would catch faults with handlers of its own: it is to be as the normal one.
 export ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0
 export UBSAN_OPTIONS=$ASAN_OPTIONS
+# What the server may take at the most; a sanitizer takes some for itself.
+export MEMORY_MAX_KB=16384
+[ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536
 status=0
 bats --formatter tap "$@" | tee build/test.tap || true
 [ "${PIPESTATUS[0]}" = 0 ] || status=1

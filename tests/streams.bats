@@ -70,7 +70,7 @@ held_back() {
         exec {to}>in {from}<out
         yes $command 2>/dev/null | head -n 1000000 >in 3>&- &
         wait_until held_back
-        (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < ${MEMORY_MAX_KB:-16384}))
+        (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < MEMORY_MAX_KB))
         kill -KILL "$server_pid"
         wait "$server_pid" || true
         exec {to}>&- {from}<&-
