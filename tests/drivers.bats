@@ -75,14 +75,7 @@ has_child() {
 }
 
 @test "driver: has the limit of descriptors that the server was started with" {
-    mkfifo in out
-    (
-        ulimit -Sn 100
-        exec "$SERVER" <in >out 2>err 3>&-
-    ) &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start_after 'ulimit -Sn 100'
     create
     grep -qE '^Max open files +100 ' "/proc/$pid/limits"
     run ! grep -qE '^Max open files +100 ' "/proc/$server_pid/limits"

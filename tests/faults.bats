@@ -220,14 +220,7 @@ socket_has_data() {
 }
 
 @test "no descriptor left: create_driver stops there, says why, and the others work on" {
-    mkfifo in out
-    (
-        ulimit -n 24
-        exec "$SERVER" <in >out 2>err 3>&-
-    ) &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start_after 'ulimit -n 24'
     say 'create_driver 100'
     count=0
     while reply && [[ $line == Driver* ]]; do
@@ -318,8 +311,7 @@ socket_has_data() {
         expect '0 drivers'
         end_input
         server_ends 0
-        exec {from}<&-
-        rm in out
+        hang_up
     done
 }
 
@@ -341,8 +333,7 @@ socket_has_data() {
         expect "Error: driver $pid died (killed by signal 9)"
         end_input
         server_ends 0
-        exec {from}<&-
-        rm in out
+        hang_up
     done
 }
 
@@ -361,8 +352,7 @@ socket_has_data() {
     wait_until gone "$pid"
     end_input
     server_ends 0
-    exec {from}<&-
-    rm in out
+    hang_up
     fake_driver leaves hello 'exec 3>&-' 'read -r -t 0.1 <>nothing' 'exit 7'
     mkfifo nothing
     start_server --driver ./leaves

@@ -93,13 +93,31 @@ status_field() {
 
 # ---- a server at two FIFOs
 
-# start_server OPTION...: sets server_pid; its standard error goes to the file err.
-start_server() {
+# start COMMAND...: runs it, a server or what becomes one, at two FIFOs. Sets server_pid; its standard
+# error goes to the file err.
+start() {
     mkfifo in out
-    "$SERVER" "$@" <in >out 2>err 3>&- &
+    "$@" <in >out 2>err 3>&- &
     server_pid=$!
     started+=("$server_pid")
     exec {to}>in {from}<out
+}
+
+start_server() {
+    start "$SERVER" "$@"
+}
+
+# start_after CODE: a shell that runs that code and then becomes the server.
+start_after() {
+    start bash -c "$1; exec '$SERVER'"
+}
+
+# Closes both FIFOs, so that another server can be started.
+hang_up() {
+    [[ -z $to ]] || exec {to}>&-
+    exec {from}<&-
+    to='' from=''
+    rm in out
 }
 
 # say LINE...: gives commands.

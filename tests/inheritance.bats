@@ -3,15 +3,6 @@
 
 load helpers
 
-# run_with COMMAND: a shell that does that and then becomes the server, at the two FIFOs.
-run_with() {
-    mkfifo in out
-    bash -c "$1; exec '$SERVER' -g 0.3" <in >out 2>err 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
-}
-
 @test "descriptors 0, 1 and 2 closed, in any combination: ends by itself, with 0 or 1" {
     for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
         run timeout 30 bash -c "printf 'create_driver\nget_drivers\n' | '$SERVER' $closed"
@@ -26,13 +17,9 @@ run_with() {
 
 @test "signals blocked by whoever started the server: all work" {
     command -v perl >/dev/null || skip 'no perl to block signals with'
-    mkfifo in out
-    perl -MPOSIX -e '
+    start perl -MPOSIX -e '
         my $all = POSIX::SigSet->new; $all->fillset;
-        POSIX::sigprocmask(SIG_SETMASK, $all); exec @ARGV' "$SERVER" <in >out 2>err 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+        POSIX::sigprocmask(SIG_SETMASK, $all); exec @ARGV' "$SERVER"
     create
     kill -KILL "$pid"
     wait_until logged "driver $pid died"
@@ -41,16 +28,7 @@ run_with() {
 }
 
 @test "extra descriptors reach no driver" {
-    mkfifo in out
-    (
-        for fd in 5 17 100; do
-            eval "exec $fd</etc/passwd"
-        done
-        exec "$SERVER" <in >out 2>err 3>&-
-    ) &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start_after 'exec 5</etc/passwd 17</etc/passwd 100</etc/passwd'
     create
     run ! grep -q passwd <(readlink "/proc/$pid/fd/"*)
     readlink "/proc/$server_pid/fd/"* | grep -q passwd # it had them to pass on
@@ -60,14 +38,9 @@ run_with() {
     [ "$(id -u)" = 0 ] || skip 'only root can change to a user without processes'
     command -v setpriv >/dev/null || skip 'no setpriv'
     # A user that has no other process: the limit counts all of a user's.
-    mkfifo in out
-    chmod 755 "$BATS_RUN_TMPDIR" . 2>/dev/null || true
+    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
     cp "$SERVER" "$DRIVER" .
-    prlimit --nproc=3 setpriv --reuid=64999 --regid=64999 --clear-groups ./server \
-        <in >out 2>err 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start prlimit --nproc=3 setpriv --reuid=64999 --regid=64999 --clear-groups ./server
     say 'create_driver 5' get_drivers
     expect 'Driver * Available' 'Driver * Available' \
         'Error: cannot create driver: Resource temporarily unavailable' '2 drivers' \
@@ -76,13 +49,10 @@ run_with() {
 
 @test "process 1 of a pid namespace: orphans are reaped, TERM works" {
     unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
-    mkfifo in out
     # unshare's child becomes process 1; an orphan of its own is its child before it is the server.
-    unshare --fork --pid --mount-proc --kill-child bash -c "
-        (sleep 0.2 & exec true); exec '$SERVER'" <in >out 2>err 3>&- &
-    unshare_pid=$!
-    started+=("$unshare_pid")
-    exec {to}>in {from}<out
+    start unshare --fork --pid --mount-proc --kill-child bash -c "
+        (sleep 0.2 & exec true); exec '$SERVER'"
+    unshare_pid=$server_pid
     say create_driver
     expect 'Driver +([0-9]) Available'
     wait_until has_one_child

@@ -40,8 +40,7 @@ ALL_BLOCKED=ffffffffbffbfa07
             gone "$child"
         done
         [ ! -s err ]
-        exec {to}>&- {from}<&-
-        rm in out
+        hang_up
     done
 }
 
@@ -99,14 +98,7 @@ no_reading() {
 }
 
 @test "HUP under nohup: does nothing" {
-    mkfifo in out
-    (
-        trap '' HUP
-        exec "$SERVER" <in >out 2>err 3>&-
-    ) &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start_after "trap '' HUP"
     say get_drivers
     expect '0 drivers'
     kill -HUP "$server_pid"
@@ -118,14 +110,7 @@ no_reading() {
 
 @test "signals inherited as ignored change nothing else" {
     for signal in CHLD INT TERM QUIT PIPE USR1 TSTP; do
-        mkfifo in out
-        (
-            trap '' $signal
-            exec "$SERVER" <in >out 2>err 3>&-
-        ) &
-        server_pid=$!
-        started+=("$server_pid")
-        exec {to}>in {from}<out
+        start_after "trap '' $signal"
         create
         [ "$(status_field "$pid" SigIgn)" = 0000000000000000 ]
         kill -KILL "$pid"
@@ -133,8 +118,7 @@ no_reading() {
         gone "$pid"
         kill -INT "$server_pid"
         server_ends 0
-        exec {to}>&- {from}<&-
-        rm in out
+        hang_up
     done
 }
 
@@ -148,12 +132,9 @@ no_reading() {
 }
 
 @test "CHLD: reaps strangers as well" {
-    mkfifo in out stranger
+    mkfifo stranger
     # The shell becomes the server, so that its background process is the server's child.
-    bash -c "read -r _ <stranger & echo \$! >pid; exec '$SERVER'" <in >out 2>err 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start_after 'read -r _ <stranger & echo $! >pid'
     create
     wait_until test -s pid
     stranger=$(<pid)
@@ -176,11 +157,7 @@ no_reading() {
 }
 
 @test "TSTP where no shell could continue the server: nothing" {
-    mkfifo in out
-    setsid "$SERVER" <in >out 2>err 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start setsid "$SERVER"
     say get_drivers
     expect '0 drivers'
     kill -TSTP "$server_pid"

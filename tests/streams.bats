@@ -37,11 +37,7 @@ nonblocking() {
 }
 
 @test "a reader that stops reading: TERM ends the server all the same" {
-    mkfifo in out
-    "$SERVER" -g 0.3 <in >out 2>err 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    start_server -g 0.3
     # The server holds itself back once the pipe, 64 KiB, and its own buffers are full.
     yes help 2>/dev/null | head -n 5000 >in 3>&- &
     wait_until held_back
@@ -63,18 +59,13 @@ held_back() {
 
 @test "a reader that stops reading: memory stays bounded, whatever is asked" {
     for command in help x stats get_drivers; do
-        mkfifo in out
-        "$SERVER" -g 0.1 <in >out 2>err 3>&- &
-        server_pid=$!
-        started+=("$server_pid")
-        exec {to}>in {from}<out
+        start_server -g 0.1
         yes $command 2>/dev/null | head -n 1000000 >in 3>&- &
         wait_until held_back
         (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < MEMORY_MAX_KB))
         kill -KILL "$server_pid"
         wait "$server_pid" || true
-        exec {to}>&- {from}<&-
-        rm in out
+        hang_up
     done
 }
 
@@ -126,7 +117,7 @@ held_back() {
 @test "stderr that nobody reads: log lines are dropped and counted, nothing waits" {
     mkfifo log
     exec {both}<>log
-    start_server_logging_to log
+    start bash -c "exec '$SERVER' 2>log"
     say get_drivers
     expect '0 drivers'
     for _ in {1..1500}; do
@@ -138,14 +129,6 @@ held_back() {
     reply
     [[ $line =~ log_dropped=([0-9]+) ]]
     ((BASH_REMATCH[1] > 0)) || fail "$line"
-}
-
-start_server_logging_to() {
-    mkfifo in out
-    "$SERVER" <in >out 2>"$1" 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
 }
 
 @test "log: says who speaks, and shows control characters" {
@@ -174,12 +157,8 @@ as_nobody() {
 
 @test "pipes of another user: a reader that stops reading; TERM ends the server all the same" {
     as_nobody
-    mkfifo -m 600 in out log
-    exec {keep}<>log
-    "${nobody[@]}" ./server -g 0.2 <in >out 2>log 3>&- &
-    server_pid=$!
-    started+=("$server_pid")
-    exec {to}>in {from}<out
+    umask 077 # for the FIFOs
+    start "${nobody[@]}" ./server -g 0.2
     yes help 2>/dev/null | head -n 5000 >in 3>&- &
     wait_until held_back
     kill -TERM "$server_pid"
