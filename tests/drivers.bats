@@ -103,7 +103,7 @@ has_child() {
     wait_until in_state "${pids[1]}" T
     kill -KILL "$server_pid"
     for pid in "${pids[@]}"; do
-        wait_until gone "$pid"
+        wait_until ended "$pid"
     done
 }
 
@@ -112,7 +112,7 @@ has_child() {
     start_server --driver ./deaf
     create
     kill -KILL "$server_pid"
-    wait_until gone "$pid"
+    wait_until ended "$pid"
 }
 
 @test "driver: one that dies is reaped, logged with its cause, and unlisted" {

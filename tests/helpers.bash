@@ -35,7 +35,7 @@ drivers_are_gone_with() {
     ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
     wait "$1" 2>/dev/null || true
     for child in $children; do
-        wait_until gone "$child" || return 1
+        wait_until ended "$child" || return 1
     done
 }
 
@@ -74,8 +74,14 @@ alive() {
     [[ $(state_of "$1") == [RSDTt] ]]
 }
 
+# Ended and reaped.
 gone() {
     [[ -z $(state_of "$1") ]]
+}
+
+# Ended; reaping it may be left to somebody else, who may be slow.
+ended() {
+    [[ $(state_of "$1") == Z || -z $(state_of "$1") ]]
 }
 
 in_state() {
@@ -160,11 +166,6 @@ server_ends() {
     wait_until ended "$server_pid" || return
     wait "$server_pid" || status=$?
     ((status == $1)) || fail "exit status $status; the log: $(cat err)"
-}
-
-# Not reaped yet: its status is still to be had.
-ended() {
-    [[ $(state_of "$1") == [Z] || -z $(state_of "$1") ]]
 }
 
 # The log holds nothing but lines that match one of the patterns.

@@ -114,8 +114,8 @@ terminal_ends() {
     shows '^Driver'
     child=$(children_of "$server_pid")
     kill -KILL "$terminal_pid" # script(1) has the terminal's other side
-    wait_until gone "$server_pid"
-    wait_until gone "$child"
+    wait_until ended "$server_pid"
+    wait_until ended "$child"
 }
 
 @test "Ctrl+Z and fg: the server stops as a job and goes on; a task keeps its time" {
@@ -185,5 +185,5 @@ stopped() {
     echo get_drivers >&"$feed"
     wait_until grep -q '^1 driver' out
     exec {feed}>&-
-    wait_until gone "$server_pid"
+    wait_until ended "$server_pid"
 }
