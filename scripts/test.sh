@@ -8,10 +8,11 @@ fetch_bats() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update >&2 && apt-get install -y bats >&2 && return
     fi
+    mkdir -p build/tools
     npm install --silent --no-save --prefix build/tools bats >&2
 }
 
-export PATH=$PWD/build/tools/node_modules/.bin:$PATH
+export PATH=$PWD/build/tools/node_modules/bats/bin:$PATH
 command -v bats >/dev/null || fetch_bats
 
 [ $# -gt 0 ] || set -- tests/*.bats
