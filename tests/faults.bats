@@ -4,7 +4,7 @@
 load helpers
 
 @test "stopped driver: one reply timeout for all that wait for it; the others answer at once" {
-    start_server -t 0.3
+    start_server -t 1
     create
     first=$pid
     create
@@ -20,7 +20,7 @@ load helpers
 }
 
 @test "stopped driver: listed as Unresponsive, in its place, and Available when it goes on" {
-    start_server -t 0.2
+    start_server -t 1
     say 'create_driver 3'
     expect '*' '*' '*' '3 drivers'
     read -r a b c <<<"$(children_of "$server_pid")"
@@ -35,7 +35,7 @@ load helpers
 }
 
 @test "stopped driver: a task that was answered with an Error does not run later" {
-    start_server -v -t 0.2
+    start_server -v -t 1
     create
     kill -STOP "$pid"
     wait_until in_state "$pid" T
@@ -65,7 +65,7 @@ load helpers
 }
 
 @test "stopped driver: a task sent behind the one that was taken back is taken" {
-    start_server -t 0.2
+    start_server -t 1
     create
     kill -STOP "$pid"
     wait_until in_state "$pid" T
@@ -77,15 +77,15 @@ load helpers
 }
 
 @test "stopped driver: a task whose time to be answered is over when it is read never runs" {
-    start_server -v -t 0.5
+    start_server -v -t 2
     create
     say 'create_driver'
     expect '*'
     other=${line//[^0-9]/}
     kill -STOP "$pid"
     wait_until in_state "$pid" T
-    say "send_task $other 0.4" "send_task $pid 1000"
-    expect "Driver $other Busy 1"
+    say "send_task $other 1.6" "send_task $pid 1000"
+    expect "Driver $other Busy 2"
     wait_until logged "driver $other task done" # so the next ones still have their time
     say "get_status $pid" "send_task $pid 7"
     expect "Error: driver $pid is not responding"
@@ -107,7 +107,7 @@ load helpers
 }
 
 @test "stopped driver: a flood of commands to it holds its client back, and none is lost" {
-    start_server -t 0.1
+    start_server -t 1
     create
     kill -STOP "$pid"
     wait_until in_state "$pid" T
@@ -190,6 +190,7 @@ socket_has_data() {
     kill -STOP "$first"
     wait_until in_state "$first" T
     say "get_status $first" "send_task $first 5" get_drivers "get_status $pid"
+    wait_until took 6
     kill -KILL "$first"
     expect "Error: driver $first died (killed by signal 9)" \
         "Error: driver $first died (killed by signal 9)" \
@@ -248,7 +249,7 @@ socket_has_data() {
     # Every third driver is dead born.
     fake_driver third 'read -r n <count; echo $((n + 1)) >count' '((n % 3 == 2)) && exit 7' hello linger
     echo 0 >count
-    start_server -g 0.2 --driver ./third
+    start_server -g 0.2 -t 0.2 --driver ./third
     say 'create_driver 40'
     count=0
     while reply && [[ $line == Driver* ]]; do

@@ -5,6 +5,9 @@
 bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# A driver on a loaded machine may need more than the second that it has by default. Tests of the
+# timeout itself give their own, which counts because it comes later.
+PATIENT=(-t 30)
 BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # where the binaries under test are
 SERVER=$BUILD/server
 DRIVER=$BUILD/driver
@@ -110,12 +113,12 @@ start() {
 }
 
 start_server() {
-    start "$SERVER" "$@"
+    start "$SERVER" "${PATIENT[@]}" "$@"
 }
 
 # start_after CODE: a shell that runs that code and then becomes the server.
 start_after() {
-    start bash -c "$1; exec '$SERVER'"
+    start bash -c "$1; exec '$SERVER' ${PATIENT[*]}"
 }
 
 # Closes both FIFOs, so that another server can be started.
@@ -144,6 +147,13 @@ expect() {
         # shellcheck disable=SC2053 # a pattern is what is wanted
         [[ $line == $pattern ]] || fail "expected: $pattern" "got:      $line" || return
     done
+}
+
+# took COUNT: so many commands were taken so far; the server says so in its log when it is asked.
+took() {
+    kill -USR1 "$server_pid"
+    pause
+    logged "commands=$1 "
 }
 
 # create: creates a driver and sets pid to its pid.
@@ -186,7 +196,7 @@ logged() {
 
 # session OPTION...: a server that ends by itself, or is made to.
 session() {
-    timeout --foreground -k 1 30 "$SERVER" "$@"
+    timeout --foreground -k 1 30 "$SERVER" "${PATIENT[@]}" "$@"
 }
 
 # ask LINE...: a whole session of its own; sets output and status, its log is in the file err.
