@@ -166,13 +166,13 @@ stopped() {
 }
 
 @test "background of a terminal where no shell could continue it: the read is the end of input" {
+    mkfifo never
     # The group's parent, a shell with job control, is gone before the server begins: its group is an
     # orphaned one.
     start_terminal "bash --norc -c 'set -m
         (while kill -0 \$\$; do :; done 2>/dev/null
          \"$SERVER\" </dev/tty; echo \"status \$?\" >status) & disown; exit'
         read -r -t $DEADLINE _ <>never"
-    mkfifo never
     wait_until test -s status
     [ "$(<status)" = 'status 0' ]
 }
