@@ -31,9 +31,13 @@ SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer
 asan: build/asan/server build/asan/driver
 
-build/asan/%: %.c proto.h Makefile
+build/asan/server: server.c proto.h Makefile
 	@mkdir -p build/asan
-	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) -o $@ $<
+	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) -o $@ server.c
+
+build/asan/driver: driver.c tests/asan/driver.c proto.h Makefile
+	@mkdir -p build/asan
+	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) -o $@ driver.c tests/asan/driver.c
 
 # Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
 # clang with libFuzzer. The targets include the real code; see tests/fuzz.

@@ -88,19 +88,20 @@ has_child() {
     run -2 "$DRIVER" --help 3</dev/null
 }
 
-@test "driver: kill -9 of the server ends it, busy or stopped" {
+@test "driver: kill -9 of the server ends a hundred, some busy, some stopped" {
     start_server
-    say 'create_driver 3'
+    say 'create_driver 100'
     pids=()
-    for _ in 1 2 3; do
+    for _ in {1..100}; do
         reply
         pids+=("${line//[^0-9]/}")
     done
-    expect '3 drivers'
-    say "send_task ${pids[0]} 100"
-    expect '* Busy 100'
-    kill -STOP "${pids[1]}"
-    wait_until in_state "${pids[1]}" T
+    expect '100 drivers'
+    for ((i = 0; i < 99; i += 3)); do
+        say "send_task ${pids[i]} 1000"
+        expect '* Busy 1000'
+        kill -STOP "${pids[i + 1]}"
+    done
     kill -KILL "$server_pid"
     for pid in "${pids[@]}"; do
         wait_until ended "$pid"
