@@ -9,7 +9,8 @@
  * be waiting.
  *
  * It leaves, with status 0, when it is told to (EXIT), politely asked to (SIGTERM), or when the
- * server is gone (end of its socket); in that order it ends its task, says so, and exits.
+ * server is gone (the end of its socket, or another parent); it then ends its task, says so, and
+ * exits.
  */
 #include "proto.h"
 
@@ -56,6 +57,7 @@ static struct {
     struct source signals;
     struct source timer; /* armed just while busy */
 
+    pid_t server_pid;
     bool leaving; /* the loop ends with this turn */
     int exit_status;
 
@@ -383,12 +385,13 @@ signals_ready(uint32_t events)
     struct signalfd_siginfo signal;
 
     (void)events;
-    while (read(self.signals.fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
-        if (signal.ssi_signo == SIGTERM)
+    while (read(self.signals.fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+        /* The kernel sends SIGCONT when the server has died. The end of the socket says so, too,
+         * unless a child that was stopped on its way to its exec still holds the other side. */
+        if (signal.ssi_signo == SIGTERM ||
+            (signal.ssi_signo == SIGCONT && getppid() != self.server_pid))
             self.leaving = true;
-    /* The others that reach us concern the terminal or nobody, but for SIGCONT: the kernel sends
-     * it when the server has died, so that a stopped driver wakes and reads the end of its
-     * socket. */
+    }
 }
 
 static void
@@ -419,16 +422,18 @@ signals_block(sigset_t *set)
     return syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, _NSIG / 8) == 0;
 }
 
-/* Whether descriptor 3 is a socket whose other end was made by our parent: SO_PEERCRED of a
- * socketpair names its maker, unix(7). */
+/* Whether descriptor 3 is a socket whose other end was made by our parent, the server: SO_PEERCRED
+ * of a socketpair names its maker, unix(7). */
 static bool
 parent_is_server(void)
 {
     struct ucred maker = {.pid = 0};
     socklen_t size = sizeof(maker);
 
-    return getsockopt(PROTO_FD, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 && maker.pid != 0 &&
-           maker.pid == getppid();
+    if (getsockopt(PROTO_FD, SOL_SOCKET, SO_PEERCRED, &maker, &size) < 0)
+        return false;
+    self.server_pid = maker.pid;
+    return maker.pid != 0 && maker.pid == getppid();
 }
 
 /* Opens what the loop waits for. Returns what failed, see errno; NULL on success. */

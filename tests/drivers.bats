@@ -108,6 +108,23 @@ has_child() {
     done
 }
 
+@test "driver: kill -9 of the server ends it, even if its socket has another holder" {
+    command -v perl >/dev/null || skip 'no perl'
+    start_server
+    create
+    # pidfd_open(2) and pidfd_getfd(2): copies of all that the server has open.
+    perl -e '$p = syscall(434, int $ARGV[0], 0); $p >= 0 or exit 1;
+        for (3 .. 30) { push @copies, syscall(438, $p, $_, 0) }
+        grep { $_ >= 0 } @copies or exit 1;
+        open F, ">held"; close F; sleep 1000' "$server_pid" 3>&- {to}>&- &
+    holder=$!
+    started+=("$holder")
+    wait_until test -e held -o ! -e "/proc/$holder/exe"
+    [ -e held ] || skip 'not allowed to copy descriptors'
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+}
+
 @test "driver: kill -9 of the server ends one that never looks at its socket" {
     fake_driver deaf hello linger
     start_server --driver ./deaf
