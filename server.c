@@ -254,7 +254,8 @@ struct client {
     bool prompted;      /* and the prompt is the last thing they see */
 };
 
-struct word {
+/* Bytes of somebody else's buffer: a word, a line. */
+struct span {
     const char *at;
     size_t size;
 };
@@ -268,7 +269,7 @@ struct command {
     const char *name;
     const char *args; /* as the usage shows them */
     unsigned min_args, max_args;
-    enum handling (*run)(struct client *, const struct word *args, unsigned count);
+    enum handling (*run)(struct client *, const struct span *args, unsigned count);
     const char *help;
 };
 
@@ -785,15 +786,18 @@ request_free(struct request *request)
     pool_put(&server.requests, request);
 }
 
-/* The next line of the request; NULL request: nobody's. NULL: no memory. */
+/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. Returns
+ * NULL without memory. */
 static struct call *
-call_new(struct request *request, struct driver *driver, pid_t pid, enum proto_type type)
+call_new(struct request *request, struct driver *driver, enum proto_type type)
 {
     struct call *call = pool_get(&server.calls);
 
     if (call == NULL)
         return NULL;
-    *call = (struct call){.request = request, .driver = driver, .pid = pid, .type = type};
+    *call = (struct call){.request = request, .driver = driver, .type = type};
+    if (driver != NULL)
+        call->pid = driver->pid;
     list_init(&call->of_request);
     list_init(&call->of_driver);
     list_init(&call->deadline.link);
@@ -982,7 +986,7 @@ driver_revoke(struct driver *driver, uint32_t task_id)
 {
     if (driver->source.fd < 0)
         return;
-    struct call *call = call_new(NULL, driver, driver->pid, PROTO_CANCEL);
+    struct call *call = call_new(NULL, driver, PROTO_CANCEL);
     if (call == NULL) {
         driver_condemn(driver, "no memory to take back its task");
         return;
@@ -1794,13 +1798,6 @@ reply_count(struct buffer *out, unsigned count)
     buffer_append_string(out, count == 1 ? " driver\n" : " drivers\n");
 }
 
-/* A create_driver closes early when a driver could not be created. */
-static bool
-request_complete(const struct request *request)
-{
-    return list_empty(&request->calls) && request->to_start == 0;
-}
-
 /* Writes what can be written of a request: its text, or the lines that are next in order and have
  * their outcome. Returns true if nothing is left; sets client.output_full if room was lacking. */
 static bool
@@ -1826,7 +1823,7 @@ request_write(struct request *request)
         call_free(call);
     }
     client->output_full = buffer_room(out) < TEXT_SIZE;
-    if (client->output_full || !request_complete(request))
+    if (client->output_full || request->to_start > 0)
         return false;
     if (request->counted)
         reply_count(out, request->lines);
@@ -1909,7 +1906,7 @@ struct echo {
 };
 
 static struct echo
-echo_word(const struct word *word)
+echo_word(const struct span *word)
 {
     struct echo echo = {""};
 
@@ -1957,7 +1954,7 @@ seconds_parse(const char *at, size_t size, uint64_t *value_ms)
 /* The listed driver that a word names. NULL: *handling tells what becomes of
  * the command. */
 static struct driver *
-command_driver(struct client *client, const struct word *word, enum handling *handling)
+command_driver(struct client *client, const struct span *word, enum handling *handling)
 {
     uint64_t pid;
 
@@ -1986,7 +1983,7 @@ command_call(struct client *client, struct driver *driver, enum proto_type type)
 
     if (request == NULL)
         return NULL;
-    struct call *call = call_new(request, driver, driver->pid, type);
+    struct call *call = call_new(request, driver, type);
     if (call == NULL)
         request_free(request);
     return call;
@@ -1994,7 +1991,7 @@ command_call(struct client *client, struct driver *driver, enum proto_type type)
 
 /* Asks the driver that the first word names. */
 static enum handling
-command_ask(struct client *client, const struct word *args, enum proto_type type,
+command_ask(struct client *client, const struct span *args, enum proto_type type,
             uint64_t duration_ms)
 {
     enum handling handling = COMMAND_HELD;
@@ -2011,21 +2008,21 @@ command_ask(struct client *client, const struct word *args, enum proto_type type
 }
 
 static enum handling
-run_get_status(struct client *client, const struct word *args, unsigned count)
+run_get_status(struct client *client, const struct span *args, unsigned count)
 {
     (void)count;
     return command_ask(client, args, PROTO_STATUS, 0);
 }
 
 static enum handling
-run_cancel_task(struct client *client, const struct word *args, unsigned count)
+run_cancel_task(struct client *client, const struct span *args, unsigned count)
 {
     (void)count;
     return command_ask(client, args, PROTO_CANCEL, 0);
 }
 
 static enum handling
-run_send_task(struct client *client, const struct word *args, unsigned count)
+run_send_task(struct client *client, const struct span *args, unsigned count)
 {
     uint64_t duration_ms;
 
@@ -2037,7 +2034,7 @@ run_send_task(struct client *client, const struct word *args, unsigned count)
 }
 
 static enum handling
-run_delete_driver(struct client *client, const struct word *args, unsigned count)
+run_delete_driver(struct client *client, const struct span *args, unsigned count)
 {
     enum handling handling = COMMAND_HELD;
     struct driver *driver = command_driver(client, &args[0], &handling);
@@ -2054,7 +2051,7 @@ run_delete_driver(struct client *client, const struct word *args, unsigned count
 
 /* Asks all listed drivers. Without memory for all, none is asked. */
 static enum handling
-run_get_drivers(struct client *client, const struct word *args, unsigned count)
+run_get_drivers(struct client *client, const struct span *args, unsigned count)
 {
     struct request *request = request_new(client);
 
@@ -2065,8 +2062,7 @@ run_get_drivers(struct client *client, const struct word *args, unsigned count)
     request->counted = request->listing = true;
     for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
         struct driver *driver = container_of(link, struct driver, by_age);
-        if (driver->state == DRIVER_READY &&
-            call_new(request, driver, driver->pid, PROTO_STATUS) == NULL) {
+        if (driver->state == DRIVER_READY && call_new(request, driver, PROTO_STATUS) == NULL) {
             while (!list_empty(&request->calls))
                 call_free(container_of(request->calls.next, struct call, of_request));
             request_free(request);
@@ -2082,7 +2078,7 @@ run_get_drivers(struct client *client, const struct word *args, unsigned count)
 }
 
 static enum handling
-run_create_driver(struct client *client, const struct word *args, unsigned count)
+run_create_driver(struct client *client, const struct span *args, unsigned count)
 {
     uint64_t drivers = 1;
 
@@ -2113,7 +2109,7 @@ stats_text(char *text, size_t size)
 }
 
 static enum handling
-run_stats(struct client *client, const struct word *args, unsigned count)
+run_stats(struct client *client, const struct span *args, unsigned count)
 {
     char text[TEXT_SIZE];
 
@@ -2124,7 +2120,7 @@ run_stats(struct client *client, const struct word *args, unsigned count)
 }
 
 static enum handling
-run_help(struct client *client, const struct word *args, unsigned count)
+run_help(struct client *client, const struct span *args, unsigned count)
 {
     (void)args;
     (void)count;
@@ -2132,7 +2128,7 @@ run_help(struct client *client, const struct word *args, unsigned count)
 }
 
 static enum handling
-run_quit(struct client *client, const struct word *args, unsigned count)
+run_quit(struct client *client, const struct span *args, unsigned count)
 {
     (void)args;
     (void)count;
@@ -2141,7 +2137,7 @@ run_quit(struct client *client, const struct word *args, unsigned count)
 }
 
 static enum handling
-run_shutdown(struct client *client, const struct word *args, unsigned count)
+run_shutdown(struct client *client, const struct span *args, unsigned count)
 {
     (void)client;
     (void)args;
@@ -2188,7 +2184,7 @@ help_make(void)
 }
 
 static const struct command *
-command_find(const struct word *name)
+command_find(const struct span *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)
         if (strlen(commands[i].name) == name->size &&
@@ -2199,7 +2195,7 @@ command_find(const struct word *name)
 
 /* Splits a line at blanks and tabs, into at most WORDS_MAX words; more are not looked at. */
 static unsigned
-line_split(const struct word *line, struct word words[WORDS_MAX])
+line_split(const struct span *line, struct span words[WORDS_MAX])
 {
     const char *at = line->at, *end = line->at + line->size;
     unsigned count = 0;
@@ -2220,9 +2216,9 @@ line_split(const struct word *line, struct word words[WORDS_MAX])
 
 /* Runs a command line, which has neither newline nor carriage return any more. */
 static enum handling
-command_run(struct client *client, const struct word *line)
+command_run(struct client *client, const struct span *line)
 {
-    struct word words[WORDS_MAX];
+    struct span words[WORDS_MAX];
     unsigned count = line_split(line, words);
 
     if (count == 0 || words[0].at[0] == '#')
@@ -2249,7 +2245,7 @@ create_continue(struct request *request)
         if ((request->starting >= STARTING_MAX || request->client->owed >= CLIENT_OWED_MAX) &&
             !server.stopping)
             return false; /* until one has said HELLO, or a line was written */
-        struct call *call = call_new(request, NULL, 0, PROTO_HELLO);
+        struct call *call = call_new(request, NULL, PROTO_HELLO);
         if (call == NULL)
             return false; /* when one of its earlier lines is written, there is memory again */
         request->to_start--;
@@ -2369,7 +2365,7 @@ enum line {
 /* Looks for the next line of the input. *size is how much of the input it takes; what it is, in
  * *line, has no newline. */
 static enum line
-client_line(struct client *client, struct word *line, size_t *size)
+client_line(struct client *client, struct span *line, size_t *size)
 {
     const struct buffer *input = &client->input;
     size_t used = buffer_used(input);
@@ -2379,7 +2375,7 @@ client_line(struct client *client, struct word *line, size_t *size)
     const char *at = input->data + input->start;
     const char *newline = memchr(at, '\n', used);
     *size = newline != NULL ? (size_t)(newline - at) + 1 : used;
-    *line = (struct word){.at = at, .size = newline != NULL ? *size - 1 : used};
+    *line = (struct span){.at = at, .size = newline != NULL ? *size - 1 : used};
     if (line->size >= LINE_MAX_SIZE || client->skipping_line)
         return LINE_TOO_LONG;
     if (newline == NULL && !client->input_ended)
@@ -2416,7 +2412,7 @@ static bool
 client_execute(struct client *client)
 {
     enum handling handling = COMMAND_TAKEN;
-    struct word line;
+    struct span line;
     size_t size;
     int taken = 0;
 

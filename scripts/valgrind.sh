@@ -16,7 +16,8 @@ END
 chmod +x "$logs/driver"
 
 printf '%s\n' 'create_driver 3' get_drivers help stats fly 'send_task 1 2' 'create_driver' shutdown |
-    check ./server --driver "$logs/driver" >/dev/null 2>"$logs/err"
+    check ./server --driver "$logs/driver" >/dev/null 2>"$logs/err" ||
+    { cat "$logs"/[0-9]*; echo 'valgrind found something, or the server failed' >&2; exit 1; }
 rm "$logs/driver"
 [ ! -s "$logs/err" ] || { cat "$logs/err"; exit 1; }
 rm "$logs/err"

@@ -250,13 +250,7 @@ Error: usage: shutdown' ]
 
 @test "replies: in the order of the commands, while drivers work at once" {
     start_server
-    say 'create_driver 20'
-    pids=()
-    for _ in {1..20}; do
-        reply
-        pids+=("${line//[^0-9]/}")
-    done
-    expect '20 drivers'
+    create_many 20
     for round in 1 2 3; do
         for pid in "${pids[@]}"; do
             say "get_status $pid" "nonsense $round" "get_status $pid"

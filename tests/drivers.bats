@@ -42,13 +42,7 @@ has_child() {
 
 @test "drivers: two hundred, each found by its pid and by no other" {
     start_server
-    say 'create_driver 200'
-    pids=()
-    for _ in {1..200}; do
-        reply
-        pids+=("${line//[^0-9]/}")
-    done
-    expect '200 drivers'
+    create_many 200
     for ((i = 0; i < 200; i += 3)); do
         say "send_task ${pids[i]} $((i + 100))"
         expect "Driver ${pids[i]} Busy $((i + 100))"
@@ -90,13 +84,7 @@ has_child() {
 
 @test "driver: kill -9 of the server ends a hundred, some busy, some stopped" {
     start_server
-    say 'create_driver 100'
-    pids=()
-    for _ in {1..100}; do
-        reply
-        pids+=("${line//[^0-9]/}")
-    done
-    expect '100 drivers'
+    create_many 100
     for ((i = 0; i < 99; i += 3)); do
         say "send_task ${pids[i]} 1000"
         expect '* Busy 1000'

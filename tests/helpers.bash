@@ -164,6 +164,18 @@ create() {
     pid=${pid% *}
 }
 
+# create_many COUNT: creates that many drivers and sets pids to their pids.
+create_many() {
+    local i
+    say "create_driver $1"
+    pids=()
+    for ((i = 0; i < $1; i++)); do
+        expect 'Driver +([0-9]) Available' || return
+        pids+=("${line//[^0-9]/}")
+    done
+    expect "$1 drivers"
+}
+
 # end_input: the server sees the end of its input.
 end_input() {
     exec {to}>&-

@@ -145,12 +145,11 @@ Error: bad pid '\\x1b[2J'" ]
 
 @test "end of input: a task still running is cancelled, and the log says how many were" {
     start_server
-    say 'create_driver 3'
-    for _ in 1 2 3; do
-        reply
-        say "send_task ${line//[^0-9]/} 100"
+    create_many 3
+    for pid in "${pids[@]}"; do
+        say "send_task $pid 100"
+        expect "Driver $pid Busy 100"
     done
-    expect '3 drivers' '* Busy 100' '* Busy 100' '* Busy 100'
     end_input
     server_ends 0
     [ "$(cat err)" = 'server: 3 tasks cancelled' ]

@@ -151,10 +151,10 @@ take(void)
 }
 
 /* Takes up to that many bytes. */
-static struct word
+static struct span
 take_bytes(size_t size)
 {
-    struct word bytes = {.at = (const char *)fuzz_input.at, .size = size};
+    struct span bytes = {.at = (const char *)fuzz_input.at, .size = size};
 
     if (bytes.size > (size_t)(fuzz_input.end - fuzz_input.at))
         bytes.size = (size_t)(fuzz_input.end - fuzz_input.at);
@@ -174,7 +174,7 @@ put(int socket, const void *data, size_t size)
 static void
 step(void)
 {
-    struct word bytes = take_bytes(1 + (size_t)take() * 32);
+    struct span bytes = take_bytes(1 + (size_t)take() * 32);
     char drain[65536];
 
     put(fuzz_client, bytes.at, bytes.size);
@@ -251,7 +251,7 @@ step(void)
 {
     uint8_t choice = take();
     struct fuzz_driver *driver = &fuzz_drivers[choice / 16];
-    struct word bytes;
+    struct span bytes;
     char drain[4096];
 
     switch (choice % 16) {
