@@ -248,12 +248,12 @@ END
 
 # ---- a server at a terminal
 
-# start_terminal COMMAND: runs it at a terminal of its own (script(1)); what is typed goes to $to,
-# what is shown comes to the file screen. Sets terminal_pid.
+# start_terminal COMMAND: bash runs it at a terminal of its own (script(1), which would take the
+# user's shell); what is typed goes to $to, what is shown comes to the file screen. Sets terminal_pid.
 start_terminal() {
     mkfifo keys
     : >screen
-    script -qefc "$1" /dev/null <keys >screen 2>&1 3>&- &
+    SHELL=$BASH script -qefc "$1" /dev/null <keys >screen 2>&1 3>&- &
     terminal_pid=$!
     started+=("$terminal_pid")
     exec {to}>keys
