@@ -22,22 +22,40 @@ driver: driver.c proto.h Makefile
 run: all
 	@./server
 
-test: all
+test: all faulty
 	@scripts/test.sh
 
+# The same programs with faults to be had by name, for tests and scripts/fault-sweep.sh; see
+# tests/faults/inject.c.
+INJECT = $(foreach call,read write send recv epoll_ctl malloc calloc prctl setpgid dup2 setrlimit \
+                        execve,-D$(call)=faulty_$(call))
+faulty: build/faulty/server build/faulty/driver
+
+build/faulty/%: %.c build/faulty/inject.o proto.h Makefile
+	$(CC) $(STANDARD) $(WARNINGS) -O1 -g $(INJECT) -o $@ $< build/faulty/inject.o
+
+build/faulty/inject.o: tests/faults/inject.c Makefile
+	@mkdir -p build/faulty
+	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
+
 # The same programs under AddressSanitizer and UndefinedBehaviorSanitizer; TEST_BUILD=build/asan
-# has the tests use them.
+# has the tests use them. They have the faults as well.
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer
 asan: build/asan/server build/asan/driver
 
-build/asan/server: server.c proto.h Makefile
+build/asan/server: LEAKS = 1
+build/asan/driver: LEAKS = 0
+build/asan/%: %.c tests/asan/options.c build/faulty/inject.o proto.h Makefile
 	@mkdir -p build/asan
-	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) -o $@ server.c
+	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) $(INJECT) -DDETECT_LEAKS='"$(LEAKS)"' -o $@ \
+	    $< tests/asan/options.c build/faulty/inject.o
 
-build/asan/driver: driver.c tests/asan/driver.c proto.h Makefile
-	@mkdir -p build/asan
-	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) -o $@ driver.c tests/asan/driver.c
+# The same programs, with the faults, counting their lines, for scripts/coverage.sh.
+build/coverage/%: %.c build/faulty/inject.o proto.h Makefile
+	@mkdir -p build/coverage
+	$(CC) $(STANDARD) -O0 -g --coverage -fprofile-update=atomic $(INJECT) -o $@ \
+	    $< build/faulty/inject.o -dumpdir build/coverage/
 
 # Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
 # clang with libFuzzer. The targets include the real code; see tests/fuzz.
@@ -58,7 +76,7 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-coverage:
+coverage: faulty
 	@scripts/coverage.sh
 
 lint:
@@ -81,6 +99,7 @@ help:
 	@echo 'make run        build, then run ./server in the foreground'
 	@echo 'make test       build, then run all tests (fetches bats if there is none)'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
+	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail as told'
 	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
 	@echo 'make coverage   say which lines the tests never reach (needs gcc)'
 	@echo 'make lint       check format and look for mistakes (needs the linters)'
@@ -88,4 +107,4 @@ help:
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all run test asan fuzz coverage lint install uninstall clean help
+.PHONY: all run test asan faulty fuzz coverage lint install uninstall clean help

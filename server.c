@@ -308,6 +308,7 @@ static struct server {
     bool out_of_time; /* what is left of the output is dropped */
     int exit_status;
     struct rlimit nofile; /* as we were started with, for the drivers */
+    char **driver_env;    /* their environment: pointers into our own, then NULL */
 
     /* options */
     const char *driver_path;
@@ -679,19 +680,15 @@ log_line(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    int size = vsnprintf(message, sizeof(message), format, args);
+    vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    if (size < 0)
-        size = 0;
-    if ((size_t)size >= sizeof(message))
-        size = sizeof(message) - 1;
-    escape(shown, sizeof(shown), message, (size_t)size);
+    escape(shown, sizeof(shown), message, strlen(message));
     if (server.client.prompted && server.log_is_terminal) {
         start = "\r"; /* over the prompt, which is shown again below */
         server.client.prompted = false;
         client_wake(&server.client);
     }
-    size = snprintf(line, sizeof(line), "%sserver: %s\n", start, shown);
+    int size = snprintf(line, sizeof(line), "%sserver: %s\n", start, shown);
     if (stream_write(&server.log, line, (size_t)size) != size)
         server.log_dropped++;
 }
@@ -784,6 +781,14 @@ request_free(struct request *request)
     if (request->text != NULL && request->text != server.help)
         pool_put(&server.texts, (char *)request->text);
     pool_put(&server.requests, request);
+}
+
+/* The command was not taken after all: for lack of memory it is held, or has an Error instead. */
+static void
+request_abandon(struct request *request)
+{
+    server.commands--;
+    request_free(request);
 }
 
 /* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. Returns
@@ -947,6 +952,14 @@ driver_dismiss(struct driver *driver)
     driver_send_later(driver);
 }
 
+/* Nothing more is sent to the driver or read from it. */
+static void
+driver_close(struct driver *driver)
+{
+    source_close(&driver->source);
+    list_remove(&driver->unsent);
+}
+
 /* A driver that does what it must not: it is killed, and its end comes as any other. */
 __attribute__((format(printf, 2, 3))) static void
 driver_condemn(struct driver *driver, const char *format, ...)
@@ -958,7 +971,7 @@ driver_condemn(struct driver *driver, const char *format, ...)
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     log_line("driver %d: %s: killed", driver->pid, why);
-    source_close(&driver->source);
+    driver_close(driver);
     driver_unlist(driver);
     driver_kill(driver);
 }
@@ -1175,7 +1188,7 @@ driver_parse(struct driver *driver, const unsigned char *data, size_t size)
 static void
 driver_hangup(struct driver *driver)
 {
-    source_close(&driver->source);
+    driver_close(driver);
     if (driver->state != DRIVER_STARTING)
         driver_unlist(driver);
 }
@@ -1317,8 +1330,6 @@ driver_flush(struct driver *driver)
     size_t size;
 
     list_remove(&driver->unsent);
-    if (driver->source.fd < 0)
-        return;
     while (!full && (size = driver_frames(driver, server.scratch, sizeof(server.scratch))) > 0) {
         ssize_t sent = send(driver->source.fd, server.scratch, size, MSG_NOSIGNAL);
         if (sent >= 0) {
@@ -1377,15 +1388,13 @@ spawn_child(void *argument)
      * checked after, for a death before. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != server.pid || setpgid(0, 0) < 0)
         goto failed;
-    /* dup2() clears close-on-exec in the copy, but does nothing for a descriptor onto itself. */
-    if (dup2(server.null_fd, STDIN_FILENO) < 0 || dup2(server.null_fd, STDOUT_FILENO) < 0)
-        goto failed;
-    if (spawn->socket == PROTO_FD ? fcntl(PROTO_FD, F_SETFD, 0) < 0
-                                  : dup2(spawn->socket, PROTO_FD) < 0)
+    /* dup2() clears close-on-exec in the copy. */
+    if (dup2(server.null_fd, STDIN_FILENO) < 0 || dup2(server.null_fd, STDOUT_FILENO) < 0 ||
+        dup2(spawn->socket, PROTO_FD) < 0)
         goto failed;
     if (setrlimit(RLIMIT_NOFILE, &server.nofile) < 0)
         goto failed;
-    execve(server.driver_path, argv, environ);
+    execve(server.driver_path, argv, server.driver_env);
 failed:
     spawn->error = errno;
     return 127;
@@ -1424,6 +1433,7 @@ driver_new(struct call *birth)
     list_init(&driver->deadline.link);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         goto no_pair;
+    assert(pair[1] != PROTO_FD); /* which is open since before: the epoll set, if nothing else */
     driver->source = (struct source){.fd = pair[0], .ready = driver_ready};
     if (!source_watch(&driver->source, EPOLLIN))
         goto no_watch;
@@ -1540,7 +1550,7 @@ driver_reaped(struct driver *driver, int status)
     driver->reaped = true;
     while (driver_receive(driver))
         ;
-    source_close(&driver->source);
+    driver_close(driver);
     driver_unlist(driver);
     if (driver->busy && server.stopping)
         server.cancelled_at_stop++;
@@ -1551,7 +1561,6 @@ driver_reaped(struct driver *driver, int status)
     if (driver->death != NULL)
         call_end(driver->death, CALL_DELETED);
     deadline_stop(&driver->deadline);
-    list_remove(&driver->unsent);
     driver_table_remove(driver);
     server.counts[driver->state]--;
     list_remove(&driver->by_age);
@@ -1748,9 +1757,8 @@ reply_refused(struct buffer *out, const struct call *call)
 static bool
 reply_line(struct buffer *out, const struct call *call)
 {
+    assert(call->outcome != CALL_PENDING);
     switch (call->outcome) {
-    case CALL_PENDING:
-        break;
     case CALL_STATE:
         if (call->refusal != PROTO_OK) {
             reply_refused(out, call);
@@ -1783,6 +1791,7 @@ reply_line(struct buffer *out, const struct call *call)
     case CALL_MALFORMED:
         reply_error(out, "cannot create driver: %d broke the protocol", call->pid);
         break;
+    case CALL_PENDING:
     case CALL_STOPPING:
         reply_error(out, "server is stopping");
         break;
@@ -1985,7 +1994,7 @@ command_call(struct client *client, struct driver *driver, enum proto_type type)
         return NULL;
     struct call *call = call_new(request, driver, type);
     if (call == NULL)
-        request_free(request);
+        request_abandon(request);
     return call;
 }
 
@@ -2065,7 +2074,7 @@ run_get_drivers(struct client *client, const struct span *args, unsigned count)
         if (driver->state == DRIVER_READY && call_new(request, driver, PROTO_STATUS) == NULL) {
             while (!list_empty(&request->calls))
                 call_free(container_of(request->calls.next, struct call, of_request));
-            request_free(request);
+            request_abandon(request);
             return client_error(client, "cannot list drivers: %s\n", strerror(ENOMEM));
         }
     }
@@ -2744,6 +2753,35 @@ driver_locate(void)
 
 /* ---- main ---------------------------------------------------------------------------------- */
 
+/* Whether a variable, "NAME=value", is passed on to the drivers: who and where we are, and in what
+ * language. What else there is may be meant for us alone: a password, a supervisor's socket. */
+static bool
+variable_passed(const char *variable)
+{
+    static const char *const names[] = {"HOME=",  "LANG=", "LANGUAGE=", "LC_", "LOGNAME=", "PATH=",
+                                        "SHELL=", "TERM=", "TMPDIR=",   "TZ=", "USER="};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void
+environment_prepare(void)
+{
+    size_t count = 0, passed = 0;
+
+    while (environ[count] != NULL)
+        count++;
+    server.driver_env = calloc(count + 1, sizeof(*server.driver_env));
+    if (server.driver_env == NULL)
+        err(EXIT_FAILURE, "cannot start");
+    for (size_t i = 0; i < count; i++)
+        if (variable_passed(environ[i]))
+            server.driver_env[passed++] = environ[i];
+}
+
 /* A descriptor 0, 1 or 2 that was closed is filled with one that fails as it would have: else the
  * next thing that we open would be taken for it. */
 static void
@@ -2829,6 +2867,7 @@ server_close(void)
     pool_free(&server.calls);
     pool_free(&server.texts);
     free(server.by_pid);
+    free(server.driver_env);
 }
 
 /* Waits for what is ready and has it handled; then does what that has led to. */
@@ -2870,6 +2909,7 @@ main(int argc, char **argv)
     streams_fill();
     options_parse(argc, argv);
     driver_locate();
+    environment_prepare();
     descriptors_prepare();
     server_open();
     stream_open(&server.log, STDERR_FILENO, O_WRONLY);

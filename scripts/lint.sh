@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-clang-format --dry-run -Werror server.c driver.c proto.h
+clang-format --dry-run -Werror server.c driver.c proto.h tests/*/*.c
 cppcheck --quiet --std=c11 -D_GNU_SOURCE --enable=warning,performance,portability \
     --inline-suppr --error-exitcode=1 server.c driver.c
 # Not asked for: what bats makes of a test, a subshell (2030, 2031), and that a test uses what a

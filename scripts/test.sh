@@ -17,9 +17,6 @@ command -v bats >/dev/null || fetch_bats
 
 [ $# -gt 0 ] || set -- tests/*.bats
 mkdir -p build
-# A sanitized build would catch faults with handlers of its own: it is to be as the normal one.
-export ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0
-export UBSAN_OPTIONS=$ASAN_OPTIONS
 # What the server may take at the most; a sanitizer takes some for itself.
 export MEMORY_MAX_KB=16384
 [ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536

@@ -61,11 +61,69 @@ has_child() {
     done
 }
 
+@test "drivers: lists that nobody reads for a while are whole, and in order" {
+    start_server
+    create_many 200
+    for _ in {1..40}; do # more than the pipe and the output hold
+        echo get_drivers
+    done >&"$to"
+    wait_until output_waits
+    for _ in {1..40}; do
+        for pid in "${pids[@]}"; do
+            reply
+            [ "$line" = "Driver $pid Available" ]
+        done
+        expect '200 drivers'
+    done
+}
+
+@test "drivers: those of which one came long after another" {
+    start_server
+    create_many 60
+    generation=("${pids[@]:0:30}")
+    for pid in "${pids[@]:30}"; do
+        say "delete_driver $pid"
+        expect "Driver $pid Deleted"
+    done
+    create_many 60
+    for pid in "${generation[@]}" "${pids[@]}"; do
+        say "get_status $pid"
+        expect "Driver $pid Available"
+    done
+    for pid in "${pids[@]}" "${generation[@]}"; do
+        say "delete_driver $pid"
+        expect "Driver $pid Deleted"
+    done
+    say get_drivers
+    expect '0 drivers'
+}
+
 @test "driver: leads a process group of its own" {
     start_server
     create
     read -r _ _ _ _ group _ <"/proc/$pid/stat"
     [ "$group" = "$pid" ]
+}
+
+@test "driver: its environment says who and where we are and in what language, and no secret" {
+    # yes(1) leaves its environment as it was given.
+    start env -i HOME=/home TZ=UTC LC_TIME=C LC=x PASSWORD=secret NOTIFY_SOCKET=/run/s \
+        LD_LIBRARY_PATH=/lib HOMES=x PATH="$PATH" "$SERVER" --driver "$(command -v yes)"
+    say create_driver
+    wait_until has_child
+    pid=$(children_of "$server_pid")
+    [ "$(tr '\0' '\n' <"/proc/${pid% }/environ" | sort)" = "HOME=/home
+LC_TIME=C
+PATH=$PATH
+TZ=UTC" ]
+    kill -KILL "$pid"
+    expect 'Error: cannot create driver: *'
+}
+
+@test "driver: asks for no privilege that it was not started with" {
+    start_server
+    create
+    [ "$(status_field "$pid" NoNewPrivs)" = 1 ]
 }
 
 @test "driver: has the limit of descriptors that the server was started with" {
@@ -186,6 +244,8 @@ server: driver $pid ended (exited with status 0)" ]
         run -0 --separate-stderr session $option
         [[ $output =~ ^taxi-server\ [0-9.]+$ ]]
     done
+    run -1 bash -c "'$SERVER' --help >/dev/full"
+    [ "$output" = 'server: cannot write standard output: No space left on device' ]
 }
 
 @test "options: wrong usage is one line on stderr, status 2" {

@@ -238,6 +238,70 @@ socket_has_data() {
     expect "$count drivers"
 }
 
+@test "no memory left: costs the command that needs it; the server works on, and has it all back" {
+    [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer reserves memory as it likes'
+    start_server
+    create_many 1000
+    prlimit --pid "$server_pid" --data=1:unlimited
+    say get_drivers create_driver "get_status ${pids[7]}" fly
+    expect 'Error: cannot list drivers: Cannot allocate memory' 'Error: cannot create driver: *' \
+        "Driver ${pids[7]} Available" "Error: unknown command 'fly' (try help)"
+    for _ in {1..500}; do
+        echo "get_status ${pids[7]}"
+    done >&"$to"
+    for _ in {1..500}; do
+        expect "Driver ${pids[7]} Available"
+    done
+    prlimit --pid "$server_pid" --data=unlimited:unlimited
+    create
+    say get_drivers
+    for pid in "${pids[@]}" "$pid"; do
+        expect "Driver $pid Available"
+    done
+    expect '1001 drivers'
+}
+
+@test "a stop while drivers are starting: told, and none is left" {
+    fake_driver silent linger
+    start_server -g 0.2 --driver ./silent
+    say 'create_driver 100'
+    wait_until starting 32 # as many as may be at once
+    kill -TERM "$server_pid"
+    expect 'Error: server is stopping' '0 drivers'
+    server_ends 0
+}
+
+starting() {
+    kill -USR1 "$server_pid"
+    pause
+    logged " starting=$1 "
+}
+
+@test "stopped server: a driver that has come up meanwhile is not taken for late" {
+    mkfifo go
+    fake_driver slow 'read -r _ <go' hello ': >said' linger
+    start_server -g 0.2 --driver ./slow
+    say create_driver
+    wait_until starting 1
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    wait_until past $(($(uptime_ms) + 5100)) # the driver has 5 s
+    echo >go
+    wait_until test -e said
+    kill -CONT "$server_pid"
+    expect 'Driver * Available'
+}
+
+uptime_ms() {
+    local up
+    read -r up _ </proc/uptime
+    echo "${up/./}0"
+}
+
+past() {
+    (($(uptime_ms) > $1))
+}
+
 @test "a driver that exits before it is up: how it ended" {
     start_server --driver /bin/false
     say create_driver 'create_driver 50' get_drivers
@@ -377,6 +441,16 @@ socket_has_data() {
     start_server -g 100 --driver ./shut
     say create_driver
     expect 'Error: cannot create driver: +([0-9]) did not come up in 5 s'
+}
+
+@test "a driver that closes its socket over a task: the task's Error comes in time, then its end" {
+    fake_driver leaves 'LC_ALL=C' hello 'until IFS= read -r -d "" -n 1 -u 3 _ 2>/dev/null; do :; done' \
+        'exec 3>&-' linger
+    start_server -t 0.1 -g 0.5 --driver ./leaves
+    create
+    say "send_task $pid 5" get_drivers
+    expect "Error: driver $pid is not responding" '0 drivers'
+    wait_until logged "driver $pid did not exit in time: killed"
 }
 
 @test "a driver whose own child keeps the socket open dies as any other" {

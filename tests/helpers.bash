@@ -11,6 +11,7 @@ PATIENT=(-t 30)
 BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # where the binaries under test are
 SERVER=$BUILD/server
 DRIVER=$BUILD/driver
+FAULTY=$(cd "$ROOT/${TEST_BUILD:-build/faulty}" && pwd) # those that fail as told: all but the normal ones
 
 DEADLINE=10 # seconds, for anything that should happen at once; generous for a loaded machine
 
@@ -31,10 +32,15 @@ teardown() {
     [[ -z $left ]] || fail "drivers of$left were left over"
 }
 
-# Ends that process and checks that its children end as well.
+# Ends that process, a server as a user would who is in a hurry, and checks that its children end.
 drivers_are_gone_with() {
     local child children
     children=$(children_of "$1")
+    if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
+        kill -QUIT "$1"
+        kill -CONT "$1"
+        wait_until ended "$1" || true
+    fi
     ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
     wait "$1" 2>/dev/null || true
     for child in $children; do
@@ -116,6 +122,11 @@ start_server() {
     start "$SERVER" "${PATIENT[@]}" "$@"
 }
 
+# start_faulty FAULT OPTION...: a server to which that happens, see tests/faults/inject.c.
+start_faulty() {
+    start env "FAULT=$1" "$FAULTY/server" "${PATIENT[@]}" "${@:2}"
+}
+
 # start_after CODE: a shell that runs that code and then becomes the server.
 start_after() {
     start bash -c "$1; exec '$SERVER' ${PATIENT[*]}"
@@ -147,6 +158,11 @@ expect() {
         # shellcheck disable=SC2053 # a pattern is what is wanted
         [[ $line == $pattern ]] || fail "expected: $pattern" "got:      $line" || return
     done
+}
+
+# The server waits for room in its output: its epoll set, descriptor 3, has descriptor 1.
+output_waits() {
+    grep -q '^tfd: *1 ' "/proc/$server_pid/fdinfo/3"
 }
 
 # took COUNT: so many commands were taken so far; the server says so in its log when it is asked.
@@ -244,6 +260,51 @@ END
         printf '%s\n' "$@"
     } >"$name"
     chmod +x "$name"
+}
+
+# ---- a program that is not quite the server
+
+# as_server CODE [DRIVER]: runs that Perl code with a driver, just started, at the other end of the socket S.
+# It can say frame(TYPE, ID, BODY), hear(), which returns the next frame's type, id and body, and
+# status(), the driver's exit status; check() ends it unless its argument is true.
+as_server() {
+    DRIVER=${2-$DRIVER} timeout --foreground 30 perl -MSocket -MPOSIX -e '
+        use strict; use warnings;
+        $^F = 9; # the socket passes an exec
+        socketpair(S, my $its, AF_UNIX, SOCK_STREAM, 0) or die;
+        my $driver = fork;
+        if (!$driver) { close S; dup2(fileno $its, 3); exec $ENV{DRIVER}; die }
+        close $its;
+        $SIG{PIPE} = "IGNORE";
+        my $heard = "";
+        # Asks until neither direction takes any more; returns how often.
+        sub fill {
+            my ($asked, $ready) = (0);
+            S->blocking(0);
+            while ($ready = "", vec($ready, fileno S, 1) = 1, select undef, $ready, undef, 0.5) {
+                if (syswrite S, packed(2, $asked + 1)) { $asked++ } elsif ($!{EPIPE}) { last }
+            }
+            S->blocking(1);
+            return $asked;
+        }
+        sub bytes { syswrite(S, $_[0]) // 0 }
+        sub packed { my ($type, $id, $body) = (@_, ""); pack "CCSLa*", 1, $type, length $body, $id, $body }
+        sub frame { bytes(packed(@_)) }
+        sub take { while (length $heard < $_[0]) { sysread(S, $heard, 65536, length $heard) or return }
+                   substr $heard, 0, $_[0], "" }
+        sub hear { my (undef, $type, $length, $id) = unpack "CCSL", take(8) // return;
+                   ($type, $id, $length ? take($length) : "") }
+        sub check { $_[0] or do { kill "KILL", $driver; die "not so at line " . (caller)[2] . "
+" } }
+        sub status { waitpid $driver, 0; $? >> 8 }
+        my ($type, $id, $body) = hear();
+        check($type == 65 && $id == 0 && $body eq pack "L", $driver);
+        {
+#line 1
+        '"$1"'
+        }
+        close S;
+        exit status()' 3>&-
 }
 
 # ---- a server at a terminal

@@ -176,6 +176,17 @@ as_nobody() {
     wait "$terminal_pid"
 }
 
+@test "a terminal of another user that is not our controlling one: a session as any" {
+    as_nobody
+    start_terminal "${nobody[*]} setsid --wait $PWD/server"
+    shows '> $'
+    keys 'help\n'
+    shows '^11 commands'
+    keys 'quit\n'
+    wait_until ended "$terminal_pid"
+    wait "$terminal_pid"
+}
+
 # socket_session PERL: standard input and output of the server are one socket; the other end is $s
 # in that code, with $pid the server's. Sockets are made by perl, which every Debian has.
 socket_session() {

@@ -1,0 +1,71 @@
+/*
+ * bench.h: what the programs of the benchmark have in common. Each prints its figures as one line
+ * of numbers, and nothing if it fails: it then says why on standard error and exits with status 1.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <err.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define NS_PER_US INT64_C(1000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+static inline int64_t
+clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* How often per second: count things since that moment of CLOCK_MONOTONIC. */
+static inline double
+rate_since(long count, int64_t start_ns)
+{
+    return (double)count * 1e9 / (double)(clock_ns(CLOCK_MONOTONIC) - start_ns);
+}
+
+/* An argument that is a number from 1 to max. */
+static inline long
+argument(const char *text, long max)
+{
+    char *end;
+
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < 1 || value > max)
+        errx(2, "bad number '%s' (1 to %ld)", text, max);
+    return value;
+}
+
+/* The same durations in each run, and no libc's own generator: 1 to 50 ms. */
+static inline int64_t
+duration_next_ms(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return 1 + (*seed >> 16) % 50;
+}
+
+static int
+figures_compare(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Sorts the figures. */
+static inline int64_t
+median(int64_t *figures, size_t count)
+{
+    qsort(figures, count, sizeof(*figures), figures_compare);
+    return figures[count / 2];
+}
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * Faults that strace(1) cannot make, linked into a server or a driver that is compiled to call
+ * faulty_read() for read(), and so on. The environment says which fault is wanted:
+ *
+ *     FAULT=CALL:KIND:K    at the K-th CALL that could have it; K+: and at each one after
+ *
+ *     read, write, send, recv : short    moves one byte only
+ *     read : EAGAIN                      a timer's event is not there any more
+ *     epoll_ctl : ADD, MOD, DEL          fails, at that operation, with ENOMEM
+ *     malloc, calloc : ENOMEM            fails
+ *     prctl, setpgid, dup2, setrlimit : EPERM    fails
+ *     execve : delayed                   what is started stays for a moment on its way to its exec
+ *     execve : killed, termed            and its parent gets that signal meanwhile
+ *
+ * What was made to fail is said in the file "trace" in the working directory, where strace says it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Whether FAULT asks for that fault now. Counts the calls that could have it. */
+static bool
+faulty(const char *call, const char *kind)
+{
+    static const char said[] = "(INJECTED)\n";
+    static long seen;
+    const char *fault = getenv("FAULT");
+    size_t length = strlen(call), kind_length = strlen(kind);
+    char *end;
+
+    if (fault == NULL || strncmp(fault, call, length) != 0 || fault[length] != ':')
+        return false;
+    fault += length + 1;
+    if (strncmp(fault, kind, kind_length) != 0 || fault[kind_length] != ':')
+        return false;
+    long wanted = strtol(fault + kind_length + 1, &end, 10);
+    seen++;
+    if (seen != wanted && (*end != '+' || seen < wanted))
+        return false;
+    int fd = open("trace", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (write(fd, said, sizeof(said) - 1) < 0)
+        abort();
+    close(fd);
+    return true;
+}
+
+/* The call fails with that error if FAULT asks for it. */
+static bool
+fails(const char *call, const char *kind, int error)
+{
+    if (!faulty(call, kind))
+        return false;
+    errno = error;
+    return true;
+}
+
+/* What is read as a whole or not at all, from a signalfd or a timerfd, is never short. */
+ssize_t
+faulty_read(int fd, void *data, size_t size)
+{
+    bool timer = size == sizeof(uint64_t), stream = size > sizeof(struct signalfd_siginfo);
+
+    if (timer && fails("read", "EAGAIN", EAGAIN))
+        return -1;
+    return read(fd, data, stream && faulty("read", "short") ? 1 : size);
+}
+
+ssize_t
+faulty_write(int fd, const void *data, size_t size)
+{
+    return write(fd, data, size > 1 && faulty("write", "short") ? 1 : size);
+}
+
+ssize_t
+faulty_send(int fd, const void *data, size_t size, int flags)
+{
+    return send(fd, data, size > 1 && faulty("send", "short") ? 1 : size, flags);
+}
+
+ssize_t
+faulty_recv(int fd, void *data, size_t size, int flags)
+{
+    return recv(fd, data, faulty("recv", "short") ? 1 : size, flags);
+}
+
+int
+faulty_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+    if ((operation == EPOLL_CTL_ADD && fails("epoll_ctl", "ADD", ENOMEM)) ||
+        (operation == EPOLL_CTL_MOD && fails("epoll_ctl", "MOD", ENOMEM)) ||
+        (operation == EPOLL_CTL_DEL && fails("epoll_ctl", "DEL", ENOMEM)))
+        return -1;
+    return epoll_ctl(set, operation, fd, event);
+}
+
+void *
+faulty_malloc(size_t size)
+{
+    return fails("malloc", "ENOMEM", ENOMEM) ? NULL : malloc(size);
+}
+
+void *
+faulty_calloc(size_t count, size_t size)
+{
+    return fails("calloc", "ENOMEM", ENOMEM) ? NULL : calloc(count, size);
+}
+
+int
+faulty_prctl(int option, ...)
+{
+    unsigned long argument;
+    va_list args;
+
+    if (fails("prctl", "EPERM", EPERM))
+        return -1;
+    va_start(args, option);
+    argument = va_arg(args, unsigned long);
+    va_end(args);
+    return prctl(option, argument, 0, 0, 0);
+}
+
+int
+faulty_setpgid(pid_t pid, pid_t group)
+{
+    return fails("setpgid", "EPERM", EPERM) ? -1 : setpgid(pid, group);
+}
+
+int
+faulty_dup2(int from, int to)
+{
+    return fails("dup2", "EPERM", EPERM) ? -1 : dup2(from, to);
+}
+
+/* By its number: the type of the resource differs between libcs. */
+int
+faulty_setrlimit(int resource, const struct rlimit *limit)
+{
+    return fails("setrlimit", "EPERM", EPERM) ? -1 : (int)syscall(SYS_setrlimit, resource, limit);
+}
+
+int
+faulty_execve(const char *path, char *const *argv, char *const *envp)
+{
+    struct timespec moment = {.tv_nsec = 300000000};
+    bool killed = faulty("execve", "killed");
+    bool termed = faulty("execve", "termed");
+
+    if (killed || termed)
+        kill(getppid(), killed ? SIGKILL : SIGTERM);
+    if (killed || termed || faulty("execve", "delayed"))
+        nanosleep(&moment, NULL);
+    return execve(path, argv, envp);
+}
