@@ -90,8 +90,8 @@ sub carry {
     $leave->();
 }
 
-# driver: for --driver. Where it is started first it becomes the real one, $REAL. The second, once told
-# to by a line in the FIFO go, does the $DEED. All signals are blocked in it, but for KILL.
+# driver REAL DEED WAITING: for --driver. Where it is started first it becomes the real one. The second,
+# once told to by a line in the FIFO go, does the deed. All signals are blocked in it, but for KILL.
 my $server; # its socket, which is nonblocking
 
 sub frame {
@@ -115,24 +115,28 @@ sub say_all {
 
 # To as many requests as there were, and then to more.
 sub answers {
-    return join '', map { frame(66, $_, "\0" x 16) } 1 .. $ENV{WAITING} + 1000;
+    my ($waiting) = @_;
+    return join '', map { frame(66, $_, "\0" x 16) } 1 .. $waiting + 1000;
 }
 
 my %deeds = (
-    answers => sub { say_all(answers()) while 1 },
-    bytes => sub { say_all($_) for split //, answers() },
+    answers => sub { say_all(answers(@_)) while 1 },
+    bytes => sub { say_all($_) for split //, answers(@_) },
     garbage => sub { say_all('garbage' x 1000) while 1 },
     ends => sub { say_all(frame(67, 0, pack 'L', 1) x 1000) while 1 },
     closes => sub { close $server },
 );
 
 sub driver {
-    mkdir 'first' and exec $ENV{REAL};
+    my ($real, $deed, $waiting) = @_;
+    if (mkdir 'first') {
+        exec {$real} $real or die "exec: $!";
+    }
     open $server, '+<&=', 3 or die "socket: $!";
     say_all(frame(65, 0, pack 'L', $$));
     open my $go, '<', 'go' or die "go: $!";
     readline $go;
-    $deeds{$ENV{DEED}}->();
+    $deeds{$deed}->($waiting);
     sleep 1000;
 }
 

@@ -298,9 +298,10 @@ ask() {
 # in time; then it does the deed, of which the log has to tell. The first is asked all the while.
 bad_driver() {
     local good bad i start us longest_us=0 options=(-t 0.1)
-    export REAL=$ROOT/driver DEED=$1 WAITING=$2
     if [[ $1 != stopped && $1 != killed ]]; then
-        printf '#!/bin/sh\nexec %s driver\n' "${PERL[*]}" >driver
+        # By no variable: what a server hands on of its environment is its own affair.
+        printf '#!/bin/sh\nexec "%s" "%s" driver "%s" %s %s\n' \
+            "$(command -v perl)" "${PERL[1]}" "$ROOT/driver" "$1" "$2" >driver
         chmod +x driver
         options+=(--driver ./driver)
     fi
