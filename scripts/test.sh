@@ -20,6 +20,7 @@ mkdir -p build
 # What the server may take at the most; a sanitizer takes some for itself.
 export MEMORY_MAX_KB=16384
 [ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536
+export BATS_TEST_TIMEOUT=120 # seconds
 status=0
 bats --formatter tap "$@" | tee build/test.tap || true
 [ "${PIPESTATUS[0]}" = 0 ] || status=1

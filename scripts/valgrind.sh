@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+make -s all build/dynamic/driver
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 check() { valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
@@ -11,7 +12,7 @@ check() { valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-
 
 cat >"$logs/driver" <<END
 #!/bin/sh
-exec valgrind --quiet --leak-check=full --error-exitcode=99 --log-file='$logs/%p' '$PWD/driver'
+exec valgrind --quiet --leak-check=full --error-exitcode=99 --log-file='$logs/%p' '$PWD/build/dynamic/driver'
 END
 chmod +x "$logs/driver"
 

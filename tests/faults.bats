@@ -265,16 +265,10 @@ socket_has_data() {
     fake_driver silent linger
     start_server -g 0.2 --driver ./silent
     say 'create_driver 100'
-    wait_until starting 32 # as many as may be at once
+    wait_until has_children 32 # as many as may be at once
     kill -TERM "$server_pid"
     expect 'Error: server is stopping' '0 drivers'
     server_ends 0
-}
-
-starting() {
-    kill -USR1 "$server_pid"
-    pause
-    logged " starting=$1 "
 }
 
 @test "stopped server: a driver that has come up meanwhile is not taken for late" {
@@ -282,7 +276,7 @@ starting() {
     fake_driver slow 'read -r _ <go' hello ': >said' linger
     start_server -g 0.2 --driver ./slow
     say create_driver
-    wait_until starting 1
+    wait_until has_children 1
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
     wait_until past $(($(uptime_ms) + 5100)) # the driver has 5 s
@@ -448,8 +442,10 @@ past() {
         'exec 3>&-' linger
     start_server -t 0.1 -g 0.5 --driver ./leaves
     create
-    say "send_task $pid 5" get_drivers
-    expect "Error: driver $pid is not responding" '0 drivers'
+    say "send_task $pid 5"
+    expect "Error: driver $pid is not responding"
+    say get_drivers
+    expect '0 drivers'
     wait_until logged "driver $pid did not exit in time: killed"
 }
 

@@ -101,6 +101,10 @@ children_of() {
     cat "/proc/$1/task/$1/children" 2>/dev/null || true
 }
 
+has_children() {
+    (($(children_of "$server_pid" | wc -w) == $1))
+}
+
 # A field of /proc/PID/status.
 status_field() {
     sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"

@@ -108,10 +108,6 @@ waits() {
     expect 'Driver * Available' 'Driver * Available' '2 drivers'
 }
 
-has_children() {
-    (($(children_of "$server_pid" | wc -w) == $1))
-}
-
 @test "no memory to take a task back: the driver is killed, since an Error means that it does not run" {
     start_faulty malloc:ENOMEM:5+ -t 0.2
     create
@@ -156,7 +152,7 @@ has_children() {
     for fault in ADD:{6,7} DEL:{1..4}; do
         start_faulty "epoll_ctl:$fault"
         # More replies than a pipe holds, and nobody who reads them, for a while.
-        yes help | head -n 300 >in 3>&- {to}>&- {from}<&- &
+        yes help | head -n 300 >&"$to" 3>&- {from}<&- &
         exec {to}>&-
         to=
         wait_until output_waits_or_failed

@@ -66,7 +66,7 @@ done | tee "$dir/data"
 [ -s "$dir/data" ] || fail 'no figures'
 
 gnuplot <<END || fail 'gnuplot failed'
-set terminal svg size 900,380 font "sans-serif,12" background "white"
+set terminal svg noenhanced size 900,380 font "sans-serif,12" background "white"
 set output "$file"
 set multiplot layout 1,2
 set logscale xy

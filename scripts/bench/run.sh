@@ -5,10 +5,10 @@
 #   scripts/bench/run.sh ROW...        these rows (run.sh --rows names them)
 #   scripts/bench/run.sh --smoke       all rows, tiny and once: whether each yields its figures
 #
-# What is compared is run in turns, ROUNDS times (5), and the medians are shown (of three for what is not ours): a
-# machine that is busy with something else is so for both. Times of their own mean little; ratios do. "1 processor":
-# all that takes part, this client included, runs on one; else on two. A bare program does what its
-# name says and nothing more; see the beginning of each in scripts/bench.
+# What is compared is run in turns, ROUNDS times (5; other supervisors 3 times), and the medians are
+# shown: a machine that is busy with something else is so for both. Times of their own mean little;
+# ratios do. "1 processor": all that takes part, the client included, runs on one; else on two. A bare
+# program does what its name says and nothing more; see the beginning of each in scripts/bench.
 #
 # Status 0 when each row has its figures, whether or not they meet their targets; else 1.
 # shellcheck disable=SC2317 # the rows are called by their names
@@ -110,7 +110,8 @@ finish() {
 row_trip() {
     local n
     n=$(size 50000 500)
-    alternate figures "$ONE" "$LOAD" trip 1 1 "$n" -- figures "$ONE" "$BENCH/bare-trip" "$n" || return
+    alternate figures "$ONE" "$LOAD" trip 1 1 "$n" -- \
+        figures "$ONE" "$BENCH/bare-trip" "$n" || return
     report 'get_status, one at a time, 1 processor' "$(rate "${ours[0]}")" \
         "same trip, bare: $(rate "${bare[0]}")" "$(calc %.2f "${ours[0]} / ${bare[0]}")" '>= 0.80' \
         "${ours[0]} >= 0.80 * ${bare[0]}"
@@ -168,7 +169,8 @@ hold() {
 row_memory() {
     local n
     n=$(size 1000 20)
-    alternate hold "$LOAD" hold "$n" -- hold "$BENCH/bare-spawn" "$n" "$BENCH/bare-pause" hold || return
+    alternate hold "$LOAD" hold "$n" -- \
+        hold "$BENCH/bare-spawn" "$n" "$BENCH/bare-pause" hold || return
     report "memory of an idle driver, PSS, mean of $n" "${ours[1]} KiB" \
         "static, pauses, same libc: ${bare[1]} KiB" "$(calc %.2f "${ours[1]} / ${bare[1]}")" \
         '<= 1.25' "${ours[1]} <= 1.25 * ${bare[1]}"
