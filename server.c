@@ -261,13 +261,18 @@ struct span {
     size_t size;
 };
 
+#define SPAN(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+
 enum handling {
     COMMAND_TAKEN, /* a request answers it, or it needs no answer */
     COMMAND_HELD,  /* not yet: it stays in the input and is looked at again later */
 };
 
 struct command {
-    const char *name;
+    struct span name;
     const char *args; /* as the usage shows them */
     unsigned min_args, max_args;
     enum handling (*run)(struct client *, const struct span *args, unsigned count);
@@ -467,7 +472,7 @@ buffer_consume(struct buffer *buffer, size_t size)
     }
 }
 
-static void
+static inline void
 buffer_append(struct buffer *buffer, const char *text, size_t size)
 {
     assert(size <= buffer_room(buffer));
@@ -475,7 +480,8 @@ buffer_append(struct buffer *buffer, const char *text, size_t size)
     buffer->end += size;
 }
 
-static void
+/* Inline, so that a literal costs no strlen(). */
+static inline void
 buffer_append_string(struct buffer *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));
@@ -484,13 +490,14 @@ buffer_append_string(struct buffer *buffer, const char *text)
 static void
 buffer_append_number(struct buffer *buffer, uint64_t number)
 {
-    char digits[20]; /* of 2^64 - 1 */
-    size_t at = sizeof(digits);
+    size_t size = 1;
 
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    buffer_append(buffer, digits + at, sizeof(digits) - at);
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        size++;
+    assert(size <= buffer_room(buffer));
+    buffer->end += size;
+    for (char *at = buffer->data + buffer->end; size > 0; size--, number /= 10)
+        *--at = (char)('0' + number % 10);
 }
 
 /* ---- source -------------------------------------------------------------------------------- */
@@ -793,8 +800,8 @@ request_abandon(struct request *request)
     request_free(request);
 }
 
-/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. Returns
- * NULL without memory. */
+/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. What only
+ * some types have is the caller's to set. Returns NULL without memory. */
 static struct call *
 call_new(struct request *request, struct driver *driver, enum proto_type type)
 {
@@ -802,9 +809,13 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
 
     if (call == NULL)
         return NULL;
-    *call = (struct call){.request = request, .driver = driver, .type = type};
-    if (driver != NULL)
-        call->pid = driver->pid;
+    call->request = request;
+    call->driver = driver;
+    call->pid = driver != NULL ? driver->pid : 0;
+    call->type = type;
+    call->outcome = CALL_PENDING;
+    call->refusal = PROTO_OK;
+    call->remaining_ms = 0;
     list_init(&call->of_request);
     list_init(&call->of_driver);
     list_init(&call->deadline.link);
@@ -1221,8 +1232,17 @@ driver_receive(struct driver *driver)
 
 /* ---- driver: what it is told --------------------------------------------------------------- */
 
-static struct proto_frame
-call_frame(const struct call *call, uint32_t id)
+static size_t
+call_frame_size(const struct call *call)
+{
+    return sizeof(struct proto_header) +
+           (size_t)proto_body_size(PROTO_FROM_SERVER, (uint8_t)call->type);
+}
+
+/* Puts the call's frame at data, where there is room for the longest. What it does not need of that
+ * is written, too: a copy of fixed size is faster. */
+static void
+call_frame(const struct call *call, uint32_t id, unsigned char *data)
 {
     struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
 
@@ -1233,7 +1253,7 @@ call_frame(const struct call *call, uint32_t id)
     } else if (call->type == PROTO_CANCEL) {
         frame.cancel.task_id = call->cancelled_id;
     }
-    return frame;
+    memcpy(data, &frame, sizeof(frame));
 }
 
 /* Puts the frames to be sent into data, the rest of the last one first. Returns their size. */
@@ -1247,10 +1267,10 @@ driver_frames(const struct driver *driver, unsigned char *data, size_t room)
     for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
         if (room - size < 2 * PROTO_FRAME_MAX)
             return size;
+        const struct call *call = container_of(link, struct call, of_driver);
         id = id_after(id);
-        struct proto_frame frame = call_frame(container_of(link, struct call, of_driver), id);
-        memcpy(data + size, &frame, proto_size(&frame));
-        size += proto_size(&frame);
+        call_frame(call, id, data + size);
+        size += call_frame_size(call);
     }
     if (driver->exit_wanted && !driver->exit_sent) {
         struct proto_header header = proto_header(PROTO_FROM_SERVER, PROTO_EXIT, 0);
@@ -1283,8 +1303,7 @@ driver_sent(struct driver *driver, const unsigned char *data, size_t sent)
 
     while (at < sent && !list_empty(&driver->queued)) {
         struct call *call = container_of(driver->queued.next, struct call, of_driver);
-        struct proto_frame frame = call_frame(call, 0);
-        at += proto_size(&frame);
+        at += call_frame_size(call);
         call_handed_over(driver, call);
     }
     if (at < sent) {
@@ -2177,17 +2196,18 @@ run_shutdown(struct client *client, const struct span *args, unsigned count)
 }
 
 static const struct command commands[] = {
-    {"create_driver", "[COUNT]", 0, 1, run_create_driver, "start a driver, or COUNT of them"},
-    {"send_task", "PID SECONDS", 2, 2, run_send_task, "keep a driver busy that long (0.25, 3)"},
-    {"get_status", "PID", 1, 1, run_get_status, "ask a driver: Available or Busy"},
-    {"get_drivers", "", 0, 0, run_get_drivers, "ask all drivers, oldest first"},
-    {"cancel_task", "PID", 1, 1, run_cancel_task, "end a driver's task"},
-    {"delete_driver", "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
-    {"stats", "", 0, 0, run_stats, "show counters"},
-    {"help", "", 0, 0, run_help, "show this"},
-    {"quit", "", 0, 0, run_quit, "end the input, and so the server, after all replies"},
-    {"exit", "", 0, 0, run_quit, "the same"},
-    {"shutdown", "", 0, 0, run_shutdown, "stop the server"},
+    {SPAN("create_driver"), "[COUNT]", 0, 1, run_create_driver, "start a driver, or COUNT of them"},
+    {SPAN("send_task"), "PID SECONDS", 2, 2, run_send_task,
+     "keep a driver busy that long (0.25, 3)"},
+    {SPAN("get_status"), "PID", 1, 1, run_get_status, "ask a driver: Available or Busy"},
+    {SPAN("get_drivers"), "", 0, 0, run_get_drivers, "ask all drivers, oldest first"},
+    {SPAN("cancel_task"), "PID", 1, 1, run_cancel_task, "end a driver's task"},
+    {SPAN("delete_driver"), "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
+    {SPAN("stats"), "", 0, 0, run_stats, "show counters"},
+    {SPAN("help"), "", 0, 0, run_help, "show this"},
+    {SPAN("quit"), "", 0, 0, run_quit, "end the input, and so the server, after all replies"},
+    {SPAN("exit"), "", 0, 0, run_quit, "the same"},
+    {SPAN("shutdown"), "", 0, 0, run_shutdown, "stop the server"},
 };
 
 enum {
@@ -2203,7 +2223,7 @@ help_make(void)
         char usage[64];
         int size;
         if (i < COMMANDS) {
-            snprintf(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].args);
+            snprintf(usage, sizeof(usage), "%s %s", commands[i].name.at, commands[i].args);
             size = snprintf(at, room, "%-24s %s\n", usage, commands[i].help);
         } else {
             size = snprintf(at, room, "%d commands\n", COMMANDS);
@@ -2217,8 +2237,8 @@ static const struct command *
 command_find(const struct span *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strlen(commands[i].name) == name->size &&
-            memcmp(commands[i].name, name->at, name->size) == 0)
+        if (commands[i].name.size == name->size &&
+            memcmp(commands[i].name.at, name->at, name->size) == 0)
             return &commands[i];
     return NULL;
 }
@@ -2259,7 +2279,7 @@ command_run(struct client *client, const struct span *line)
     if (command == NULL)
         return client_error(client, "unknown command '%s' (try help)\n", echo_word(&words[0]).text);
     if (count - 1 < command->min_args || count - 1 > command->max_args)
-        return client_error(client, "usage: %s%s%s\n", command->name,
+        return client_error(client, "usage: %s%s%s\n", command->name.at,
                             command->args[0] != '\0' ? " " : "", command->args);
     return command->run(client, words + 1, count - 1);
 }
