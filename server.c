@@ -60,8 +60,10 @@ enum {
     BLOCK_SIZE = 64 * 1024,
 
     /* Replies, and lines of them, that a client may be owed before its next command is looked at. A
-     * client that sends faster than its drivers answer, or does not read, is then not read from. */
-    CLIENT_OWED_MAX = 2048,
+     * client that sends faster than its drivers answer, or does not read, is then not read from. So
+     * many that a hundred drivers have dozens each to answer at a time: waking one costs as much as
+     * fifty answers. */
+    CLIENT_OWED_MAX = 16384,
     /* Calls that may wait for a driver's socket: what it is sent at a time. Full: the client that
      * wants the driver is held back until there is room. */
     DRIVER_QUEUE_MAX = 512,
@@ -69,14 +71,15 @@ enum {
     STARTING_MAX = 32,
 
     /* What one client or one kind of work may do in a turn before the others have theirs. */
-    CLIENT_ROUNDS = 4,      /* rounds of commands and replies, of at most CLIENT_OWED_MAX each */
+    CLIENT_ROUNDS = 4,      /* rounds of replies, commands and, where there is more, a read */
     SPAWNS_PER_TURN = 4,    /* an exec takes a fraction of a millisecond */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
     EVENTS_PER_TURN = 256,
 
     SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll says it is writable, pipe(7) */
     CHILD_STACK_SIZE = 32 * 1024,
-    START_TIMEOUT_S = 5, /* for a driver to say HELLO */
+    START_TIMEOUT_S = 5,  /* for a driver to say HELLO */
+    SWEEP_DELAY_MS = 100, /* that a dead child may be left, if nothing but itself names it */
     GRACE_DEFAULT_S = 2,
     REPLY_TIMEOUT_DEFAULT_S = 1,
 };
@@ -140,6 +143,7 @@ enum deadline_kind {
     DEADLINE_START, /* of a driver: it says HELLO */
     DEADLINE_EXIT,  /* of a driver that was told to exit: it does, or is killed */
     DEADLINE_STOP,  /* of the server: output that is not written by then is dropped */
+    DEADLINE_SWEEP, /* of the server: all children that are dead are looked for */
     DEADLINE_KINDS,
 };
 
@@ -244,6 +248,8 @@ struct client {
     /* The create_driver that is not answered yet: the commands behind it wait. */
     struct request *barrier;
     unsigned owed;      /* its requests and their calls */
+    bool full;          /* it is owed too much */
+    bool more;          /* the last read took all that there was room for */
     bool starved;       /* no whole line is in the input */
     bool input_ended;   /* nothing more will come in */
     bool quit;          /* it asked to be ended */
@@ -299,7 +305,7 @@ static struct server {
         int64_t timeout_ns;
     } deadlines[DEADLINE_KINDS];
     int64_t timer_at_ns; /* what the timerfd is armed for; 0: nothing */
-    struct deadline stop_deadline;
+    struct deadline stop_deadline, sweep_deadline;
 
     struct list drivers;    /* all that are not reaped and judged */
     struct list dropped;    /* drivers to free at the end of the turn */
@@ -308,6 +314,7 @@ static struct server {
     struct driver **by_pid; /* hash table of by_pid_size chains, a power of two */
     size_t by_pid_size;
     unsigned counts[DRIVER_STATES];
+    unsigned closed; /* drivers that are not read any more, and not reaped yet */
 
     struct pool blocks, requests, calls, texts;
 
@@ -969,8 +976,11 @@ driver_dismiss(struct driver *driver)
 static void
 driver_close(struct driver *driver)
 {
+    if (driver->source.fd < 0)
+        return;
     source_close(&driver->source);
     list_remove(&driver->unsent);
+    server.closed++;
 }
 
 /* A driver that does what it must not: it is killed, and its end comes as any other. */
@@ -1591,6 +1601,7 @@ driver_reaped(struct driver *driver, int status)
     while (driver_receive(driver))
         ;
     driver_close(driver);
+    server.closed--;
     driver_unlist(driver);
     if (driver->busy && server.stopping)
         server.cancelled_at_stop++;
@@ -1617,19 +1628,38 @@ drivers_free_dropped(void)
     }
 }
 
-/* Reaps all that is dead: drivers, and strangers that we were given (as process 1, or by a program
- * that became us by exec). One SIGCHLD may stand for many deaths, signal(7). */
-static void
-children_reap(void)
+/* Reaps a child that is dead: that one, or any (-1). False if there is none. */
+static bool
+child_reap(pid_t pid)
 {
     int status;
-    pid_t pid;
+    pid_t dead;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
-        struct driver *driver = pid > 0 ? driver_find(pid) : NULL;
-        if (driver != NULL)
-            driver_reaped(driver, status);
-    }
+    while ((dead = waitpid(pid, &status, WNOHANG)) < 0 && errno == EINTR)
+        ;
+    if (dead <= 0)
+        return false;
+    struct driver *driver = driver_find(dead);
+    if (driver != NULL)
+        driver_reaped(driver, status);
+    return true;
+}
+
+/*
+ * A child has died, perhaps that one, and others with it: one SIGCHLD may stand for many deaths,
+ * signal(7). A search among all children takes the longer the more there are (a millisecond with
+ * 10,000), so it is made at once only where a driver is known to be missing. All others that are dead,
+ * such as strangers that we were given (as process 1, or by a program that became us by exec), are
+ * found soon.
+ */
+static void
+child_died(pid_t hint)
+{
+    child_reap(hint);
+    while (server.closed > 0 && child_reap(-1))
+        ;
+    if (list_empty(&server.sweep_deadline.link))
+        deadline_start(&server.sweep_deadline, DEADLINE_SWEEP);
 }
 
 /* ---- stop ---------------------------------------------------------------------------------- */
@@ -1697,12 +1727,8 @@ driver_start_timed_out(struct driver *driver)
 static void
 driver_exit_timed_out(struct driver *driver)
 {
-    int status;
-
-    if (waitpid(driver->pid, &status, WNOHANG) == driver->pid) {
-        driver_reaped(driver, status);
+    if (child_reap(driver->pid))
         return;
-    }
     log_line("driver %d did not exit in time: killed", driver->pid);
     driver_kill(driver);
     deadline_start(&driver->deadline, DEADLINE_EXIT);
@@ -1729,6 +1755,11 @@ timer_ready(struct source *source, uint32_t events)
     if ((deadline = deadline_over(DEADLINE_STOP)) != NULL) {
         deadline_stop(deadline);
         server.out_of_time = true;
+    }
+    if ((deadline = deadline_over(DEADLINE_SWEEP)) != NULL) {
+        deadline_stop(deadline);
+        while (child_reap(-1))
+            ;
     }
 }
 
@@ -2371,8 +2402,10 @@ client_read(struct client *client)
 
     if (client->input_ended || !buffer_prepare(input) || buffer_room(input) == 0)
         return;
-    ssize_t n = stream_read(&client->in, input->data + input->end, buffer_room(input));
+    size_t room = buffer_room(input);
+    ssize_t n = stream_read(&client->in, input->data + input->end, room);
     int error = errno;
+    client->more = n == (ssize_t)room;
     if (n > 0)
         input->end += (size_t)n;
     buffer_consume(input, 0); /* gives the block back if nothing came */
@@ -2449,12 +2482,16 @@ client_skip_line(struct client *client, size_t size)
     return COMMAND_TAKEN;
 }
 
-/* Whether the next command may be looked at. */
+/* Whether the next command may be looked at. A client that is owed too much is left alone until most
+ * of that is answered: many commands at a time cost less than a few as often. */
 static bool
-client_willing(const struct client *client)
+client_willing(struct client *client)
 {
-    return !client->quit && client->barrier == NULL && list_empty(&client->held) &&
-           client->owed < CLIENT_OWED_MAX;
+    if (client->owed >= CLIENT_OWED_MAX)
+        client->full = true;
+    else if (client->owed <= CLIENT_OWED_MAX / 4)
+        client->full = false;
+    return !client->quit && client->barrier == NULL && list_empty(&client->held) && !client->full;
 }
 
 /* Runs the commands that are there. Returns whether there were any. */
@@ -2538,8 +2575,8 @@ client_turn(struct client *client)
     for (int i = 0; i < CLIENT_ROUNDS && progress; i++) {
         progress = client_reply(client);
         progress |= client_execute(client);
-        /* A file is always ready: it is read when its last line was taken. */
-        if (client->in.kind == STREAM_FILE && client->starved && !server.stopping)
+        /* A file is always ready; and where there was as much as one read takes, there is more. */
+        if ((client->in.kind == STREAM_FILE || client->more) && client->starved && !server.stopping)
             client_read(client);
     }
     if (client->barrier != NULL)
@@ -2598,11 +2635,11 @@ job_continued(struct client *client)
 }
 
 static void
-signal_handle(uint32_t number)
+signal_handle(const struct signalfd_siginfo *info)
 {
     char stats[TEXT_SIZE];
 
-    switch (number) {
+    switch (info->ssi_signo) {
     case SIGHUP:
         if (!server.hup_ignored)
             server_stop(false);
@@ -2625,7 +2662,7 @@ signal_handle(uint32_t number)
         job_continued(&server.client);
         break;
     case SIGCHLD:
-        children_reap();
+        child_died((pid_t)info->ssi_pid);
         break;
     default:
         break; /* SIGPIPE, for one: the write that raised it has failed with EPIPE */
@@ -2640,7 +2677,7 @@ signals_ready(struct source *source, uint32_t events)
 
     (void)events;
     while ((n = read(source->fd, &info, sizeof(info))) > 0)
-        signal_handle(info.ssi_signo);
+        signal_handle(&info);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
 }
@@ -2733,6 +2770,7 @@ options_parse(int argc, char **argv)
     int64_t grace_ns = GRACE_DEFAULT_S * NS_PER_S;
     int option;
 
+    server.deadlines[DEADLINE_SWEEP].timeout_ns = SWEEP_DELAY_MS * NS_PER_MS;
     server.deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S;
     server.deadlines[DEADLINE_REPLY].timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S;
     while ((option = getopt_long(argc, argv, ":d:g:t:vhV", options, NULL)) != -1) {
@@ -2860,6 +2898,7 @@ server_open(const sigset_t *signals)
     for (int kind = 0; kind < DEADLINE_KINDS; kind++)
         list_init(&server.deadlines[kind].queue);
     list_init(&server.stop_deadline.link);
+    list_init(&server.sweep_deadline.link);
     list_init(&server.drivers);
     list_init(&server.dropped);
     list_init(&server.unsent);

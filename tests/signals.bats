@@ -145,6 +145,26 @@ no_reading() {
     log_is
 }
 
+@test "CHLD: one signal may stand for many deaths, of drivers and strangers" {
+    mkfifo stranger
+    start_after 'for i in 1 2 3; do read -r _ <stranger & echo $! >pid$i; done'
+    create_many 3
+    wait_until test -s pid3
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    : >stranger # all of its readers end
+    kill -KILL "${pids[@]}"
+    for pid in "${pids[@]}" $(cat pid1 pid2 pid3); do
+        wait_until in_state "$pid" Z
+    done
+    kill -CONT "$server_pid"
+    for pid in "${pids[@]}" $(cat pid1 pid2 pid3); do
+        wait_until gone "$pid"
+    done
+    say get_drivers
+    expect '0 drivers'
+}
+
 @test "all other signals: nothing" {
     start_server
     create

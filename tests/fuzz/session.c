@@ -81,14 +81,12 @@ static struct fuzz_input {
 static int
 fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument)
 {
-    const struct spawn *spawn = argument;
-
-    (void)run, (void)stack, (void)flags;
+    (void)run, (void)stack, (void)flags, (void)argument;
     for (size_t i = 0; i < FUZZ_DRIVERS; i++) {
         if (fuzz_drivers[i].pid != 0)
             continue;
         fuzz_drivers[i] =
-            (struct fuzz_driver){.socket = dup(spawn->socket), .pid = fuzz_next_pid++};
+            (struct fuzz_driver){.socket = dup(server.spawn_fd), .pid = fuzz_next_pid++};
         return fuzz_drivers[i].pid;
     }
     errno = EAGAIN;
@@ -283,7 +281,7 @@ step(void)
     case 11: /* it dies, and that is seen now */
         if (driver->pid != 0 && !driver->dead)
             fuzz_die(driver, take());
-        children_reap();
+        child_died(driver->pid); /* a hint that may be as good as any */
         break;
     case 12:
         fuzz_now_ns += take() * 20 * NS_PER_MS;
@@ -320,6 +318,7 @@ turn(void)
 static void
 fuzz_open(void)
 {
+    sigset_t none;
     int pair[2];
     struct client *client = &server.client;
 
@@ -331,7 +330,9 @@ fuzz_open(void)
     server.deadlines[DEADLINE_REPLY].timeout_ns = NS_PER_S;
     server.deadlines[DEADLINE_EXIT].timeout_ns = 2 * NS_PER_S;
     server.deadlines[DEADLINE_STOP].timeout_ns = 2 * NS_PER_S;
-    server_open();
+    server.deadlines[DEADLINE_SWEEP].timeout_ns = SWEEP_DELAY_MS * NS_PER_MS;
+    sigemptyset(&none);
+    server_open(&none);
     server.log = (struct stream){.source.fd = -1, .fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         abort();
@@ -360,7 +361,8 @@ fuzz_finish(void)
         for (size_t i = 0; i < FUZZ_DRIVERS; i++)
             if (fuzz_drivers[i].pid != 0 && !fuzz_drivers[i].dead)
                 fuzz_die(&fuzz_drivers[i], 0);
-        children_reap();
+        while (child_reap(-1))
+            ;
         (void)!recv(fuzz_client, drain, sizeof(drain), MSG_DONTWAIT);
         turn();
     }
@@ -370,6 +372,7 @@ fuzz_finish(void)
     }
     assert(list_empty(&server.client.requests) && server.client.owed == 0);
     assert(buffer_used(&server.client.output) == 0 && list_empty(&server.client.held));
+    assert(server.closed == 0);
     for (int state = 0; state < DRIVER_STATES; state++)
         assert(server.counts[state] == 0);
     for (int kind = 0; kind < DEADLINE_STOP; kind++)
