@@ -33,7 +33,7 @@ build/dynamic/driver: build/driver.o
 run: all
 	@./server
 
-test: all faulty
+test: all faulty build/bench/load build/bench/count-allocs.so
 	@scripts/test.sh
 
 # The same programs with faults to be had by name, for tests and scripts/fault-sweep.sh; see

@@ -343,8 +343,8 @@ static struct server {
     .signals.fd = -1,
     .timer.fd = -1,
     .blocks = {.size = BLOCK_SIZE, .per_slab = 2},
-    .requests = {.size = sizeof(struct request), .per_slab = 64},
-    .calls = {.size = sizeof(struct call), .per_slab = 64},
+    .requests = {.size = sizeof(struct request), .per_slab = 60},
+    .calls = {.size = sizeof(struct call), .per_slab = 60},
     .texts = {.size = TEXT_SIZE, .per_slab = 16},
 };
 

@@ -4,7 +4,7 @@
 
 load helpers
 
-# A driver, stopped, that is asked COUNT times: as many requests and calls are taken, of the 64 each
+# A driver, stopped, that is asked COUNT times: as many requests and calls are taken, of the 60 each
 # that the server has to begin with.
 stopped_driver_asked() {
     create
@@ -21,7 +21,7 @@ stopped_driver_asked() {
     for command in fly stats help get_drivers create_driver get_status 'send_task 5' cancel_task \
         delete_driver "$long"; do
         start_faulty malloc:ENOMEM:5+
-        stopped_driver_asked 64
+        stopped_driver_asked 60
         case $command in
         get_status | cancel_task | delete_driver) say "$command $pid" ;;
         send_task*) say "send_task $pid 5" ;;
@@ -30,7 +30,7 @@ stopped_driver_asked() {
         say "get_status $pid" quit
         wait_until waits
         kill -CONT "$pid"
-        for ((i = 0; i < 64; i++)); do
+        for ((i = 0; i < 60; i++)); do
             expect "Driver $pid Available"
         done
         case $command in
@@ -84,7 +84,7 @@ waits() {
     kill -STOP "$pid"
     wait_until in_state "$pid" T
     { echo get_drivers; for _ in {1..30}; do echo "get_status $pid"; done; } >&"$to"
-    wait_until took 57 # the list has 40 of the 64 calls
+    wait_until took 53 # the list has 40 of the 60 calls
     kill -CONT "$pid"
     for _ in {1..40}; do
         expect 'Driver * Available'
@@ -97,12 +97,12 @@ waits() {
 
 @test "no memory for the next driver of a create_driver: it waits for an earlier line" {
     start_faulty malloc:ENOMEM:5+
-    stopped_driver_asked 63
+    stopped_driver_asked 59
     say 'create_driver 2'
     wait_until has_children 2
     wait_until waits
     kill -CONT "$pid"
-    for _ in {1..63}; do
+    for _ in {1..59}; do
         expect "Driver $pid Available"
     done
     expect 'Driver * Available' 'Driver * Available' '2 drivers'
@@ -113,8 +113,8 @@ waits() {
     create
     kill -STOP "$pid"
     wait_until in_state "$pid" T
-    { echo "send_task $pid 1000"; for _ in {1..63}; do echo "get_status $pid"; done; } >&"$to"
-    for _ in {1..64}; do
+    { echo "send_task $pid 1000"; for _ in {1..59}; do echo "get_status $pid"; done; } >&"$to"
+    for _ in {1..60}; do
         expect "Error: driver $pid *"
     done
     wait_until logged "driver $pid: no memory to take back its task: killed"

@@ -47,6 +47,7 @@ enum {
     PATIENCE_MS = 60000,   /* for anything that has to happen */
     ORPHANS_MS = 2000,     /* what is alive then has been left behind */
     QUIET_MS = 5,          /* no CPU time for so long: whatever was to be done is done */
+    HELD_UP_MS = 200,      /* well below the time that a driver has to answer */
     BLOCK_SIZE = 64 << 10, /* what a pipe holds */
     LINE_SIZE = 256,
     DRIVERS_MAX = 100000,
@@ -857,6 +858,25 @@ life(long count)
     }
 }
 
+/* With its drivers stopped for a moment, the server holds as many commands as it ever will. */
+static void
+ask_held_up(long count)
+{
+    for (long i = 0; i < server.drivers_count; i++)
+        kill(server.drivers[i], SIGSTOP);
+    pid_t child = fork();
+    if (child < 0)
+        err(1, "fork");
+    if (child == 0) {
+        pause_ms(HELD_UP_MS);
+        for (long i = 0; i < server.drivers_count; i++)
+            kill(server.drivers[i], SIGCONT);
+        _exit(0);
+    }
+    ask_pipelined(count / server.drivers_count + 1);
+    waitpid(child, NULL, 0);
+}
+
 static void
 run_allocs(char **args)
 {
@@ -878,7 +898,7 @@ run_allocs(char **args)
     unlink(path);
     if (*allocs == 0)
         errx(1, "nothing is counted: is the server linked statically?");
-    life(count);
+    ask_held_up(count);
     life(count);
     server_quiet();
     uint64_t before = *allocs;
