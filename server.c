@@ -213,6 +213,7 @@ struct driver {
     struct source source;     /* our end of the socketpair; closed once it has ended */
     struct list by_age;       /* server.drivers, oldest first; then server.dropped */
     struct list unsent;       /* server.unsent, while there may be something to send */
+    struct list ended;        /* server.ended, from the end of its socket until it is reaped */
     struct driver *next_hash; /* server.by_pid */
     struct list queued;       /* calls that wait for room in the socket, oldest first */
     struct list in_flight;    /* calls that it has and has not answered, oldest first */
@@ -310,11 +311,11 @@ static struct server {
     struct list drivers;    /* all that are not reaped and judged */
     struct list dropped;    /* drivers to free at the end of the turn */
     struct list unsent;     /* drivers that may have something to send */
+    struct list ended;      /* drivers whose socket is closed, not reaped yet */
     struct list runnable;   /* clients that may have something to do */
     struct driver **by_pid; /* hash table of by_pid_size chains, a power of two */
     size_t by_pid_size;
     unsigned counts[DRIVER_STATES];
-    unsigned closed; /* drivers that are not read any more, and not reaped yet */
 
     struct pool blocks, requests, calls, texts;
 
@@ -980,7 +981,7 @@ driver_close(struct driver *driver)
         return;
     source_close(&driver->source);
     list_remove(&driver->unsent);
-    server.closed++;
+    list_append(&server.ended, &driver->ended);
 }
 
 /* A driver that does what it must not: it is killed, and its end comes as any other. */
@@ -1478,6 +1479,7 @@ driver_new(struct call *birth)
     if (driver == NULL)
         return NULL;
     list_init(&driver->unsent);
+    list_init(&driver->ended);
     list_init(&driver->queued);
     list_init(&driver->in_flight);
     list_init(&driver->held);
@@ -1601,7 +1603,7 @@ driver_reaped(struct driver *driver, int status)
     while (driver_receive(driver))
         ;
     driver_close(driver);
-    server.closed--;
+    list_remove(&driver->ended);
     driver_unlist(driver);
     if (driver->busy && server.stopping)
         server.cancelled_at_stop++;
@@ -1647,19 +1649,29 @@ child_reap(pid_t pid)
 
 /*
  * A child has died, perhaps that one, and others with it: one SIGCHLD may stand for many deaths,
- * signal(7). A search among all children takes the longer the more there are (a millisecond with
- * 10,000), so it is made at once only where a driver is known to be missing. All others that are dead,
- * such as strangers that we were given (as process 1, or by a program that became us by exec), are
- * found soon.
+ * signal(7). Drivers among them are found by the end of their sockets. A search among all children
+ * takes the longer the more there are (a millisecond with 10,000), so it is made a moment later, once
+ * for all that die until then: strangers that we were given (as process 1, or by a program that became
+ * us by exec), and drivers whose socket somebody else holds open.
  */
 static void
 child_died(pid_t hint)
 {
     child_reap(hint);
-    while (server.closed > 0 && child_reap(-1))
-        ;
     if (list_empty(&server.sweep_deadline.link))
         deadline_start(&server.sweep_deadline, DEADLINE_SWEEP);
+}
+
+/* Reaps those of which nothing but their death is to come, where it has. */
+static void
+drivers_reap_ended(void)
+{
+    struct list *next;
+
+    for (struct list *link = server.ended.next; link != &server.ended; link = next) {
+        next = link->next;
+        child_reap(container_of(link, struct driver, ended)->pid);
+    }
 }
 
 /* ---- stop ---------------------------------------------------------------------------------- */
@@ -2902,6 +2914,7 @@ server_open(const sigset_t *signals)
     list_init(&server.drivers);
     list_init(&server.dropped);
     list_init(&server.unsent);
+    list_init(&server.ended);
     list_init(&server.runnable);
     server.by_pid_size = 64;
     server.by_pid = calloc(server.by_pid_size, sizeof(struct driver *));
@@ -2962,6 +2975,7 @@ loop_turn(void)
         if (source->fd >= 0)
             source->ready(source, events[i].events);
     }
+    drivers_reap_ended();
     if (!list_empty(&server.runnable))
         client_turn(container_of(server.runnable.next, struct client, runnable));
     server.now_ns = clock_ns(); /* the time of a call runs from here */

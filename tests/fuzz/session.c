@@ -372,7 +372,7 @@ fuzz_finish(void)
     }
     assert(list_empty(&server.client.requests) && server.client.owed == 0);
     assert(buffer_used(&server.client.output) == 0 && list_empty(&server.client.held));
-    assert(server.closed == 0);
+    assert(list_empty(&server.ended));
     for (int state = 0; state < DRIVER_STATES; state++)
         assert(server.counts[state] == 0);
     for (int kind = 0; kind < DEADLINE_STOP; kind++)
