@@ -243,9 +243,22 @@ socket_has_data() {
     start_server
     create_many 1000
     prlimit --pid "$server_pid" --data=1:unlimited
-    say get_drivers create_driver "get_status ${pids[7]}" fly
-    expect 'Error: cannot list drivers: Cannot allocate memory' 'Error: cannot create driver: *' \
-        "Driver ${pids[7]} Available" "Error: unknown command 'fly' (try help)"
+    # So many lists at once, which a stopped driver holds up, that what was spare is used up.
+    kill -STOP "${pids[0]}"
+    wait_until in_state "${pids[0]}" T
+    say get_drivers get_drivers get_drivers get_drivers get_drivers
+    wait_until took 6
+    kill -CONT "${pids[0]}"
+    say create_driver "get_status ${pids[7]}" fly
+    lists=0
+    while reply && [[ $line != 'Error: cannot list drivers: Cannot allocate memory' ]]; do
+        [[ $line != '1000 drivers' ]] || lists=$((lists + 1))
+    done
+    for ((lists++; lists < 5; lists++)); do
+        expect 'Error: cannot list drivers: Cannot allocate memory'
+    done
+    expect 'Error: cannot create driver: *' "Driver ${pids[7]} Available" \
+        "Error: unknown command 'fly' (try help)"
     for _ in {1..500}; do
         echo "get_status ${pids[7]}"
     done >&"$to"
