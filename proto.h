@@ -210,7 +210,10 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
 
     if (size < head)
         return PROTO_INCOMPLETE;
-    memcpy(&frame->header, data, head);
+    if (size >= sizeof(*frame))
+        memcpy(frame, data, sizeof(*frame)); /* a fixed size: faster, and what is behind does not harm */
+    else
+        memcpy(frame, data, size);
     if (frame->header.version != PROTO_VERSION)
         return PROTO_BAD_VERSION;
     int body = proto_body_size(sender, frame->header.type);
@@ -222,7 +225,6 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
         return PROTO_BAD_ID;
     if (size < head + (size_t)body)
         return PROTO_INCOMPLETE;
-    memcpy((char *)frame + head, (const char *)data + head, (size_t)body);
     return proto_body_valid(frame) ? PROTO_COMPLETE : PROTO_BAD_BODY;
 }
 
