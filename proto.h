@@ -211,7 +211,7 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
     if (size < head)
         return PROTO_INCOMPLETE;
     if (size >= sizeof(*frame))
-        memcpy(frame, data, sizeof(*frame)); /* a fixed size: faster, and what is behind does not harm */
+        memcpy(frame, data, sizeof(*frame)); /* a fixed size is faster */
     else
         memcpy(frame, data, size);
     if (frame->header.version != PROTO_VERSION)

@@ -536,8 +536,6 @@ source_watch(struct source *source, uint32_t events)
 static void
 source_close(struct source *source)
 {
-    if (source->fd < 0)
-        return;
     source_watch(source, 0);
     close(source->fd);
     source->fd = -1;

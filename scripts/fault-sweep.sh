@@ -45,6 +45,7 @@ errnos() {
     clone | vfork | clone3) echo EAGAIN ENOMEM ;;
     openat | open) echo EMFILE ENFILE ENOMEM EACCES ;;
     close) echo EINTR EIO ;;
+    access) echo ENOENT EACCES ;;
     timerfd_settime) echo ENOMEM ;;
     prctl) echo EINVAL ;;
     getsockopt) echo ENOMEM ;;

@@ -77,6 +77,14 @@ has_child() {
     done
 }
 
+@test "drivers: thousands of lists at once, more than one send holds" {
+    { echo create_driver; yes get_drivers | head -n 8000; } >commands
+    session <commands >replies 2>err
+    pid=$(sed -n 's/^Driver \([0-9]*\) Available$/\1/p;q' replies)
+    [ "$(sort replies | uniq -c | tr -s ' ')" = " 8000 1 driver
+ 8001 Driver $pid Available" ]
+}
+
 @test "drivers: those of which one came long after another" {
     start_server
     create_many 60

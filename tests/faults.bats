@@ -299,6 +299,22 @@ socket_has_data() {
     expect 'Driver * Available'
 }
 
+@test "stopped server: a driver that has exited meanwhile is not taken for one that does not" {
+    fake_driver deaf hello linger
+    start_server -g 1 --driver ./deaf
+    create
+    say "delete_driver $pid" fly
+    wait_until took 3
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    wait_until past $(($(uptime_ms) + 1100)) # the grace
+    kill -KILL "$pid"
+    wait_until in_state "$pid" Z
+    kill -CONT "$server_pid"
+    expect "Driver $pid Deleted" 'Error: unknown*'
+    [[ $(<err) != *'did not exit in time'* ]]
+}
+
 uptime_ms() {
     local up
     read -r up _ </proc/uptime

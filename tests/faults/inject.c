@@ -9,6 +9,7 @@
  *     epoll_ctl : ADD, MOD, DEL          fails, at that operation, with ENOMEM
  *     malloc, calloc : ENOMEM            fails
  *     prctl, setpgid, dup2, setrlimit : EPERM    fails
+ *     syscall : ENOMEM                   close_range(2) that is to unshare the descriptors fails
  *     execve : delayed                   what is started stays for a moment on its way to its exec
  *     execve : killed, termed            and its parent gets that signal meanwhile
  *
@@ -30,6 +31,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+enum {
+    RANGE_UNSHARE = 2, /* not every libc has it */
+};
 
 /* Whether FAULT asks for that fault now. Counts the calls that could have it. */
 static bool
@@ -149,6 +154,14 @@ int
 faulty_setrlimit(int resource, const struct rlimit *limit)
 {
     return fails("setrlimit", "EPERM", EPERM) ? -1 : (int)syscall(SYS_setrlimit, resource, limit);
+}
+
+long
+faulty_syscall(long number, long a, long b, long c, long d)
+{
+    bool unshares = number == SYS_close_range && (unsigned)c == RANGE_UNSHARE;
+
+    return unshares && fails("syscall", "ENOMEM", ENOMEM) ? -1 : syscall(number, a, b, c, d);
 }
 
 int
