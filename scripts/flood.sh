@@ -1,7 +1,8 @@
 #!/bin/bash
 # Floods a server, has its readers and drivers misbehave, and measures what it costs.
 #
-#   scripts/flood.sh [MEGABYTES [COMMANDS]]      1000 megabytes, 1000000 commands
+#   scripts/flood.sh [MEGABYTES [COMMANDS]]      1000 megabytes, 1000000 commands (100000 at the least,
+#                                                more than the server holds)
 #
 # Each row of the table is a server of its own: what is done to it, how much of it, the seconds that
 # took, the server's peak memory in KiB (VmHWM), the milliseconds from TERM to its end, and a verdict.
@@ -17,6 +18,7 @@ ROOT=$PWD
 SERVER=$ROOT/server
 PERL=(perl "$ROOT/scripts/flood.pl")
 megabytes=${1:-1000} commands=${2:-1000000}
+((commands >= 100000)) || { echo 'flood.sh: COMMANDS is 100000 at the least' >&2; exit 2; }
 MEMORY_MAX_KB=16384
 GRACE_S=1
 STOP_MAX_MS=$((GRACE_S * 1000 + 500))
