@@ -118,13 +118,13 @@ lint:
 	@scripts/lint.sh
 
 install: all
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
-	install -m 755 server $(DESTDIR)$(bindir)/taxi-server
-	install -m 755 driver $(DESTDIR)$(libexecdir)/driver
+	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)"
+	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
+	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
 
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/taxi-server $(DESTDIR)$(libexecdir)/driver
-	rmdir $(DESTDIR)$(libexecdir) 2>/dev/null || true
+	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(libexecdir)/driver"
+	rmdir "$(DESTDIR)$(libexecdir)" 2>/dev/null || true
 
 clean:
 	rm -rf server driver build

@@ -312,6 +312,7 @@ static struct server {
     struct list dropped;    /* drivers to free at the end of the turn */
     struct list unsent;     /* drivers that may have something to send */
     struct list ended;      /* drivers whose socket is closed, not reaped yet */
+    bool ended_changed;     /* one was added, or a child has died: they are to be looked at */
     struct list runnable;   /* clients that may have something to do */
     struct driver **by_pid; /* hash table of by_pid_size chains, a power of two */
     size_t by_pid_size;
@@ -806,8 +807,8 @@ request_abandon(struct request *request)
     request_free(request);
 }
 
-/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. What only
- * some types have is the caller's to set. Returns NULL without memory. */
+/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. Each field
+ * is set by itself, which is faster than to clear the whole. Returns NULL without memory. */
 static struct call *
 call_new(struct request *request, struct driver *driver, enum proto_type type)
 {
@@ -819,6 +820,8 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     call->driver = driver;
     call->pid = driver != NULL ? driver->pid : 0;
     call->type = type;
+    call->cancelled_id = 0; /* a cancel_task means whichever runs */
+    call->duration_ms = 0;
     call->outcome = CALL_PENDING;
     call->refusal = PROTO_OK;
     call->remaining_ms = 0;
@@ -980,6 +983,7 @@ driver_close(struct driver *driver)
     source_close(&driver->source);
     list_remove(&driver->unsent);
     list_append(&server.ended, &driver->ended);
+    server.ended_changed = true;
 }
 
 /* A driver that does what it must not: it is killed, and its end comes as any other. */
@@ -1408,10 +1412,10 @@ spawn_child(void *error)
 {
     char *argv[] = {(char *)server.driver_path, NULL}; /* which execve(2) leaves alone */
 
-    /* Until the driver has its own way to learn of our death: die with us. The parent's pid is
-     * checked after, for a death before. */
     if (syscall(SYS_close_range, (unsigned)server.spawn_fd + 1, ~0U, RANGE_UNSHARE) < 0)
         goto failed;
+    /* Until the driver has its own way to learn of our death: die with us. The parent's pid is
+     * checked after, for a death before. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != server.pid || setpgid(0, 0) < 0)
         goto failed;
     /* dup2() clears close-on-exec in the copy. */
@@ -1656,6 +1660,7 @@ static void
 child_died(pid_t hint)
 {
     child_reap(hint);
+    server.ended_changed = true;
     if (list_empty(&server.sweep_deadline.link))
         deadline_start(&server.sweep_deadline, DEADLINE_SWEEP);
 }
@@ -1666,6 +1671,9 @@ drivers_reap_ended(void)
 {
     struct list *next;
 
+    if (!server.ended_changed)
+        return;
+    server.ended_changed = false;
     for (struct list *link = server.ended.next; link != &server.ended; link = next) {
         next = link->next;
         child_reap(container_of(link, struct driver, ended)->pid);
@@ -2996,10 +3004,10 @@ main(int argc, char **argv)
     sigset_t signals;
 
     program_invocation_short_name = "server"; /* what err(3) puts first, as log_line() does */
-    if (!signals_block(&signals))
-        err(EXIT_FAILURE, "cannot block signals");
     streams_fill();
     options_parse(argc, argv);
+    if (!signals_block(&signals))
+        err(EXIT_FAILURE, "cannot block signals");
     driver_locate();
     environment_prepare();
     descriptors_prepare();
@@ -3007,6 +3015,8 @@ main(int argc, char **argv)
     stream_open(&server.log, STDERR_FILENO, O_WRONLY);
     server.log_is_terminal = isatty(STDERR_FILENO);
     client_open(&server.client);
+    while (child_reap(-1))
+        ; /* who died before SIGCHLD was blocked */
     while (!server_finished())
         loop_turn();
     if (!client_finished(&server.client))

@@ -16,10 +16,19 @@ exec valgrind --quiet --leak-check=full --error-exitcode=99 --log-file='$logs/%p
 END
 chmod +x "$logs/driver"
 
-printf '%s\n' 'create_driver 3' get_drivers help stats fly 'send_task 1 2' 'create_driver' shutdown |
-    check ./server --driver "$logs/driver" >/dev/null 2>"$logs/err" ||
+# Its drivers are named by it, so those who speak to it wait for the first.
+session() {
+    echo create_driver
+    until grep -q Available "$logs/out"; do read -r -t 0.1 <> <(:); done
+    driver=$(sed -n 's/^Driver \([0-9]*\) .*/\1/p;q' "$logs/out")
+    printf '%s\n' "send_task $driver 50" "send_task $driver 5" "cancel_task $driver" "get_status $driver" \
+        "cancel_task $driver" 'create_driver 3' get_drivers help stats fly 'send_task 1 2' \
+        "delete_driver $driver" create_driver shutdown
+}
+: >"$logs/out"
+session | check ./server -t 30 --driver "$logs/driver" >"$logs/out" 2>"$logs/err" ||
     { cat "$logs"/[0-9]*; echo 'valgrind found something, or the server failed' >&2; exit 1; }
-rm "$logs/driver"
+rm "$logs/driver" "$logs/out"
 [ ! -s "$logs/err" ] || { cat "$logs/err"; exit 1; }
 rm "$logs/err"
 # Descriptors that this script was started with are reported as inherited; all others are leaks.

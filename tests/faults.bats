@@ -64,6 +64,21 @@ load helpers
     wait_until test -e taken_back
 }
 
+@test "stopped driver: after a task was taken back, cancel_task ends the next one" {
+    start_server -t 1
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    say "send_task $pid 50"
+    expect "Error: driver $pid is not responding"
+    kill -CONT "$pid"
+    wait_until logged 'responds again'
+    say "send_task $pid 50"
+    expect "Driver $pid Busy 50"
+    say "cancel_task $pid"
+    expect "Driver $pid Available"
+}
+
 @test "stopped driver: a task sent behind the one that was taken back is taken" {
     start_server -t 1
     create

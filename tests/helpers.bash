@@ -13,6 +13,7 @@ SERVER=$BUILD/server
 DRIVER=$BUILD/driver
 FAULTY=$(cd "$ROOT/${TEST_BUILD:-build/faulty}" && pwd) # those that fail as told: all but the normal ones
 
+: "${MEMORY_MAX_KB:=16384}" # what the server may take at the most
 DEADLINE=10 # seconds, for anything that should happen at once; generous for a loaded machine
 
 setup() {

@@ -145,6 +145,18 @@ no_reading() {
     log_is
 }
 
+@test "CHLD: strangers that were dead before the server began are reaped, too" {
+    command -v perl >/dev/null || skip 'no perl to become the server with children that are dead'
+    start perl -e 'for (1 .. 3) { push @dead, $pid = fork; exit if !$pid }
+        for (@dead) { do { open F, "<", "/proc/$_/stat" } until <F> =~ / Z /; }
+        open F, ">pids"; print F "@dead"; close F; exec @ARGV' "$SERVER"
+    say get_drivers
+    expect '0 drivers'
+    for pid in $(<pids); do
+        gone "$pid"
+    done
+}
+
 @test "CHLD: one signal may stand for many deaths, of drivers and strangers" {
     mkfifo stranger
     start_after 'for i in 1 2 3; do read -r _ <stranger & echo $! >pid$i; done'

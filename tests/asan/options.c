@@ -12,7 +12,7 @@ const char *__ubsan_default_options(void);
 const char *
 __asan_default_options(void)
 {
-    return FAULTS ":detect_leaks=" DETECT_LEAKS;
+    return FAULTS ":max_malloc_fill_size=1000000:detect_leaks=" DETECT_LEAKS;
 }
 
 const char *
