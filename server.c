@@ -61,8 +61,8 @@ enum {
 
     /* Replies, and lines of them, that a client may be owed before its next command is looked at. A
      * client that sends faster than its drivers answer, or does not read, is then not read from. So
-     * many that a hundred drivers have dozens each to answer at a time: waking one costs as much as
-     * fifty answers. */
+     * many that a hundred drivers have dozens each to answer at a time: waking one costs about as much
+     * as a hundred answers. */
     CLIENT_OWED_MAX = 16384,
     /* Calls that may wait for a driver's socket: what it is sent at a time. Full: the client that
      * wants the driver is held back until there is room. */
