@@ -78,27 +78,28 @@ has_child() {
 }
 
 @test "drivers: thousands of lists at once, more than one send holds" {
-    { echo create_driver; yes get_drivers | head -n 8000; } >commands
+    { echo create_driver; yes get_drivers | head -n 12000; } >commands
     session <commands >replies 2>err
     pid=$(sed -n 's/^Driver \([0-9]*\) Available$/\1/p;q' replies)
-    [ "$(sort replies | uniq -c | tr -s ' ')" = " 8000 1 driver
- 8001 Driver $pid Available" ]
+    [ "$(sort replies | uniq -c | tr -s ' ')" = " 12000 1 driver
+ 12001 Driver $pid Available" ]
 }
 
 @test "drivers: those of which one came long after another" {
     start_server
-    create_many 60
-    generation=("${pids[@]:0:30}")
-    for pid in "${pids[@]:30}"; do
+    # Of pids that are 64 apart, in a table of 64 chains.
+    create_many 40
+    generation=("${pids[@]:0:10}")
+    for pid in "${pids[@]:10}"; do
         say "delete_driver $pid"
         expect "Driver $pid Deleted"
     done
-    create_many 60
+    create_many 40
     for pid in "${generation[@]}" "${pids[@]}"; do
         say "get_status $pid"
         expect "Driver $pid Available"
     done
-    for pid in "${pids[@]}" "${generation[@]}"; do
+    for pid in "${generation[@]}" "${pids[@]}"; do
         say "delete_driver $pid"
         expect "Driver $pid Deleted"
     done
