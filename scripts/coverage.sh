@@ -13,7 +13,6 @@ tail -n 1 build/coverage/tests.tap
 SWEEP_BUILD=build/coverage scripts/fault-sweep.sh --full >build/coverage/sweep || true
 tail -n 1 build/coverage/sweep
 
-
 reached_lines() {
     local program=$1 counts
     # What a fault has spoiled is left out.
