@@ -1,10 +1,11 @@
 /*
  * server: a dispatcher of drivers, in the foreground.
  *
- * It takes commands, one a line, from its client (standard input), starts driver processes, hands
- * them timed tasks over socketpairs (proto.h), and answers on standard output.
+ * It takes commands, one a line, from its clients (standard input, and connections to a control
+ * socket), starts driver processes, hands them timed tasks over socketpairs (proto.h), and answers.
+ * With --connect it is no server but a client of one, at the end of this file.
  *
- * There is one loop. It waits in epoll_wait() and nowhere else: for the client, for signals (all
+ * There is one loop. It waits in epoll_wait() and nowhere else: for clients, for signals (all
  * blocked, read from one signalfd), for the drivers, and for one timerfd that is armed for the
  * earliest deadline. No handler, no thread, no call that blocks.
  *
@@ -29,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -36,6 +38,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -47,10 +50,10 @@
 
 enum {
     LINE_MAX_SIZE = 4096, /* a command with its newline, as long as a terminal's longest line */
-    WORDS_MAX = 4,        /* the longest command has 3 words; a fourth proves one too many */
+    WORDS_MAX = 5,        /* the longest command has 4 words; a fifth proves one too many */
     ECHO_MAX = 64,        /* bytes of bad input that an Error repeats */
     TEXT_SIZE = 512,      /* an Error: ECHO_MAX bytes as \xNN, and the words around them */
-    HELP_SIZE = 2048,     /* the help, which is put into an output block as a whole */
+    HELP_SIZE = 4096,     /* the help, which is put into an output block as a whole */
     COUNT_MAX = 100000,   /* drivers that one create_driver may ask for */
 
     /* A block is what a client's input or output is read or written with at a time: as much as a
@@ -59,33 +62,51 @@ enum {
      * the replies, they wait as requests. */
     BLOCK_SIZE = 64 * 1024,
 
-    /* Replies, and lines of them, that a client may be owed before its next command is looked at. A
-     * client that sends faster than its drivers answer, or does not read, is then not read from. So
-     * many that a hundred drivers have dozens each to answer at a time: waking one costs about as much
-     * as a hundred answers. */
-    CLIENT_OWED_MAX = 16384,
+    /* Replies, and lines of them, that the clients together may be owed before their next commands are
+     * looked at; each has an equal share, but not less than the minimum. A client that sends faster
+     * than its drivers answer, or does not read, is then not read from. So many that a hundred drivers
+     * have dozens each to answer at a time: waking one costs about as much as a hundred answers. */
+    OWED_MAX = 16384,
+    OWED_SHARE_MIN = 64,
+    TEXT_WEIGHT = 4, /* what a reply that has its own text counts for besides: as much memory */
     /* Calls that may wait for a driver's socket: what it is sent at a time. Full: the client that
      * wants the driver is held back until there is room. */
     DRIVER_QUEUE_MAX = 512,
     /* Drivers that may be starting at once for one command: enough to keep the processors busy. */
     STARTING_MAX = 32,
 
-    /* What one client or one kind of work may do in a turn before the others have theirs. */
+    /* What one client or one kind of work may do in a turn before the others have theirs. Nobody's
+     * reply comes later than by a few milliseconds because somebody else floods us. */
     CLIENT_ROUNDS = 4,      /* rounds of replies, commands and, where there is more, a read */
+    CLIENTS_TURN_US = 500,  /* for commands; one client at least */
+    COMMANDS_PER_LOOK = 64, /* at the clock */
     SPAWNS_PER_TURN = 4,    /* an exec takes a fraction of a millisecond */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
+    ACCEPTS_PER_TURN = 64,
     EVENTS_PER_TURN = 256,
 
     SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll says it is writable, pipe(7) */
     CHILD_STACK_SIZE = 32 * 1024,
-    START_TIMEOUT_S = 5,  /* for a driver to say HELLO */
-    SWEEP_DELAY_MS = 100, /* that a dead child may be left, if nothing but itself names it */
+    START_TIMEOUT_S = 5,   /* for a driver to say HELLO */
+    SWEEP_DELAY_MS = 100,  /* that a dead child may be left, if nothing but itself names it */
+    ACCEPT_PAUSE_MS = 100, /* when there is no descriptor for another connection */
+    /* Drivers that are kept are replaced at once; after one that has died so young, later, and later
+     * again. */
+    YOUNG_MS = 1000,
+    BACKOFF_MIN_MS = 100,
+    BACKOFF_MAX_MS = 5000,
     GRACE_DEFAULT_S = 2,
     REPLY_TIMEOUT_DEFAULT_S = 1,
 };
 
+#define NS_PER_US INT64_C(1000)
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S  INT64_C(1000000000)
+
+/* What a client that has asked for it (session farewell) is sent last of all: End of Transmission in
+ * ASCII, which no reply contains. So it knows that it has all, where a server that was killed sends
+ * nothing. */
+#define FAREWELL "\4"
 
 /* close_range(2) flags; not every libc has them. */
 enum {
@@ -139,11 +160,13 @@ struct buffer {
 };
 
 enum deadline_kind {
-    DEADLINE_REPLY, /* of a call: the driver answers */
-    DEADLINE_START, /* of a driver: it says HELLO */
-    DEADLINE_EXIT,  /* of a driver that was told to exit: it does, or is killed */
-    DEADLINE_STOP,  /* of the server: output that is not written by then is dropped */
-    DEADLINE_SWEEP, /* of the server: all children that are dead are looked for */
+    DEADLINE_REPLY,   /* of a call: the driver answers */
+    DEADLINE_START,   /* of a driver: it says HELLO */
+    DEADLINE_EXIT,    /* of a driver that was told to exit: it does, or is killed */
+    DEADLINE_STOP,    /* of the server: output that is not written by then is dropped */
+    DEADLINE_SWEEP,   /* of the server: all children that are dead are looked for */
+    DEADLINE_ACCEPT,  /* of the server: connections are accepted again */
+    DEADLINE_REPLACE, /* of the server: drivers that have died are replaced */
     DEADLINE_KINDS,
 };
 
@@ -163,6 +186,7 @@ enum call_outcome {
     CALL_DEAD_BORN, /* it died before it said HELLO: see status */
     CALL_LATE_BORN, /* it did not say HELLO in time */
     CALL_MALFORMED, /* it broke the protocol before it said HELLO */
+    CALL_NO_DRIVER, /* any driver would do, and there is none */
     CALL_STOPPING,  /* the server is being stopped */
 };
 
@@ -195,6 +219,8 @@ struct request {
     struct list calls; /* those not written yet, in the order of their lines */
     const char *text;  /* the reply, where it asks no driver; from server.texts, or the help */
     size_t text_size;
+    bool text_is_own;  /* it is from server.texts */
+    bool json;         /* the reply is JSON */
     bool counted;      /* closes with "N drivers" */
     bool listing;      /* get_drivers: a driver that does not answer has its line, too */
     unsigned lines;    /* Driver lines written */
@@ -218,6 +244,8 @@ struct driver {
     struct list queued;       /* calls that wait for room in the socket, oldest first */
     struct list in_flight;    /* calls that it has and has not answered, oldest first */
     struct list held;         /* clients that wait for room in queued */
+    struct list idle;         /* server.idle, while it could take a task */
+    struct list awaited;      /* requests that wait until it has no task */
     struct deadline deadline; /* DEADLINE_START while starting, DEADLINE_EXIT while stopping */
     struct call *birth;       /* create_driver waits for HELLO */
     struct call *death;       /* delete_driver waits for the end */
@@ -226,12 +254,16 @@ struct driver {
     bool reaped; /* the pid is not its own any more */
     bool said_hello;
     bool busy;         /* as far as it has told */
+    bool engaged;      /* busy, or to be: counted in server.engaged */
     bool unresponsive; /* it let a call time out and has said nothing since */
+    bool kept;         /* it is replaced when it dies */
     /* What its birth comes to if it is reaped before HELLO. */
     enum call_outcome birth_failure;
     bool exit_wanted; /* send EXIT behind what is queued */
     bool exit_sent;
     unsigned queued_count;
+    unsigned tasks_due; /* tasks among queued and in_flight */
+    int64_t started_ns;
     uint32_t sent_id;     /* number of the last call handed to the socket */
     uint32_t answered_id; /* number of the last call answered: it answers in order */
     /* The rest of a frame that was sent in part, the part of one that has come in so far. */
@@ -239,14 +271,20 @@ struct driver {
     unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
 };
 
-/* Who gives commands. Standard input and output are one. */
+/* Who gives commands: the console, which is standard input and output, or a connection to the
+ * control socket. */
 struct client {
-    struct stream in, out;
+    struct list link;      /* server.connections, then server.dropped_clients */
+    struct stream in, out; /* of a connection both are its socket, and only in is watched */
     struct buffer input, output;
     struct list requests; /* in the order of the commands */
     struct list runnable; /* server.runnable, while there may be something to do */
     struct list held;     /* driver.held, while that driver's queue is full */
-    /* The create_driver that is not answered yet: the commands behind it wait. */
+    struct list lacking;  /* server.lacking, while there is no memory for what is next */
+    struct list
+        waiting; /* server.any_waiting, server.all_waiting or driver.awaited, for its barrier */
+    /* A command not answered yet for which those behind it wait: create_driver, wait, or a task for
+     * any driver that has none yet. */
     struct request *barrier;
     unsigned owed;      /* its requests and their calls */
     bool full;          /* it is owed too much */
@@ -254,12 +292,17 @@ struct client {
     bool starved;       /* no whole line is in the input */
     bool input_ended;   /* nothing more will come in */
     bool quit;          /* it asked to be ended */
+    bool gone;          /* a connection of which the other end is closed */
+    bool heard_out;     /* what it had sent when the server was stopped is read */
     bool skipping_line; /* the rest of a line that was too long is being dropped */
     bool output_full;   /* replies wait for room in the output */
+    bool output_waits;  /* the output waits for its reader */
     bool output_failed; /* its reader is gone: replies are dropped */
     bool terminal;      /* the input is a terminal */
-    bool prompts;       /* the output is a terminal, too: it is a person */
-    bool prompted;      /* and the prompt is the last thing they see */
+    bool prompts;       /* it is a person who wants to see a prompt */
+    bool prompted;      /* and it is the last thing that they see */
+    bool json;          /* replies to the next commands are JSON */
+    bool farewell;      /* FAREWELL is to be the last thing that is written */
 };
 
 /* Bytes of somebody else's buffer: a word, a line. */
@@ -298,27 +341,46 @@ static struct server {
     struct source timer;
     struct stream log; /* standard error; not in the epoll set */
     bool log_is_terminal;
-    struct client client;
-    int64_t now_ns; /* CLOCK_MONOTONIC when it was last looked at in this turn */
+    struct client console;
+    struct list connections;     /* clients at the control socket */
+    struct list dropped_clients; /* to be freed at the end of the turn */
+    unsigned connection_count;
+    unsigned owed_share;     /* what a client may be owed */
+    struct source listener;  /* the control socket; fd -1: none */
+    bool accept_failed;      /* and it was told */
+    struct stat listen_file; /* which device and inode the socket's file is */
+    int64_t now_ns;          /* CLOCK_MONOTONIC when it was last looked at in this turn */
 
     struct {
         struct list queue;
         int64_t timeout_ns;
     } deadlines[DEADLINE_KINDS];
     int64_t timer_at_ns; /* what the timerfd is armed for; 0: nothing */
-    struct deadline stop_deadline, sweep_deadline;
+    struct deadline stop_deadline, sweep_deadline, accept_deadline, replace_deadline;
 
-    struct list drivers;    /* all that are not reaped and judged */
-    struct list dropped;    /* drivers to free at the end of the turn */
-    struct list unsent;     /* drivers that may have something to send */
-    struct list ended;      /* drivers whose socket is closed, not reaped yet */
-    bool ended_changed;     /* one was added, or a child has died: they are to be looked at */
-    struct list runnable;   /* clients that may have something to do */
-    struct driver **by_pid; /* hash table of by_pid_size chains, a power of two */
+    struct list drivers;     /* all that are not reaped and judged */
+    struct list dropped;     /* drivers to free at the end of the turn */
+    struct list unsent;      /* drivers that may have something to send */
+    struct list ended;       /* drivers whose socket is closed, not reaped yet */
+    bool ended_changed;      /* one was added, or a child has died: they are to be looked at */
+    struct list runnable;    /* clients that may have something to do */
+    struct list lacking;     /* clients for which there was no memory */
+    bool memory_freed;       /* there may be, now */
+    struct list idle;        /* drivers that could take a task, the one Available longest first */
+    struct list any_waiting; /* clients with a task for any driver, who came first first */
+    struct list all_waiting; /* clients that wait until no driver has a task */
+    unsigned engaged;        /* listed drivers that have one, or are to have one */
+    struct driver **by_pid;  /* hash table of by_pid_size chains, a power of two */
     size_t by_pid_size;
     unsigned counts[DRIVER_STATES];
 
-    struct pool blocks, requests, calls, texts;
+    struct pool blocks, requests, calls, texts, clients;
+
+    unsigned kept_missing; /* drivers to be started so that there are as many as wanted */
+    unsigned kept_ready;   /* of those that are kept */
+    int64_t backoff_ms;    /* before the next are started; 0: they have lived */
+    bool warming_up;       /* the first of them are not up yet: commands wait */
+    bool announced;        /* that we are ready */
 
     bool hup_ignored; /* nohup(1) */
     bool stopping;
@@ -329,25 +391,40 @@ static struct server {
 
     /* options */
     const char *driver_path;
+    const char *listen_path;  /* NULL: standard input is the only client */
+    const char *connect_path; /* NULL: we are a server */
+    unsigned kept_wanted;
+    int ready_fd; /* -1: none */
+    bool json;
     bool verbose;
 
     /* stats */
-    uint64_t commands, errors, created, died, tasks, tasks_done, timeouts, log_dropped;
+    uint64_t commands, errors, created, died, replaced, tasks, tasks_done, timeouts, log_dropped;
     uint64_t cancelled_at_stop;
     int64_t started_ns;
 
-    char help[HELP_SIZE];
-    size_t help_size;
+    struct {
+        char text[HELP_SIZE];
+        size_t size;
+    } help, help_json;
     /* Frames on their way to or from one driver; as large as a client's batch of them. */
     unsigned char scratch[BLOCK_SIZE];
 } server = {
     .epoll_fd = -1,
     .signals.fd = -1,
     .timer.fd = -1,
+    .listener.fd = -1,
+    .ready_fd = -1,
     .blocks = {.size = BLOCK_SIZE, .per_slab = 2},
     .requests = {.size = sizeof(struct request), .per_slab = 60},
     .calls = {.size = sizeof(struct call), .per_slab = 60},
     .texts = {.size = TEXT_SIZE, .per_slab = 16},
+    .clients = {.size = sizeof(struct client), .per_slab = 15},
+    .deadlines[DEADLINE_REPLY].timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
+    .deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S,
+    .deadlines[DEADLINE_EXIT].timeout_ns = GRACE_DEFAULT_S * NS_PER_S,
+    .deadlines[DEADLINE_SWEEP].timeout_ns = SWEEP_DELAY_MS * NS_PER_MS,
+    .deadlines[DEADLINE_ACCEPT].timeout_ns = ACCEPT_PAUSE_MS * NS_PER_MS,
 };
 
 /* ---- list ---------------------------------------------------------------------------------- */
@@ -429,6 +506,7 @@ pool_put(struct pool *pool, void *object)
 
     item->next = pool->free;
     pool->free = item;
+    server.memory_freed = true;
 }
 
 static void
@@ -665,6 +743,15 @@ client_wake(struct client *client)
         list_append(&server.runnable, &client->runnable);
 }
 
+static void
+clients_wake(void)
+{
+    client_wake(&server.console);
+    for (struct list *link = server.connections.next; link != &server.connections;
+         link = link->next)
+        client_wake(container_of(link, struct client, link));
+}
+
 /* Copies text with each byte that is not printable ASCII shown as \xNN; out is always ended with
  * a 0, and what does not fit is left out. */
 static void
@@ -699,10 +786,10 @@ log_line(const char *format, ...)
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     escape(shown, sizeof(shown), message, strlen(message));
-    if (server.client.prompted && server.log_is_terminal) {
+    if (server.console.prompted && server.log_is_terminal) {
         start = "\r"; /* over the prompt, which is shown again below */
-        server.client.prompted = false;
-        client_wake(&server.client);
+        server.console.prompted = false;
+        client_wake(&server.console);
     }
     int size = snprintf(line, sizeof(line), "%sserver: %s\n", start, shown);
     if (stream_write(&server.log, line, (size_t)size) != size)
@@ -773,7 +860,17 @@ deadlines_arm(void)
 
 /* ---- request and call ---------------------------------------------------------------------- */
 
-/* A reply to come, behind the client's earlier ones. NULL: no memory. */
+/* Clients have come or gone: each has an equal share of what all may be owed. */
+static void
+owed_share_out(void)
+{
+    server.owed_share = OWED_MAX / (server.connection_count + 1);
+    if (server.owed_share < OWED_SHARE_MIN)
+        server.owed_share = OWED_SHARE_MIN;
+}
+
+/* A reply to come, behind the client's earlier ones. Each field is set by itself, which is faster than to
+ * clear the whole. NULL: no memory. */
 static struct request *
 request_new(struct client *client)
 {
@@ -781,7 +878,15 @@ request_new(struct client *client)
 
     if (request == NULL)
         return NULL;
-    *request = (struct request){.client = client};
+    request->client = client;
+    request->text = NULL;
+    request->text_is_own = false;
+    request->json = client->json;
+    request->counted = false;
+    request->listing = false;
+    request->lines = 0;
+    request->to_start = 0;
+    request->starting = 0;
     list_init(&request->calls);
     list_append(&client->requests, &request->link);
     client->owed++;
@@ -794,8 +899,10 @@ request_free(struct request *request)
 {
     list_remove(&request->link);
     request->client->owed--;
-    if (request->text != NULL && request->text != server.help)
+    if (request->text_is_own) {
+        request->client->owed -= TEXT_WEIGHT;
         pool_put(&server.texts, (char *)request->text);
+    }
     pool_put(&server.requests, request);
 }
 
@@ -807,8 +914,8 @@ request_abandon(struct request *request)
     request_free(request);
 }
 
-/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started. Each field
- * is set by itself, which is faster than to clear the whole. Returns NULL without memory. */
+/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or found.
+ * Returns NULL without memory. */
 static struct call *
 call_new(struct request *request, struct driver *driver, enum proto_type type)
 {
@@ -843,8 +950,6 @@ call_free(struct call *call)
     deadline_stop(&call->deadline);
     if (call->request != NULL)
         call->request->client->owed--;
-    else
-        client_wake(&server.client); /* it may wait for memory */
     pool_put(&server.calls, call);
 }
 
@@ -860,6 +965,41 @@ call_end(struct call *call, enum call_outcome outcome)
         call_free(call);
     else
         client_wake(call->request->client);
+}
+
+/* The commands behind the request wait until it goes on; it has one call. */
+static void
+request_wait(struct request *request, struct list *list)
+{
+    list_append(list, &request->client->waiting);
+    request->client->barrier = request;
+}
+
+/* A client waits no more. Returns the call that it was for, which is to have its outcome or a driver
+ * now. */
+static struct call *
+client_resume(struct client *client)
+{
+    struct request *request = client->barrier;
+
+    list_remove(&client->waiting);
+    client->barrier = NULL;
+    client_wake(client);
+    return container_of(request->calls.next, struct call, of_request);
+}
+
+/* The same for the first of those that wait in a list. */
+static struct call *
+clients_resume_first(struct list *list)
+{
+    return client_resume(container_of(list->next, struct client, waiting));
+}
+
+static void
+clients_resume(struct list *list, enum call_outcome outcome)
+{
+    while (!list_empty(list))
+        call_end(clients_resume_first(list), outcome);
 }
 
 /* ---- driver -------------------------------------------------------------------------------- */
@@ -943,6 +1083,24 @@ driver_kill(struct driver *driver)
         log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
 }
 
+/* Its state or its task has changed: goes on with who waits for it, and keeps count. */
+static void
+driver_changed(struct driver *driver)
+{
+    bool listed = driver->state == DRIVER_READY;
+    bool engaged = listed && (driver->busy || driver->tasks_due > 0);
+    bool idle = listed && !engaged && !driver->unresponsive;
+
+    server.engaged += (unsigned)engaged - (unsigned)driver->engaged;
+    driver->engaged = engaged;
+    if (!idle)
+        list_remove(&driver->idle);
+    else if (list_empty(&driver->idle))
+        list_append(&server.idle, &driver->idle);
+    if (listed && !engaged)
+        clients_resume(&driver->awaited, driver->unresponsive ? CALL_TIMEOUT : CALL_STATE);
+}
+
 /* Clients that were held back for room in its queue look again. */
 static void
 driver_release(struct driver *driver)
@@ -960,9 +1118,12 @@ driver_unlist(struct driver *driver)
 {
     if (driver->state == DRIVER_STOPPING)
         return;
+    if (driver->kept && driver->state == DRIVER_READY)
+        server.kept_ready--;
     driver_set_state(driver, DRIVER_STOPPING);
     deadline_start(&driver->deadline, DEADLINE_EXIT);
     driver_release(driver);
+    driver_changed(driver);
 }
 
 /* Tells a driver to exit, behind all that it was asked before. */
@@ -1016,6 +1177,23 @@ driver_call(struct driver *driver, struct call *call)
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
     driver_send_later(driver);
+    if (call->type == PROTO_TASK) {
+        driver->tasks_due++;
+        driver_changed(driver);
+    }
+}
+
+/* A call that the driver had has its outcome. */
+static void
+driver_call_end(struct driver *driver, struct call *call, enum call_outcome outcome)
+{
+    bool task = call->type == PROTO_TASK;
+
+    call_end(call, outcome);
+    if (task) {
+        driver->tasks_due--;
+        driver_changed(driver);
+    }
 }
 
 /* Takes back a task whose answer did not come in time: the client was told that it does not run.
@@ -1040,6 +1218,7 @@ driver_not_responding(struct driver *driver)
     if (!driver->unresponsive && driver->state == DRIVER_READY)
         log_line("driver %d is not responding", driver->pid);
     driver->unresponsive = true;
+    driver_changed(driver);
     driver_send_later(driver); /* and if that finds the socket full, no list waits for it */
 }
 
@@ -1064,7 +1243,11 @@ driver_hello(struct driver *driver, const struct proto_frame *frame)
     server.created++;
     if (server.verbose)
         log_line("driver %d started", driver->pid);
+    server.kept_ready += driver->kept;
+    driver_changed(driver);
     struct call *birth = driver->birth;
+    if (birth == NULL)
+        return;
     driver->birth = NULL;
     birth->request->starting--;
     call_end(birth, CALL_STATE);
@@ -1111,7 +1294,10 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->answered_id = frame->header.id;
-    driver->busy = frame->state.busy;
+    if (driver->busy != frame->state.busy) {
+        driver->busy = frame->state.busy;
+        driver_changed(driver);
+    }
     if (list_empty(&driver->in_flight))
         return; /* too late: the call has timed out */
     struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
@@ -1125,7 +1311,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
     call->remaining_ms = frame->state.remaining_ms;
     if (call->type == PROTO_TASK && call->refusal == PROTO_OK)
         driver_task_started(driver, call);
-    call_end(call, call->refusal == PROTO_REFUSED_LATE ? CALL_TIMEOUT : CALL_STATE);
+    driver_call_end(driver, call, call->refusal == PROTO_REFUSED_LATE ? CALL_TIMEOUT : CALL_STATE);
 }
 
 static void
@@ -1138,6 +1324,7 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->busy = false;
+    driver_changed(driver);
     server.tasks_done += done;
     /* One that a cancel_task has ended has an answer to come; the stop's own has not. */
     server.cancelled_at_stop += !done && server.stopping && driver->answered_id == driver->sent_id;
@@ -1150,6 +1337,7 @@ driver_said(struct driver *driver, const struct proto_frame *frame)
 {
     if (driver->unresponsive) {
         driver->unresponsive = false;
+        driver_changed(driver);
         if (driver->state == DRIVER_READY)
             log_line("driver %d responds again", driver->pid);
     }
@@ -1471,7 +1659,8 @@ spawn_open(void)
     return server.spawn_fd >= 0;
 }
 
-/* Starts a driver; birth gets its outcome once it has said HELLO. Returns NULL with errno. */
+/* Starts a driver; birth, where anybody waits for it, gets its outcome once it has said HELLO. Returns
+ * NULL with errno. */
 static struct driver *
 driver_new(struct call *birth)
 {
@@ -1485,6 +1674,8 @@ driver_new(struct call *birth)
     list_init(&driver->queued);
     list_init(&driver->in_flight);
     list_init(&driver->held);
+    list_init(&driver->idle);
+    list_init(&driver->awaited);
     list_init(&driver->deadline.link);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         goto no_pair;
@@ -1502,9 +1693,12 @@ driver_new(struct call *birth)
     server.counts[DRIVER_STARTING]++;
     deadline_start(&driver->deadline, DEADLINE_START);
     driver->birth_failure = CALL_DEAD_BORN;
+    driver->started_ns = server.now_ns;
     driver->birth = birth;
-    birth->driver = driver;
-    birth->pid = driver->pid;
+    if (birth != NULL) {
+        birth->driver = driver;
+        birth->pid = driver->pid;
+    }
     return driver;
 
 no_process:;
@@ -1575,13 +1769,17 @@ driver_end_birth(struct driver *driver, int status)
 }
 
 static void
+call_end_died(struct call *call, int status)
+{
+    call->status = status;
+    call_end(call, server.stopping ? CALL_STOPPING : CALL_DIED);
+}
+
+static void
 calls_end_died(struct list *calls, int status)
 {
-    while (!list_empty(calls)) {
-        struct call *call = container_of(calls->next, struct call, of_driver);
-        call->status = status;
-        call_end(call, server.stopping ? CALL_STOPPING : CALL_DIED);
-    }
+    while (!list_empty(calls))
+        call_end_died(container_of(calls->next, struct call, of_driver), status);
 }
 
 static void
@@ -1597,6 +1795,45 @@ driver_log_end(const struct driver *driver, int status)
     }
 }
 
+/* Commands may be looked at: the first drivers are up, or cannot be. */
+static void
+server_warmed_up(void)
+{
+    if (server.warming_up)
+        clients_wake();
+    server.warming_up = false;
+}
+
+/* Puts off the start of drivers that are missing, twice as long as the last time. */
+static void
+kept_back_off(void)
+{
+    if (!list_empty(&server.replace_deadline.link))
+        return;
+    server.backoff_ms = server.backoff_ms == 0 ? BACKOFF_MIN_MS : 2 * server.backoff_ms;
+    if (server.backoff_ms > BACKOFF_MAX_MS)
+        server.backoff_ms = BACKOFF_MAX_MS;
+    server.deadlines[DEADLINE_REPLACE].timeout_ns = server.backoff_ms * NS_PER_MS;
+    deadline_start(&server.replace_deadline, DEADLINE_REPLACE);
+    server_warmed_up();
+}
+
+/* A driver that is to be kept has ended. Unless it was deleted or, by TERM, told to exit, another one
+ * is missing. */
+static void
+kept_ended(const struct driver *driver, int status)
+{
+    bool told = driver->said_hello && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+    if (server.stopping || driver->exit_wanted || told)
+        return;
+    server.kept_missing++;
+    if (server.now_ns - driver->started_ns < YOUNG_MS * NS_PER_MS)
+        kept_back_off();
+    else if (list_empty(&server.replace_deadline.link))
+        server.backoff_ms = 0;
+}
+
 /* The driver was reaped. All that it said is read, then its death is judged, then it is dropped. */
 static void
 driver_reaped(struct driver *driver, int status)
@@ -1610,9 +1847,13 @@ driver_reaped(struct driver *driver, int status)
     if (driver->busy && server.stopping)
         server.cancelled_at_stop++;
     driver_log_end(driver, status);
+    if (driver->kept)
+        kept_ended(driver, status);
     driver_end_birth(driver, status);
     calls_end_died(&driver->in_flight, status);
     calls_end_died(&driver->queued, status);
+    while (!list_empty(&driver->awaited))
+        call_end_died(clients_resume_first(&driver->awaited), status);
     if (driver->death != NULL)
         call_end(driver->death, CALL_DELETED);
     deadline_stop(&driver->deadline);
@@ -1680,7 +1921,65 @@ drivers_reap_ended(void)
     }
 }
 
+/* ---- who started us ------------------------------------------------------------------------ */
+
+/* Tells a service manager, see sd_notify(3). */
+static void
+notify(const char *state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+
+    if (path == NULL)
+        return;
+    size_t size = strlen(path);
+    if ((path[0] != '/' && path[0] != '@') || size >= sizeof(address.sun_path)) {
+        log_line("cannot notify %s: it is no path of a socket", path);
+        return;
+    }
+    memcpy(address.sun_path, path, size);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0'; /* an abstract one, unix(7) */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+                         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)) < 0)
+        log_line("cannot notify %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Tells that commands are taken, and that the drivers that are kept are up. */
+static void
+server_announce(void)
+{
+    struct stream ready;
+
+    server.announced = true;
+    notify("READY=1\nSTATUS=Running");
+    if (server.ready_fd < 0)
+        return;
+    if (!stream_open(&ready, server.ready_fd, O_WRONLY) || stream_write(&ready, "\n", 1) != 1)
+        log_line("cannot write to descriptor %d: %s", server.ready_fd, strerror(errno));
+    stream_close(&ready);
+    close(server.ready_fd);
+}
+
 /* ---- stop ---------------------------------------------------------------------------------- */
+
+/* Nobody connects any more. The socket's file is removed, if it is still ours. */
+static void
+listener_close(void)
+{
+    struct stat file;
+
+    if (server.listener.fd < 0)
+        return;
+    if (lstat(server.listen_path, &file) == 0 && file.st_dev == server.listen_file.st_dev &&
+        file.st_ino == server.listen_file.st_ino)
+        unlink(server.listen_path);
+    source_close(&server.listener);
+    deadline_stop(&server.accept_deadline);
+}
 
 /*
  * Begins to stop the server, or, if it has begun, ends what is left of it at once. All else
@@ -1698,12 +1997,17 @@ server_stop(bool at_once)
     if (server.stopping)
         return;
     server.stopping = true;
+    notify("STOPPING=1\nSTATUS=Stopping");
+    listener_close();
+    server.kept_missing = 0;
+    deadline_stop(&server.replace_deadline);
     deadline_start(&server.stop_deadline, DEADLINE_STOP);
-    for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
-        struct driver *driver = container_of(link, struct driver, by_age);
-        driver_dismiss(driver);
-    }
-    client_wake(&server.client);
+    for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next)
+        driver_dismiss(container_of(link, struct driver, by_age));
+    clients_resume(&server.any_waiting, CALL_STOPPING);
+    clients_resume(&server.all_waiting, CALL_STOPPING);
+    server.warming_up = false;
+    clients_wake();
 }
 
 static void
@@ -1718,6 +2022,13 @@ server_fail(const char *what, int error)
 /* ---- deadlines that are over --------------------------------------------------------------- */
 
 static void
+listener_watch(void)
+{
+    if (!source_watch(&server.listener, EPOLLIN))
+        deadline_start(&server.accept_deadline, DEADLINE_ACCEPT); /* tries again */
+}
+
+static void
 call_timed_out(struct call *call)
 {
     struct driver *driver = call->driver;
@@ -1729,7 +2040,7 @@ call_timed_out(struct call *call)
     driver_not_responding(driver);
     if (call->type == PROTO_TASK)
         driver_revoke(driver, call->id);
-    call_end(call, server.stopping ? CALL_STOPPING : CALL_TIMEOUT);
+    driver_call_end(driver, call, server.stopping ? CALL_STOPPING : CALL_TIMEOUT);
 }
 
 static void
@@ -1779,14 +2090,44 @@ timer_ready(struct source *source, uint32_t events)
         while (child_reap(-1))
             ;
     }
+    if ((deadline = deadline_over(DEADLINE_ACCEPT)) != NULL) {
+        deadline_stop(deadline);
+        listener_watch();
+    }
+    if ((deadline = deadline_over(DEADLINE_REPLACE)) != NULL)
+        deadline_stop(deadline); /* see kept_start() */
 }
 
 /* ---- replies ------------------------------------------------------------------------------- */
 
+/* {"driver":4711,"state":"busy","left_ms":2750} */
 static void
-reply_state(struct buffer *out, const struct call *call, const char *who)
+reply_state_json(struct buffer *out, pid_t pid, const char *state, uint64_t left_ms)
 {
-    buffer_append_string(out, who);
+    buffer_append_string(out, "{\"driver\":");
+    buffer_append_number(out, (uint64_t)pid);
+    buffer_append_string(out, ",\"state\":\"");
+    buffer_append_string(out, state);
+    buffer_append_string(out, "\"");
+    if (left_ms > 0) {
+        buffer_append_string(out, ",\"left_ms\":");
+        buffer_append_number(out, left_ms);
+    }
+    buffer_append_string(out, "}\n");
+}
+
+/* "Driver 4711 Available", "Driver 4711 Busy 3" */
+static void
+reply_state(struct request *request, const struct call *call)
+{
+    struct buffer *out = &request->client->output;
+
+    if (request->json) {
+        reply_state_json(out, call->pid, call->remaining_ms == 0 ? "available" : "busy",
+                         call->remaining_ms);
+        return;
+    }
+    buffer_append_string(out, "Driver ");
     buffer_append_number(out, (uint64_t)call->pid);
     if (call->remaining_ms == 0) {
         buffer_append_string(out, " Available\n");
@@ -1797,103 +2138,147 @@ reply_state(struct buffer *out, const struct call *call, const char *who)
     buffer_append_string(out, "\n");
 }
 
-/* An Error line; rare, so printf is good enough. */
-__attribute__((format(printf, 2, 3))) static void
-reply_error(struct buffer *out, const char *format, ...)
-{
-    char text[TEXT_SIZE];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    server.errors++;
-    buffer_append_string(out, "Error: ");
-    buffer_append_string(out, text);
-    buffer_append_string(out, "\n");
-}
-
-/* One Driver line of a list; one that died meanwhile has none. Returns the number of lines. */
-static unsigned
-reply_listed(struct buffer *out, const struct call *call)
-{
-    if (call->outcome == CALL_STATE) {
-        reply_state(out, call, "Driver ");
-        return 1;
-    }
-    if (call->outcome == CALL_DIED)
-        return 0;
-    buffer_append_string(out, "Driver ");
-    buffer_append_number(out, (uint64_t)call->pid);
-    buffer_append_string(out, " Unresponsive\n");
-    return 1;
-}
-
+/* What has no time left: "Driver 4711 Deleted". */
 static void
-reply_refused(struct buffer *out, const struct call *call)
+reply_word(struct request *request, pid_t pid, const char *word, const char *word_json)
 {
-    server.errors++;
-    if (call->refusal == PROTO_REFUSED_BUSY) {
-        reply_state(out, call, "Error: driver ");
+    struct buffer *out = &request->client->output;
+
+    if (request->json) {
+        reply_state_json(out, pid, word_json, 0);
         return;
     }
-    buffer_append_string(out, "Error: driver ");
-    buffer_append_number(out, (uint64_t)call->pid);
-    buffer_append_string(out, " has no task\n");
-}
-
-/* Writes the line that the call's outcome makes. Returns whether it is a Driver line. */
-static bool
-reply_line(struct buffer *out, const struct call *call)
-{
-    assert(call->outcome != CALL_PENDING);
-    switch (call->outcome) {
-    case CALL_STATE:
-        if (call->refusal != PROTO_OK) {
-            reply_refused(out, call);
-            return false;
-        }
-        reply_state(out, call, "Driver ");
-        return true;
-    case CALL_DELETED:
-        buffer_append_string(out, "Driver ");
-        buffer_append_number(out, (uint64_t)call->pid);
-        buffer_append_string(out, " Deleted\n");
-        return true;
-    case CALL_TIMEOUT:
-        reply_error(out, "driver %d is not responding", call->pid);
-        break;
-    case CALL_DIED:
-        reply_error(out, "driver %d died (%s)", call->pid, status_text(call->status));
-        break;
-    case CALL_NOT_BORN:
-        reply_error(out, "cannot create driver: %s", strerror(call->error));
-        break;
-    case CALL_DEAD_BORN:
-        reply_error(out, "cannot create driver: %d died (%s)", call->pid,
-                    status_text(call->status));
-        break;
-    case CALL_LATE_BORN:
-        reply_error(out, "cannot create driver: %d did not come up in %d s", call->pid,
-                    START_TIMEOUT_S);
-        break;
-    case CALL_MALFORMED:
-        reply_error(out, "cannot create driver: %d broke the protocol", call->pid);
-        break;
-    case CALL_PENDING:
-    case CALL_STOPPING:
-        reply_error(out, "server is stopping");
-        break;
-    }
-    return false;
+    buffer_append_string(out, "Driver ");
+    buffer_append_number(out, (uint64_t)pid);
+    buffer_append_string(out, word);
 }
 
 /* "2 drivers" */
 static void
-reply_count(struct buffer *out, unsigned count)
+reply_count(struct request *request)
 {
-    buffer_append_number(out, count);
-    buffer_append_string(out, count == 1 ? " driver\n" : " drivers\n");
+    struct buffer *out = &request->client->output;
+
+    if (request->json)
+        buffer_append_string(out, "{\"count\":");
+    buffer_append_number(out, request->lines);
+    if (request->json)
+        buffer_append_string(out, "}\n");
+    else
+        buffer_append_string(out, request->lines == 1 ? " driver\n" : " drivers\n");
+}
+
+/* Makes a line of TEXT_SIZE of an Error, which is printable ASCII. Returns its size. */
+static size_t
+error_line(char *line, bool json, const char *code, const char *message)
+{
+    char quoted[TEXT_SIZE], *at = quoted;
+    int size;
+
+    if (!json) {
+        size = snprintf(line, TEXT_SIZE, "Error: %s\n", message);
+    } else {
+        for (; *message != '\0' && at < quoted + sizeof(quoted) - 2; message++) {
+            if (*message == '"' || *message == '\\')
+                *at++ = '\\';
+            *at++ = *message;
+        }
+        *at = '\0';
+        size = snprintf(line, TEXT_SIZE, "{\"error\":\"%s\",\"code\":\"%s\"}\n", quoted, code);
+    }
+    assert(size > 0 && size < TEXT_SIZE);
+    return (size_t)size;
+}
+
+/* An Error; rare, so printf is good enough. code: what a program may look at. */
+__attribute__((format(printf, 3, 4))) static void
+reply_error(struct request *request, const char *code, const char *format, ...)
+{
+    char message[TEXT_SIZE], line[TEXT_SIZE];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    server.errors++;
+    buffer_append(&request->client->output, line, error_line(line, request->json, code, message));
+}
+
+/* One Driver line of a list; one that died meanwhile has none. Returns the number of lines. */
+static unsigned
+reply_listed(struct request *request, const struct call *call)
+{
+    if (call->outcome == CALL_STATE)
+        reply_state(request, call);
+    else if (call->outcome != CALL_DIED)
+        reply_word(request, call->pid, " Unresponsive\n", "unresponsive");
+    return call->outcome != CALL_DIED;
+}
+
+static void
+reply_refused(struct request *request, const struct call *call)
+{
+    if (call->refusal == PROTO_REFUSED_BUSY)
+        reply_error(request, "busy", "driver %d Busy %" PRIu64, call->pid,
+                    (call->remaining_ms + 999) / 1000);
+    else
+        reply_error(request, "no_task", "driver %d has no task", call->pid);
+}
+
+/* The line of a create_driver that has failed. */
+static void
+reply_not_created(struct request *request, const struct call *call)
+{
+    char why[64];
+
+    if (call->outcome == CALL_DEAD_BORN)
+        snprintf(why, sizeof(why), "died (%s)", status_text(call->status));
+    else if (call->outcome == CALL_LATE_BORN)
+        snprintf(why, sizeof(why), "did not come up in %d s", START_TIMEOUT_S);
+    else
+        snprintf(why, sizeof(why), "broke the protocol");
+    reply_error(request, "cannot_create", "cannot create driver: %d %s", call->pid, why);
+}
+
+/* Writes the line that the call's outcome makes. Returns whether it is a Driver line. */
+static bool
+reply_line(struct request *request, const struct call *call)
+{
+    switch (call->outcome) {
+    case CALL_STATE:
+        if (call->refusal != PROTO_OK) {
+            reply_refused(request, call);
+            return false;
+        }
+        reply_state(request, call);
+        return true;
+    case CALL_DELETED:
+        reply_word(request, call->pid, " Deleted\n", "deleted");
+        return true;
+    case CALL_TIMEOUT:
+        reply_error(request, "not_responding", "driver %d is not responding", call->pid);
+        break;
+    case CALL_DIED:
+        reply_error(request, "died", "driver %d died (%s)", call->pid, status_text(call->status));
+        break;
+    case CALL_NOT_BORN:
+        reply_error(request, "cannot_create", "cannot create driver: %s", strerror(call->error));
+        break;
+    case CALL_DEAD_BORN:
+    case CALL_LATE_BORN:
+    case CALL_MALFORMED:
+        reply_not_created(request, call);
+        break;
+    case CALL_NO_DRIVER:
+        reply_error(request, "no_driver", "no driver");
+        break;
+    case CALL_PENDING:
+    case CALL_STOPPING:
+        assert(call->outcome != CALL_PENDING);
+        reply_error(request, "stopping", "server is stopping");
+        break;
+    }
+    return false;
 }
 
 /* Writes what can be written of a request: its text, or the lines that are next in order and have
@@ -1917,15 +2302,25 @@ request_write(struct request *request)
         client->output_full = buffer_room(out) < TEXT_SIZE;
         if (client->output_full)
             return false;
-        request->lines += request->listing ? reply_listed(out, call) : reply_line(out, call);
+        request->lines +=
+            request->listing ? reply_listed(request, call) : reply_line(request, call);
         call_free(call);
     }
     client->output_full = buffer_room(out) < TEXT_SIZE;
     if (client->output_full || request->to_start > 0)
         return false;
     if (request->counted)
-        reply_count(out, request->lines);
+        reply_count(request);
     return true;
+}
+
+/* There is no memory for what is to be done next for the client: that is tried again when some was given
+ * back. */
+static void
+client_lacks_memory(struct client *client)
+{
+    if (list_empty(&client->lacking))
+        list_append(&server.lacking, &client->lacking);
 }
 
 /* Writes the replies that are next in order into the client's output. Returns whether there were
@@ -1938,9 +2333,10 @@ client_reply(struct client *client)
     client->output_full = false;
     while (!list_empty(&client->requests)) {
         struct request *request = container_of(client->requests.next, struct request, link);
-        /* The first block of output; the others are there as long as something is in them. */
-        if (client->output.data == NULL && !buffer_prepare(&client->output))
+        if (client->output.data == NULL && !buffer_prepare(&client->output)) {
+            client_lacks_memory(client);
             return progress;
+        }
         size_t before = client->output.end;
         bool finished = request_write(request);
         progress |= finished || client->output.end != before;
@@ -1956,7 +2352,7 @@ client_reply(struct client *client)
 
 /* ---- commands ------------------------------------------------------------------------------ */
 
-/* Answers a command with a text at once. */
+/* Answers a command at once, with a text that stays. */
 static enum handling
 client_answer(struct client *client, const char *text, size_t size)
 {
@@ -1969,34 +2365,37 @@ client_answer(struct client *client, const char *text, size_t size)
     return COMMAND_TAKEN;
 }
 
-/* Answers a command with one formatted line. */
-__attribute__((format(printf, 2, 3))) static enum handling
-client_answer_line(struct client *client, const char *format, ...)
+/* The same with a text from server.texts; without memory that is given back. */
+static enum handling
+client_answer_own(struct client *client, char *text, size_t size)
 {
-    char *text = pool_get(&server.texts);
+    if (client_answer(client, text, size) == COMMAND_HELD) {
+        pool_put(&server.texts, text);
+        return COMMAND_HELD;
+    }
+    container_of(client->requests.prev, struct request, link)->text_is_own = true;
+    client->owed += TEXT_WEIGHT;
+    return COMMAND_TAKEN;
+}
+
+/* Answers a command with an Error, which counts unless the command is held and looked at again. */
+__attribute__((format(printf, 3, 4))) static enum handling
+client_error(struct client *client, const char *code, const char *format, ...)
+{
+    char message[TEXT_SIZE], *line = pool_get(&server.texts);
     va_list args;
 
-    if (text == NULL)
+    if (line == NULL)
         return COMMAND_HELD;
     va_start(args, format);
-    int size = vsnprintf(text, TEXT_SIZE, format, args);
+    vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    assert(size > 0 && size < TEXT_SIZE);
-    if (client_answer(client, text, (size_t)size) == COMMAND_TAKEN)
-        return COMMAND_TAKEN;
-    pool_put(&server.texts, text);
-    return COMMAND_HELD;
+    if (client_answer_own(client, line, error_line(line, client->json, code, message)) ==
+        COMMAND_HELD)
+        return COMMAND_HELD;
+    server.errors++;
+    return COMMAND_TAKEN;
 }
-
-/* Counts an Error, unless the command is held and will be looked at again. */
-static enum handling
-count_error(enum handling handling)
-{
-    server.errors += handling == COMMAND_TAKEN;
-    return handling;
-}
-
-#define client_error(client, ...) count_error(client_answer_line(client, "Error: " __VA_ARGS__))
 
 /* A word as an Error repeats it. */
 struct echo {
@@ -2057,15 +2456,16 @@ command_driver(struct client *client, const struct span *word, enum handling *ha
     uint64_t pid;
 
     if (!digits_parse(word->at, word->size, INT_MAX - 1, &pid)) {
-        *handling = client_error(client, "bad pid '%s'\n", echo_word(word).text);
+        *handling = client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
         return NULL;
     }
     struct driver *driver = driver_find((pid_t)pid);
     if (driver == NULL || driver->state != DRIVER_READY) {
-        *handling = client_error(client, "no driver %s\n", echo_word(word).text);
+        *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
         return NULL;
     }
-    if (driver->queued_count >= DRIVER_QUEUE_MAX) {
+    /* One who waits for nothing yet is let in: others who flood the driver must not keep it out. */
+    if (driver->queued_count >= DRIVER_QUEUE_MAX && client->owed > 0) {
         list_append(&driver->held, &client->held);
         *handling = COMMAND_HELD;
         return NULL;
@@ -2119,6 +2519,45 @@ run_cancel_task(struct client *client, const struct span *args, unsigned count)
     return command_ask(client, args, PROTO_CANCEL, 0);
 }
 
+static bool
+span_is(const struct span *span, const char *text)
+{
+    return span->size == strlen(text) && memcmp(span->at, text, span->size) == 0;
+}
+
+/* A request of one call that waits in that list. The call has a driver only if it is that which the
+ * client waits for. A client that has gone does not wait. */
+static enum handling
+command_wait(struct client *client, struct driver *driver, enum proto_type type,
+             uint64_t duration_ms, struct list *list)
+{
+    struct call *call = command_call(client, driver, type);
+
+    if (call == NULL)
+        return COMMAND_HELD;
+    call->duration_ms = duration_ms;
+    call->driver = NULL;
+    request_wait(call->request, list);
+    if (client->gone)
+        call_end(client_resume(client), CALL_STOPPING);
+    return COMMAND_TAKEN;
+}
+
+/* Gives tasks for any driver to those that can take one, first come, first served. */
+static void
+tasks_assign(void)
+{
+    while (!list_empty(&server.any_waiting) && !list_empty(&server.idle)) {
+        struct call *call = clients_resume_first(&server.any_waiting);
+        struct driver *driver = container_of(server.idle.next, struct driver, idle);
+        call->driver = driver;
+        call->pid = driver->pid;
+        driver_call(driver, call);
+    }
+    if (server.counts[DRIVER_READY] + server.counts[DRIVER_STARTING] + server.kept_missing == 0)
+        clients_resume(&server.any_waiting, CALL_NO_DRIVER);
+}
+
 static enum handling
 run_send_task(struct client *client, const struct span *args, unsigned count)
 {
@@ -2126,9 +2565,45 @@ run_send_task(struct client *client, const struct span *args, unsigned count)
 
     (void)count;
     if (!seconds_parse(args[1].at, args[1].size, &duration_ms))
-        return client_error(client, "bad seconds '%s' (above 0, at most %" PRIu64 ")\n",
+        return client_error(client, "bad_seconds",
+                            "bad seconds '%s' (above 0, at most %" PRIu64 ")",
                             echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
-    return command_ask(client, args, PROTO_TASK, duration_ms);
+    if (!span_is(&args[0], "any"))
+        return command_ask(client, args, PROTO_TASK, duration_ms);
+    enum handling handling =
+        command_wait(client, NULL, PROTO_TASK, duration_ms, &server.any_waiting);
+    tasks_assign();
+    return handling;
+}
+
+/* Answers all who wait until no driver has a task, if none has. */
+static void
+waits_end(void)
+{
+    while (server.engaged == 0 && !list_empty(&server.all_waiting)) {
+        struct call *call = clients_resume_first(&server.all_waiting);
+        call->request->counted = true;
+        call->request->lines = server.counts[DRIVER_READY];
+        call_free(call);
+    }
+}
+
+static enum handling
+run_wait(struct client *client, const struct span *args, unsigned count)
+{
+    enum handling handling = COMMAND_HELD;
+
+    if (count == 0) {
+        handling = command_wait(client, NULL, PROTO_STATUS, 0, &server.all_waiting);
+        waits_end();
+        return handling;
+    }
+    struct driver *driver = command_driver(client, &args[0], &handling);
+    if (driver == NULL)
+        return handling;
+    handling = command_wait(client, driver, PROTO_STATUS, 0, &driver->awaited);
+    driver_changed(driver);
+    return handling;
 }
 
 static enum handling
@@ -2164,7 +2639,7 @@ run_get_drivers(struct client *client, const struct span *args, unsigned count)
             while (!list_empty(&request->calls))
                 call_free(container_of(request->calls.next, struct call, of_request));
             request_abandon(request);
-            return client_error(client, "cannot list drivers: %s\n", strerror(ENOMEM));
+            return client_error(client, "cannot_list", "cannot list drivers: %s", strerror(ENOMEM));
         }
     }
     for (struct list *link = request->calls.next; link != &request->calls; link = link->next) {
@@ -2182,8 +2657,8 @@ run_create_driver(struct client *client, const struct span *args, unsigned count
 
     if (count > 0 && (!digits_parse(args[0].at, args[0].size, COUNT_MAX, &drivers) ||
                       drivers == 0 || drivers > COUNT_MAX))
-        return client_error(client, "bad count '%s' (1 to %d)\n", echo_word(&args[0]).text,
-                            COUNT_MAX);
+        return client_error(client, "bad_count", "bad count '%s' (1 to %d)",
+                            echo_word(&args[0]).text, COUNT_MAX);
     struct request *request = request_new(client);
     if (request == NULL)
         return COMMAND_HELD;
@@ -2193,28 +2668,53 @@ run_create_driver(struct client *client, const struct span *args, unsigned count
     return COMMAND_TAKEN;
 }
 
-static void
-stats_text(char *text, size_t size)
+/* Makes the line of TEXT_SIZE. Returns its size. */
+static size_t
+stats_line(char *line, bool json)
 {
-    snprintf(text, size,
-             "Stats uptime=%" PRId64 " drivers=%u starting=%u stopping=%u created=%" PRIu64
-             " died=%" PRIu64 " commands=%" PRIu64 " errors=%" PRIu64 " tasks=%" PRIu64
-             " tasks_done=%" PRIu64 " timeouts=%" PRIu64 " log_dropped=%" PRIu64,
-             (server.now_ns - server.started_ns) / NS_PER_S, server.counts[DRIVER_READY],
-             server.counts[DRIVER_STARTING], server.counts[DRIVER_STOPPING], server.created,
-             server.died, server.commands, server.errors, server.tasks, server.tasks_done,
-             server.timeouts, server.log_dropped);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } stats[] = {
+        {"uptime", (uint64_t)((server.now_ns - server.started_ns) / NS_PER_S)},
+        {"clients", server.connection_count + !(server.console.input_ended || server.console.quit)},
+        {"drivers", server.counts[DRIVER_READY]},
+        {"starting", server.counts[DRIVER_STARTING]},
+        {"stopping", server.counts[DRIVER_STOPPING]},
+        {"created", server.created},
+        {"died", server.died},
+        {"replaced", server.replaced},
+        {"commands", server.commands},
+        {"errors", server.errors},
+        {"tasks", server.tasks},
+        {"tasks_done", server.tasks_done},
+        {"timeouts", server.timeouts},
+        {"log_dropped", server.log_dropped},
+    };
+    size_t size = (size_t)snprintf(line, TEXT_SIZE, json ? "{" : "Stats");
+
+    for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
+        size += (size_t)snprintf(line + size, TEXT_SIZE - size,
+                                 json ? "%s\"%s\":%" PRIu64 : "%s%s=%" PRIu64,
+                                 !json    ? " "
+                                 : i == 0 ? ""
+                                          : ",",
+                                 stats[i].name, stats[i].value);
+    size += (size_t)snprintf(line + size, TEXT_SIZE - size, json ? "}\n" : "\n");
+    assert(size < TEXT_SIZE);
+    return size;
 }
 
 static enum handling
 run_stats(struct client *client, const struct span *args, unsigned count)
 {
-    char text[TEXT_SIZE];
+    char *line = pool_get(&server.texts);
 
     (void)args;
     (void)count;
-    stats_text(text, sizeof(text));
-    return client_answer_line(client, "%s\n", text);
+    if (line == NULL)
+        return COMMAND_HELD;
+    return client_answer_own(client, line, stats_line(line, client->json));
 }
 
 static enum handling
@@ -2222,7 +2722,32 @@ run_help(struct client *client, const struct span *args, unsigned count)
 {
     (void)args;
     (void)count;
-    return client_answer(client, server.help, server.help_size);
+    if (client->json)
+        return client_answer(client, server.help_json.text, server.help_json.size);
+    return client_answer(client, server.help.text, server.help.size);
+}
+
+/* Sets how this client is answered from now on. Nothing is set unless all words are right. */
+static enum handling
+run_session(struct client *client, const struct span *args, unsigned count)
+{
+    bool json = client->json, prompts = client->prompts, farewell = client->farewell;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (span_is(&args[i], "json"))
+            json = true;
+        else if (span_is(&args[i], "prompt"))
+            prompts = true;
+        else if (span_is(&args[i], "farewell"))
+            farewell = true;
+        else
+            return client_error(client, "usage", "bad word '%s' (json, prompt or farewell)",
+                                echo_word(&args[i]).text);
+    }
+    client->json = json;
+    client->prompts = prompts;
+    client->farewell = farewell;
+    return COMMAND_TAKEN;
 }
 
 static enum handling
@@ -2247,14 +2772,16 @@ run_shutdown(struct client *client, const struct span *args, unsigned count)
 static const struct command commands[] = {
     {SPAN("create_driver"), "[COUNT]", 0, 1, run_create_driver, "start a driver, or COUNT of them"},
     {SPAN("send_task"), "PID SECONDS", 2, 2, run_send_task,
-     "keep a driver busy that long (0.25, 3)"},
+     "keep a driver busy that long (0.25, 3); PID any: one that is free"},
     {SPAN("get_status"), "PID", 1, 1, run_get_status, "ask a driver: Available or Busy"},
     {SPAN("get_drivers"), "", 0, 0, run_get_drivers, "ask all drivers, oldest first"},
     {SPAN("cancel_task"), "PID", 1, 1, run_cancel_task, "end a driver's task"},
+    {SPAN("wait"), "[PID]", 0, 1, run_wait, "wait until a driver, or none of them, has a task"},
     {SPAN("delete_driver"), "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
     {SPAN("stats"), "", 0, 0, run_stats, "show counters"},
+    {SPAN("session"), "WORD...", 1, 3, run_session, "for this client: json, prompt, farewell"},
     {SPAN("help"), "", 0, 0, run_help, "show this"},
-    {SPAN("quit"), "", 0, 0, run_quit, "end the input, and so the server, after all replies"},
+    {SPAN("quit"), "", 0, 0, run_quit, "end this client, after all replies"},
     {SPAN("exit"), "", 0, 0, run_quit, "the same"},
     {SPAN("shutdown"), "", 0, 0, run_shutdown, "stop the server"},
 };
@@ -2263,23 +2790,29 @@ enum {
     COMMANDS = sizeof(commands) / sizeof(commands[0]),
 };
 
+/* Makes both forms of the help; no text in it has a character that JSON would want escaped. */
 static void
 help_make(void)
 {
-    for (size_t i = 0; i <= COMMANDS; i++) {
-        char *at = server.help + server.help_size;
-        size_t room = sizeof(server.help) - server.help_size;
-        char usage[64];
-        int size;
-        if (i < COMMANDS) {
-            snprintf(usage, sizeof(usage), "%s %s", commands[i].name.at, commands[i].args);
-            size = snprintf(at, room, "%-24s %s\n", usage, commands[i].help);
-        } else {
-            size = snprintf(at, room, "%d commands\n", COMMANDS);
-        }
-        server.help_size += (size_t)size;
-        assert(server.help_size < sizeof(server.help));
+    char usage[64];
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct command *command = &commands[i];
+        snprintf(usage, sizeof(usage), "%s%s%s", command->name.at,
+                 command->args[0] != '\0' ? " " : "", command->args);
+        server.help.size +=
+            (size_t)snprintf(server.help.text + server.help.size, HELP_SIZE - server.help.size,
+                             "%-26s %s\n", usage, command->help);
+        server.help_json.size += (size_t)snprintf(
+            server.help_json.text + server.help_json.size, HELP_SIZE - server.help_json.size,
+            "{\"command\":\"%s\",\"help\":\"%s\"}\n", usage, command->help);
     }
+    server.help.size += (size_t)snprintf(server.help.text + server.help.size,
+                                         HELP_SIZE - server.help.size, "%d commands\n", COMMANDS);
+    server.help_json.size +=
+        (size_t)snprintf(server.help_json.text + server.help_json.size,
+                         HELP_SIZE - server.help_json.size, "{\"count\":%d}\n", COMMANDS);
+    assert(server.help.size < HELP_SIZE && server.help_json.size < HELP_SIZE);
 }
 
 static const struct command *
@@ -2323,12 +2856,13 @@ command_run(struct client *client, const struct span *line)
     if (count == 0 || words[0].at[0] == '#')
         return COMMAND_TAKEN;
     if (server.stopping)
-        return client_error(client, "server is stopping\n");
+        return client_error(client, "stopping", "server is stopping");
     const struct command *command = command_find(&words[0]);
     if (command == NULL)
-        return client_error(client, "unknown command '%s' (try help)\n", echo_word(&words[0]).text);
+        return client_error(client, "unknown_command", "unknown command '%s' (try help)",
+                            echo_word(&words[0]).text);
     if (count - 1 < command->min_args || count - 1 > command->max_args)
-        return client_error(client, "usage: %s%s%s\n", command->name.at,
+        return client_error(client, "usage", "usage: %s%s%s", command->name.at,
                             command->args[0] != '\0' ? " " : "", command->args);
     return command->run(client, words + 1, count - 1);
 }
@@ -2341,7 +2875,7 @@ static bool
 create_continue(struct request *request)
 {
     for (int i = 0; i < SPAWNS_PER_TURN && request->to_start > 0; i++) {
-        if ((request->starting >= STARTING_MAX || request->client->owed >= CLIENT_OWED_MAX) &&
+        if ((request->starting >= STARTING_MAX || request->client->owed >= server.owed_share) &&
             !server.stopping)
             return false; /* until one has said HELLO, or a line was written */
         struct call *call = call_new(request, NULL, PROTO_HELLO);
@@ -2360,6 +2894,40 @@ create_continue(struct request *request)
         request->to_start = 0;
     }
     return request->to_start > 0;
+}
+
+/* ---- drivers that are kept ----------------------------------------------------------------- */
+
+/* Whether a driver that is missing may be started. */
+static bool
+kept_startable(void)
+{
+    return server.kept_missing > 0 && server.counts[DRIVER_STARTING] < STARTING_MAX &&
+           list_empty(&server.replace_deadline.link);
+}
+
+/* Starts some of the drivers that are missing. */
+static void
+kept_start(void)
+{
+    for (int i = 0; i < SPAWNS_PER_TURN && kept_startable(); i++) {
+        struct driver *driver = driver_new(NULL);
+        if (driver == NULL) {
+            log_line("cannot create driver: %s", strerror(errno));
+            kept_back_off();
+            return;
+        }
+        driver->kept = true;
+        server.kept_missing--;
+        if (server.announced) {
+            server.replaced++;
+            log_line("driver %d replaces one that died", driver->pid);
+        }
+    }
+    if (server.announced || server.stopping || server.kept_ready < server.kept_wanted)
+        return;
+    server_warmed_up();
+    server_announce();
 }
 
 /* ---- client -------------------------------------------------------------------------------- */
@@ -2412,13 +2980,47 @@ client_terminal_refused(struct client *client)
     client_end_input(client);
 }
 
+/* The other end of a connection is closed. What was sent before still counts; nobody reads the
+ * replies, and nobody waits. */
+static void
+client_gone(struct client *client)
+{
+    client->gone = true;
+    client->output_failed = true;
+    client->output_waits = false;
+    if (!list_empty(&client->waiting))
+        call_end(client_resume(client), CALL_STOPPING);
+    client_wake(client);
+}
+
+/* Its input or output has failed, which costs a connection that connection, and the console, where
+ * there is no other client, the server. */
+static void
+client_failed(struct client *client, const char *what, int error)
+{
+    client->output_failed = true;
+    client_end_input(client);
+    if (client != &server.console)
+        client_gone(client);
+    else if (server.listen_path != NULL)
+        log_line("%s: %s", what, strerror(error));
+    else
+        server_fail(what, error);
+}
+
 /* Reads once. */
 static void
 client_read(struct client *client)
 {
     struct buffer *input = &client->input;
 
-    if (client->input_ended || !buffer_prepare(input) || buffer_room(input) == 0)
+    if (client->input_ended)
+        return;
+    if (!buffer_prepare(input)) {
+        client_lacks_memory(client);
+        return;
+    }
+    if (buffer_room(input) == 0)
         return;
     size_t room = buffer_room(input);
     ssize_t n = stream_read(&client->in, input->data + input->end, room);
@@ -2435,7 +3037,7 @@ client_read(struct client *client)
         client_terminal_refused(client);
     } else if (error != EAGAIN && error != EINTR) {
         client_end_input(client);
-        server_fail("cannot read standard input", error);
+        client_failed(client, "cannot read standard input", error);
     }
 }
 
@@ -2452,9 +3054,23 @@ client_out_ready(struct source *source, uint32_t events)
     struct client *client = container_of(source, struct client, out.source);
 
     (void)events;
-    if (!source_watch(source, 0))
-        server_fail("cannot watch standard output", errno);
+    client->output_waits = false;
     client_wake(client);
+}
+
+static void
+connection_ready(struct source *source, uint32_t events)
+{
+    struct client *client = container_of(source, struct client, in.source);
+
+    if (events & EPOLLOUT) {
+        client->output_waits = false;
+        client_wake(client);
+    }
+    if (events & EPOLLIN)
+        client_read(client);
+    if (events & (EPOLLHUP | EPOLLERR))
+        client_gone(client);
 }
 
 enum line {
@@ -2494,27 +3110,37 @@ client_skip_line(struct client *client, size_t size)
     bool whole = client->input.data[client->input.start + size - 1] == '\n';
 
     if (!client->skipping_line &&
-        client_error(client, "line too long (limit %d bytes)\n", LINE_MAX_SIZE) == COMMAND_HELD)
+        client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE) ==
+            COMMAND_HELD)
         return COMMAND_HELD;
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }
 
-/* Whether the next command may be looked at. A client that is owed too much is left alone until most
- * of that is answered: many commands at a time cost less than a few as often. */
+/* Whether it is owed too much. It is then left alone until most of that is answered: many commands at
+ * a time cost less than a few as often. */
+static bool
+client_owed_enough(struct client *client)
+{
+    if (client->owed >= server.owed_share)
+        client->full = true;
+    else if (client->owed <= server.owed_share / 4)
+        client->full = false;
+    return client->full;
+}
+
+/* Whether the next command may be looked at. */
 static bool
 client_willing(struct client *client)
 {
-    if (client->owed >= CLIENT_OWED_MAX)
-        client->full = true;
-    else if (client->owed <= CLIENT_OWED_MAX / 4)
-        client->full = false;
-    return !client->quit && client->barrier == NULL && list_empty(&client->held) && !client->full;
+    return !client->quit && client->barrier == NULL && list_empty(&client->held) &&
+           !client->output_waits && !server.warming_up && !client_owed_enough(client);
 }
 
-/* Runs the commands that are there. Returns whether there were any. */
+/* Runs the commands that are there, but not for longer than until then. Returns whether there were
+ * any. */
 static bool
-client_execute(struct client *client)
+client_execute(struct client *client, int64_t until_ns)
 {
     enum handling handling = COMMAND_TAKEN;
     struct span line;
@@ -2522,7 +3148,7 @@ client_execute(struct client *client)
     int taken = 0;
 
     client->starved = false;
-    while (taken < CLIENT_OWED_MAX && client_willing(client)) {
+    while (client_willing(client)) {
         enum line kind = client_line(client, &line, &size);
         client->starved = kind == LINE_NONE;
         if (kind == LINE_WHOLE)
@@ -2533,8 +3159,11 @@ client_execute(struct client *client)
             break;
         buffer_consume(&client->input, size);
         client->prompted = false;
-        taken++;
+        if (++taken % COMMANDS_PER_LOOK == 0 && clock_ns() >= until_ns)
+            break;
     }
+    if (handling == COMMAND_HELD && list_empty(&client->held))
+        client_lacks_memory(client);
     return taken > 0;
 }
 
@@ -2544,33 +3173,45 @@ client_flush(struct client *client)
 {
     struct buffer *out = &client->output;
 
-    while (buffer_used(out) > 0 && client->out.source.events == 0) {
+    while (buffer_used(out) > 0 && !client->output_waits) {
         ssize_t n = client->output_failed
                         ? (ssize_t)buffer_used(out)
                         : stream_write(&client->out, out->data + out->start, buffer_used(out));
-        if (n >= 0) {
+        if (n >= 0)
             buffer_consume(out, (size_t)n);
-        } else if (errno == EAGAIN) {
-            if (!source_watch(&client->out.source, EPOLLOUT)) {
-                client->output_failed = true;
-                server_fail("cannot watch standard output", errno);
-            }
-        } else if (errno != EINTR) {
-            client->output_failed = true;
-            server_fail("cannot write standard output", errno);
-        }
+        else if (errno == EAGAIN)
+            client->output_waits = true;
+        else if (errno != EINTR)
+            client_failed(client, "cannot write standard output", errno);
     }
-    if (client->output_full && client->out.source.events == 0)
+    if (client->output_full && !client->output_waits)
         client_wake(client);
 }
 
-/* Nothing more is to be read from the client, run or written for it. */
+/* Nothing more is to be read from the client, run or answered. */
+static bool
+client_answered(const struct client *client)
+{
+    return (client->input_ended || client->quit || server.stopping) &&
+           list_empty(&client->requests) && (client->quit || client->starved);
+}
+
+/* And nothing more is to be written. */
 static bool
 client_finished(const struct client *client)
 {
-    return (client->input_ended || client->quit || server.stopping) &&
-           list_empty(&client->requests) && buffer_used(&client->output) == 0 &&
-           (client->quit || client->starved);
+    return client_answered(client) && buffer_used(&client->output) == 0 && !client->farewell;
+}
+
+static void
+client_bid_farewell(struct client *client)
+{
+    if (!buffer_prepare(&client->output)) {
+        client_lacks_memory(client);
+    } else if (buffer_room(&client->output) > 0) {
+        buffer_append_string(&client->output, FAREWELL);
+        client->farewell = false;
+    }
 }
 
 /* Shows a person that the next command is awaited. */
@@ -2583,39 +3224,144 @@ client_prompt(struct client *client)
     client->prompted = stream_write(&client->out, "> ", 2) == 2;
 }
 
-/* What a client's turn is: replies out, commands in, as far as both go. */
+/* Has epoll report what the client waits for. That a connection's other end is closed is reported
+ * whatever else is, epoll_ctl(2); once it is known, what is left to read is there already. */
 static void
-client_turn(struct client *client)
+client_watch(struct client *client)
 {
-    bool progress = true;
+    bool reads = client->starved && !client->input_ended && !client->quit && !server.stopping &&
+                 list_empty(&client->lacking);
+    uint32_t in = reads ? EPOLLIN : 0, out = client->output_waits ? EPOLLOUT : 0;
+
+    if (client != &server.console) {
+        if (!source_watch(&client->in.source, client->gone ? 0 : EPOLLHUP | in | out))
+            client_failed(client, "cannot watch it", errno);
+        return;
+    }
+    if (client->in.kind != STREAM_FILE && !source_watch(&client->in.source, in))
+        client_failed(client, "cannot watch standard input", errno);
+    if (!source_watch(&client->out.source, out))
+        client_failed(client, "cannot watch standard output", errno);
+}
+
+/* Whether reading is to be tried without having been told that something is there: a file is always
+ * ready; where there was as much as one read takes, there is more; and who is gone has sent all. */
+static bool
+client_reads_on(const struct client *client)
+{
+    return (client->in.kind == STREAM_FILE || client->more || client->gone) && client->starved &&
+           !client->quit && !server.stopping;
+}
+
+/* Nothing is left to be done for a client. A connection is closed, and freed at the end of the turn;
+ * the console is the server's reason to run, if there are no others. */
+static void
+client_end(struct client *client)
+{
+    if (client == &server.console) {
+        if (server.listen_path == NULL && !server.stopping)
+            server_stop(false);
+        return;
+    }
+    source_close(&client->in.source);
+    buffer_consume(&client->input, buffer_used(&client->input));
+    list_remove(&client->runnable);
+    list_remove(&client->held);
+    list_remove(&client->lacking);
+    list_remove(&client->link);
+    list_append(&server.dropped_clients, &client->link);
+    server.connection_count--;
+    owed_share_out();
+}
+
+/* What a client's turn is: replies out, commands in, as far as both go or until then. */
+static void
+client_turn(struct client *client, int64_t until_ns)
+{
+    bool progress = true, memory_freed = server.memory_freed;
 
     list_remove(&client->runnable);
+    if (server.stopping && !client->heard_out) {
+        client->heard_out = true; /* what it has sent before is answered */
+        if (client != &server.console)
+            client_read(client);
+    }
     for (int i = 0; i < CLIENT_ROUNDS && progress; i++) {
         progress = client_reply(client);
-        progress |= client_execute(client);
-        /* A file is always ready; and where there was as much as one read takes, there is more. */
-        if ((client->in.kind == STREAM_FILE || client->more) && client->starved && !server.stopping)
+        progress |= client_execute(client, until_ns);
+        if (client_reads_on(client))
             client_read(client);
     }
     if (client->barrier != NULL)
         progress |= create_continue(client->barrier);
     if (progress)
         client_wake(client);
+    else if (!list_empty(&client->lacking))
+        server.memory_freed = memory_freed; /* by others: it has only given back what did not do */
+    if (client->farewell && client_answered(client))
+        client_bid_farewell(client);
     client_flush(client);
     client_prompt(client);
-    if (client_finished(client) && !server.stopping)
-        server_stop(false);
-    bool wanted = client->starved && !client->input_ended && !client->quit && !server.stopping;
-    if (client->in.kind != STREAM_FILE && !source_watch(&client->in.source, wanted ? EPOLLIN : 0)) {
-        client_end_input(client);
-        server_fail("cannot watch standard input", errno);
+    client_watch(client);
+    if (client_finished(client))
+        client_end(client);
+}
+
+/* Has clients have their turns, each at most one, until their time is over. */
+static void
+clients_run(void)
+{
+    int64_t until_ns = server.now_ns + CLIENTS_TURN_US * NS_PER_US;
+    const struct list *link, *last = server.runnable.prev;
+
+    if (list_empty(&server.runnable))
+        return;
+    do {
+        link = server.runnable.next;
+        client_turn(container_of(link, struct client, runnable), until_ns);
+    } while (link != last && clock_ns() < until_ns);
+}
+
+static void
+clients_free_dropped(void)
+{
+    while (!list_empty(&server.dropped_clients)) {
+        struct list *first = server.dropped_clients.next;
+        list_remove(first);
+        pool_put(&server.clients, container_of(first, struct client, link));
     }
+}
+
+/* Those that lacked memory try again, if some was given back. */
+static void
+clients_retry(void)
+{
+    while (server.memory_freed && !list_empty(&server.lacking)) {
+        struct client *client = container_of(server.lacking.next, struct client, lacking);
+        list_remove(&client->lacking);
+        client_wake(client);
+    }
+    server.memory_freed = false;
+}
+
+static void
+client_init(struct client *client)
+{
+    list_init(&client->link);
+    list_init(&client->requests);
+    list_init(&client->runnable);
+    list_init(&client->held);
+    list_init(&client->lacking);
+    list_init(&client->waiting);
+    client->starved = true;
+    client->json = server.json;
 }
 
 /* Sets up standard input and output as a client. Exits if they cannot be. */
 static void
-client_open(struct client *client)
+console_open(struct client *client)
 {
+    client_init(client);
     if (!stream_open(&client->in, STDIN_FILENO, O_RDONLY))
         err(EXIT_FAILURE, "cannot read standard input");
     stream_open(&client->out, STDOUT_FILENO, O_WRONLY);
@@ -2623,10 +3369,6 @@ client_open(struct client *client)
     client->out.source.ready = client_out_ready;
     client->terminal = isatty(STDIN_FILENO);
     client->prompts = client->terminal && isatty(STDOUT_FILENO);
-    list_init(&client->requests);
-    list_init(&client->runnable);
-    list_init(&client->held);
-    client->starved = true;
     /* A terminal is read once before it is ready: in its background that stops us at once, before
      * anything is typed, as it does any reader. */
     if (client->terminal)
@@ -2635,10 +3377,170 @@ client_open(struct client *client)
 }
 
 static void
-client_close(struct client *client)
+console_close(struct client *client)
 {
+    if (client->prompted)
+        stream_write(&client->out, "\n", 1); /* the shell's prompt has a line of its own */
     stream_close(&client->in);
     stream_close(&client->out);
+}
+
+/* ---- control socket ------------------------------------------------------------------------ */
+
+/* Sets up a client at that socket. False, with errno, if there is no memory. */
+static bool
+connection_open(int fd)
+{
+    struct client *client = pool_get(&server.clients);
+
+    if (client == NULL)
+        return false;
+    *client = (struct client){0};
+    client_init(client);
+    client->in = (struct stream){
+        .source = {.fd = fd, .ready = connection_ready}, .fd = fd, .kind = STREAM_SOCKET};
+    client->out = (struct stream){.source.fd = -1, .fd = fd, .kind = STREAM_SOCKET};
+    list_append(&server.connections, &client->link);
+    server.connection_count++;
+    owed_share_out();
+    client_wake(client); /* which has it watched */
+    return true;
+}
+
+/* Whether the process that connected is of our user, or of root, unix(7). Another is told, once. */
+static bool
+peer_permitted(int fd)
+{
+    static const char refusal[] = "Error: only the server's own user may give it commands\n";
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return false;
+    if (peer.uid == geteuid() || peer.uid == 0)
+        return true;
+    send(fd, refusal, strlen(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
+    log_line("refused a connection of user %u", peer.uid);
+    return false;
+}
+
+/* No connection can be accepted now. The one that waits would have the socket stay ready: it is not
+ * looked at for a moment. */
+static void
+listener_pause(int error)
+{
+    if (!server.accept_failed)
+        log_line("cannot accept a connection: %s", strerror(error));
+    server.accept_failed = true;
+    source_watch(&server.listener, 0);
+    deadline_start(&server.accept_deadline, DEADLINE_ACCEPT);
+}
+
+static void
+listener_ready(struct source *source, uint32_t events)
+{
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            if (errno != EAGAIN)
+                listener_pause(errno);
+            return;
+        }
+        if (!peer_permitted(fd)) {
+            close(fd);
+        } else if (!connection_open(fd)) {
+            listener_pause(errno);
+            close(fd);
+            return;
+        } else {
+            server.accept_failed = false;
+        }
+    }
+}
+
+/* The address of a control socket. The path was checked to fit. */
+static struct sockaddr_un
+control_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    strcpy(address.sun_path, path);
+    return address;
+}
+
+/* Whether a server listens at the socket: one that is dead has left its file, and refuses. */
+static bool
+control_is_alive(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+                   errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return !refused;
+}
+
+/* Removes the file of a server that is dead. Exits if there is anything else. */
+static void
+control_take_over(const struct sockaddr_un *address)
+{
+    struct stat file;
+
+    if (lstat(address->sun_path, &file) < 0) {
+        if (errno == ENOENT)
+            return;
+        err(EXIT_FAILURE, "cannot listen on %s", address->sun_path);
+    }
+    if (!S_ISSOCK(file.st_mode))
+        errx(EXIT_FAILURE, "cannot listen on %s: it exists and is no socket", address->sun_path);
+    if (control_is_alive(address))
+        errx(EXIT_FAILURE, "cannot listen on %s: another server does", address->sun_path);
+    if (unlink(address->sun_path) < 0)
+        err(EXIT_FAILURE, "cannot remove %s, of a server that is dead", address->sun_path);
+}
+
+/* Opens the directory that a path is in. */
+static int
+directory_open(const char *path)
+{
+    char directory[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
+    const char *slash = strrchr(path, '/');
+
+    if (slash != NULL)
+        snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path),
+                 path);
+    return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/*
+ * Listens on server.listen_path; called before signals are blocked, since it may wait: for another
+ * server that is just about to listen in the same directory, which is locked meanwhile, so that neither
+ * takes the other, which has its file but does not listen yet, for dead. Exits if it cannot be had.
+ */
+static void
+listener_open(void)
+{
+    struct sockaddr_un address = control_address(server.listen_path);
+    int directory = directory_open(server.listen_path);
+
+    if (directory < 0 || flock(directory, LOCK_EX) < 0)
+        err(EXIT_FAILURE, "cannot listen on %s", server.listen_path);
+    control_take_over(&address);
+    server.listener =
+        (struct source){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+                        .ready = listener_ready};
+    mode_t mask = umask(0177); /* for us alone: 0600 */
+    if (server.listener.fd < 0 ||
+        bind(server.listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        lstat(server.listen_path, &server.listen_file) < 0 ||
+        listen(server.listener.fd, SOMAXCONN) < 0)
+        err(EXIT_FAILURE, "cannot listen on %s", server.listen_path);
+    umask(mask);
+    close(directory);
 }
 
 /* ---- signals ------------------------------------------------------------------------------- */
@@ -2670,14 +3572,13 @@ signal_handle(const struct signalfd_siginfo *info)
         server_stop(true);
         break;
     case SIGUSR1:
-        stats_text(stats, sizeof(stats));
-        log_line("%s", stats);
+        log_line("%.*s", (int)stats_line(stats, false) - 1, stats);
         break;
     case SIGTSTP:
         job_stop(SIGTSTP, server.pid);
         break;
     case SIGCONT:
-        job_continued(&server.client);
+        job_continued(&server.console);
         break;
     case SIGCHLD:
         child_died((pid_t)info->ssi_pid);
@@ -2729,11 +3630,17 @@ signals_block(sigset_t *set)
 
 static const char usage_text[] =
     "usage: server [OPTION]...\n"
+    "       server --connect PATH [--json] [COMMAND [WORD]...]\n"
     "Dispatches timed tasks to driver processes; commands are read from standard input.\n"
     "\n"
     "  -d, --driver PATH            the driver program\n"
+    "  -n, --drivers N              start with N drivers, and replace those that die\n"
+    "  -l, --listen PATH            also take commands at a UNIX socket\n"
+    "  -c, --connect PATH           be a client of a server that listens there\n"
+    "  -j, --json                   replies are JSON objects, one a line\n"
     "  -g, --grace SECONDS          for drivers to exit before they are killed (2)\n"
     "  -t, --reply-timeout SECONDS  for a driver to answer (1)\n"
+    "  -r, --ready-fd FD            write a newline to that descriptor when ready\n"
     "  -v, --verbose                log each driver's start, end and task\n"
     "  -h, --help                   show this\n"
     "  -V, --version                show the version\n"
@@ -2773,55 +3680,107 @@ option_seconds_ns(const char *name, const char *value)
     return (int64_t)ms * NS_PER_MS;
 }
 
+/* A path that fits into the address of a socket, unix(7). */
+static const char *
+option_socket(const char *name, const char *value)
+{
+    size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    if (value[0] == '\0')
+        usage_error("--%s needs a path that is not empty", name);
+    if (strlen(value) > limit)
+        usage_error("--%s: path too long (limit %zu bytes): '%s'", name, limit, value);
+    return value;
+}
+
+static unsigned
+option_number(const char *name, const char *value, unsigned min, unsigned max)
+{
+    uint64_t number;
+
+    if (!digits_parse(value, strlen(value), max, &number) || number < min || number > max)
+        usage_error("bad --%s '%s' (%u to %u)", name, value, min, max);
+    return (unsigned)number;
+}
+
+/* A descriptor that we were started with. */
+static int
+option_descriptor(const char *name, const char *value)
+{
+    int fd = (int)option_number(name, value, 0, INT_MAX - 1);
+
+    if (fcntl(fd, F_GETFD) < 0)
+        usage_error("bad --%s '%s' (%s)", name, value, strerror(errno));
+    return fd;
+}
+
+/* Takes one option; false if there is no such. */
+static bool
+option_take(int option)
+{
+    switch (option) {
+    case 'c':
+        server.connect_path = option_socket("connect", optarg);
+        return true;
+    case 'd':
+        server.driver_path = optarg;
+        return true;
+    case 'g':
+        server.deadlines[DEADLINE_EXIT].timeout_ns = option_seconds_ns("grace", optarg);
+        return true;
+    case 'j':
+        server.json = true;
+        return true;
+    case 'l':
+        server.listen_path = option_socket("listen", optarg);
+        return true;
+    case 'n':
+        server.kept_wanted = option_number("drivers", optarg, 1, COUNT_MAX);
+        return true;
+    case 'r':
+        server.ready_fd = option_descriptor("ready-fd", optarg);
+        return true;
+    case 't':
+        server.deadlines[DEADLINE_REPLY].timeout_ns = option_seconds_ns("reply-timeout", optarg);
+        return true;
+    case 'v':
+        server.verbose = true;
+        return true;
+    case 'h':
+        print_and_exit(usage_text);
+    case 'V':
+        print_and_exit("taxi-server " VERSION "\n");
+    default:
+        return false;
+    }
+}
+
+/* Words that are no options begin the command that --connect gives. */
 static void
 options_parse(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"driver", required_argument, NULL, 'd'},
-        {"grace", required_argument, NULL, 'g'},
-        {"reply-timeout", required_argument, NULL, 't'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
+        {"connect", required_argument, NULL, 'c'},  {"driver", required_argument, NULL, 'd'},
+        {"drivers", required_argument, NULL, 'n'},  {"grace", required_argument, NULL, 'g'},
+        {"json", no_argument, NULL, 'j'},           {"listen", required_argument, NULL, 'l'},
+        {"ready-fd", required_argument, NULL, 'r'}, {"reply-timeout", required_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},        {0},
     };
-    int64_t grace_ns = GRACE_DEFAULT_S * NS_PER_S;
     int option;
 
-    server.deadlines[DEADLINE_SWEEP].timeout_ns = SWEEP_DELAY_MS * NS_PER_MS;
-    server.deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S;
-    server.deadlines[DEADLINE_REPLY].timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S;
-    while ((option = getopt_long(argc, argv, ":d:g:t:vhV", options, NULL)) != -1) {
-        switch (option) {
-        case 'd':
-            server.driver_path = optarg;
-            break;
-        case 'g':
-            grace_ns = option_seconds_ns("grace", optarg);
-            break;
-        case 't':
-            server.deadlines[DEADLINE_REPLY].timeout_ns =
-                option_seconds_ns("reply-timeout", optarg);
-            break;
-        case 'v':
-            server.verbose = true;
-            break;
-        case 'h':
-            print_and_exit(usage_text);
-        case 'V':
-            print_and_exit("taxi-server " VERSION "\n");
-        case ':':
+    while ((option = getopt_long(argc, argv, "+:c:d:g:jl:n:r:t:vhV", options, NULL)) != -1) {
+        if (option == ':')
             usage_error("%s needs a value", argv[optind - 1]);
-        default:
-            if (optopt != 0)
-                usage_error("unknown option '-%c'", optopt);
+        if (option == '?' && optopt != 0)
+            usage_error("unknown option '-%c'", optopt);
+        if (!option_take(option))
             usage_error("unknown option '%s'", argv[optind - 1]);
-        }
     }
-    if (optind < argc)
+    if (server.connect_path == NULL && optind < argc)
         usage_error("unexpected argument '%s'", argv[optind]);
-    server.deadlines[DEADLINE_EXIT].timeout_ns = grace_ns;
-    server.deadlines[DEADLINE_STOP].timeout_ns = grace_ns;
+    if (server.connect_path != NULL && (server.listen_path != NULL || server.kept_wanted > 0))
+        usage_error("--connect goes with neither --listen nor --drivers");
 }
 
 /* The driver is beside our own binary, or where make install puts it; never looked for in the
@@ -2846,6 +3805,246 @@ driver_locate(void)
             strcpy(slash, "/driver");
     }
     server.driver_path = path;
+}
+
+/* ---- --connect: a client of a server ------------------------------------------------------- */
+
+enum {
+    STATUS_ERROR = 1,     /* a reply was an Error */
+    STATUS_NO_SERVER = 3, /* there is none, or it went away before all was answered */
+};
+
+/* Commands go up to the server, from standard input or from the command line; replies come down. */
+static struct session {
+    struct stream in, out;
+    struct source socket, signals;
+    struct buffer up, down;
+    bool in_ended;   /* nothing more will come from standard input */
+    bool up_ended;   /* and the server knows */
+    bool down_ended; /* nothing more will come from the server */
+    bool farewell;   /* and that was all there is */
+    bool error;      /* a reply was an Error */
+    bool prompted;   /* the prompt is the last thing to be seen */
+    char line[16];   /* the beginning of the reply's line that is coming in */
+    size_t line_size;
+    int signal; /* that ends us; 0: none yet */
+} session;
+
+/* What is ready ends the wait; each turn tries all that can be read or written. */
+static void
+session_ready(struct source *source, uint32_t events)
+{
+    (void)source;
+    (void)events;
+}
+
+static void
+session_signalled(struct source *source, uint32_t events)
+{
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(source->fd, &info, sizeof(info)) == sizeof(info))
+        session.signal = (int)info.ssi_signo;
+}
+
+/* Looks for Errors in what has come, behind a prompt or not. */
+static void
+session_scan(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        session.prompted = session.line_size == 1 && session.line[0] == '>' && text[i] == ' ';
+        if (text[i] == '\n' || session.prompted)
+            session.line_size = 0;
+        else if (session.line_size < sizeof(session.line))
+            session.line[session.line_size++] = text[i];
+        if ((session.line_size == 7 && memcmp(session.line, "Error: ", 7) == 0) ||
+            (session.line_size == 9 && memcmp(session.line, "{\"error\":", 9) == 0))
+            session.error = true;
+    }
+}
+
+static void
+session_move_up(void)
+{
+    struct buffer *up = &session.up;
+
+    if (buffer_used(up) == 0 && !session.in_ended && buffer_prepare(up)) {
+        ssize_t n = stream_read(&session.in, up->data, BLOCK_SIZE);
+        if (n > 0) {
+            up->end = (size_t)n;
+            session.prompted = false;
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            session.in_ended = true;
+        }
+    }
+    if (buffer_used(up) > 0) {
+        ssize_t n = send(session.socket.fd, up->data + up->start, buffer_used(up), MSG_NOSIGNAL);
+        if (n > 0)
+            buffer_consume(up, (size_t)n);
+        else if (errno != EAGAIN && errno != EINTR) /* nobody reads it; the replies end as well */
+            buffer_consume(up, buffer_used(up));
+    }
+    if (session.in_ended && !session.up_ended && buffer_used(up) == 0) {
+        shutdown(session.socket.fd, SHUT_WR);
+        session.up_ended = true;
+    }
+}
+
+static void
+session_move_down(void)
+{
+    struct buffer *down = &session.down;
+
+    if (buffer_used(down) == 0 && !session.down_ended && buffer_prepare(down)) {
+        ssize_t n = recv(session.socket.fd, down->data, BLOCK_SIZE, 0);
+        if (n > 0) {
+            session.farewell = down->data[n - 1] == FAREWELL[0];
+            down->end = (size_t)n - session.farewell;
+            session_scan(down->data, down->end);
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            session.down_ended = true;
+        }
+    }
+    if (buffer_used(down) > 0) {
+        ssize_t n = stream_write(&session.out, down->data + down->start, buffer_used(down));
+        if (n >= 0)
+            buffer_consume(down, (size_t)n);
+        else if (errno != EAGAIN && errno != EINTR)
+            err(EXIT_FAILURE, "cannot write standard output");
+    }
+}
+
+static void
+session_stream_watch(struct stream *stream, uint32_t events)
+{
+    if (stream->kind != STREAM_FILE && !source_watch(&stream->source, events))
+        err(EXIT_FAILURE, "cannot wait for standard input or output");
+}
+
+/* Waits until something can be moved, or a signal comes. */
+static void
+session_wait(void)
+{
+    static struct epoll_event events[4]; /* one a source */
+    bool reads = buffer_used(&session.up) == 0 && !session.in_ended && !session.down_ended;
+    bool sends = buffer_used(&session.up) > 0;
+    bool receives = buffer_used(&session.down) == 0 && !session.down_ended;
+    bool writes = buffer_used(&session.down) > 0;
+
+    session_stream_watch(&session.in, reads ? EPOLLIN : 0);
+    session_stream_watch(&session.out, writes ? EPOLLOUT : 0);
+    if (!source_watch(&session.socket, (sends ? EPOLLOUT : 0) | (receives ? EPOLLIN : 0)))
+        err(EXIT_FAILURE, "cannot wait for the server");
+    bool idle = !(reads && session.in.kind == STREAM_FILE);
+    int n = epoll_wait(server.epoll_fd, events, 4, idle ? -1 : 0);
+    for (int i = 0; i < n; i++) {
+        struct source *source = events[i].data.ptr;
+        source->ready(source, events[i].events);
+    }
+}
+
+/* Connects; waits for the server if many do. Exits if there is none. */
+static void
+session_connect(void)
+{
+    struct sockaddr_un address = control_address(server.connect_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        err(EXIT_FAILURE, "cannot create a socket");
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        err(STATUS_NO_SERVER, "no server answers at %s", server.connect_path);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    session.socket = (struct source){.fd = fd, .ready = session_ready};
+}
+
+/* Has the signals that end us read from a signalfd, but for those that we were started to ignore. What
+ * stops and continues a job is left to the kernel. */
+static void
+session_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction action;
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    session.signals = (struct source){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                                      .ready = session_signalled};
+    if (session.signals.fd < 0 || !source_watch(&session.signals, EPOLLIN))
+        err(EXIT_FAILURE, "cannot create a signalfd");
+}
+
+/* Puts the words of a command together to a line. Exits if they cannot be one. */
+static void
+session_put_command(char **words)
+{
+    size_t start = session.up.end;
+
+    for (; *words != NULL; words++) {
+        if (strchr(*words, '\n') != NULL)
+            usage_error("a command is one line");
+        if (session.up.end - start + strlen(*words) + 1 > LINE_MAX_SIZE)
+            usage_error("command too long (limit %d bytes)", LINE_MAX_SIZE);
+        buffer_append_string(&session.up, *words);
+        buffer_append_string(&session.up, words[1] != NULL ? " " : "\n");
+    }
+    session.in_ended = true;
+}
+
+static void
+session_open(char **words)
+{
+    bool terminal = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+
+    server.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (server.epoll_fd < 0 || !buffer_prepare(&session.up))
+        err(EXIT_FAILURE, "cannot start");
+    buffer_append_string(&session.up, "session farewell");
+    buffer_append_string(&session.up, server.json ? " json" : "");
+    buffer_append_string(&session.up, terminal ? " prompt\n" : "\n");
+    session.in.kind = STREAM_FILE;
+    if (words[0] != NULL)
+        session_put_command(words);
+    else if (!stream_open(&session.in, STDIN_FILENO, O_RDONLY))
+        err(EXIT_FAILURE, "cannot read standard input");
+    if (!stream_open(&session.out, STDOUT_FILENO, O_WRONLY))
+        err(EXIT_FAILURE, "cannot write standard output");
+    session.in.source.ready = session.out.source.ready = session_ready;
+    session_connect();
+    session_signals();
+}
+
+/* Has the server do what standard input or, if there are any, these words say. Returns the exit status. */
+static int
+session_run(char **words)
+{
+    session_open(words);
+    for (;;) {
+        session_move_up();
+        session_move_down();
+        if (session.signal != 0 || (session.down_ended && buffer_used(&session.down) == 0))
+            break;
+        session_wait();
+    }
+    if (session.prompted)
+        stream_write(&session.out, "\n", 1); /* the shell's prompt has a line of its own */
+    pool_free(&server.blocks);
+    if (session.signal != 0) {
+        /* Whoever started us is to see which signal it was. */
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, session.signal);
+        raise(session.signal);
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
+    }
+    if (!session.farewell)
+        errx(STATUS_NO_SERVER, "the server at %s has ended the connection", server.connect_path);
+    return session.error ? STATUS_ERROR : EXIT_SUCCESS;
 }
 
 /* ---- main ---------------------------------------------------------------------------------- */
@@ -2915,13 +4114,25 @@ server_open(const sigset_t *signals)
     server.started_ns = server.now_ns = clock_ns();
     for (int kind = 0; kind < DEADLINE_KINDS; kind++)
         list_init(&server.deadlines[kind].queue);
+    server.deadlines[DEADLINE_STOP].timeout_ns = server.deadlines[DEADLINE_EXIT].timeout_ns;
     list_init(&server.stop_deadline.link);
     list_init(&server.sweep_deadline.link);
+    list_init(&server.accept_deadline.link);
+    list_init(&server.replace_deadline.link);
     list_init(&server.drivers);
     list_init(&server.dropped);
     list_init(&server.unsent);
     list_init(&server.ended);
+    list_init(&server.idle);
+    list_init(&server.any_waiting);
+    list_init(&server.all_waiting);
+    list_init(&server.connections);
+    list_init(&server.dropped_clients);
     list_init(&server.runnable);
+    list_init(&server.lacking);
+    owed_share_out();
+    server.kept_missing = server.kept_wanted;
+    server.warming_up = server.kept_wanted > 0;
     server.by_pid_size = 64;
     server.by_pid = calloc(server.by_pid_size, sizeof(struct driver *));
     /* With a slab of each, a command that has to wait for memory waits for another command. */
@@ -2942,15 +4153,17 @@ server_open(const sigset_t *signals)
         .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .ready = timer_ready};
     if (server.timer.fd < 0 || !source_watch(&server.timer, EPOLLIN))
         err(EXIT_FAILURE, "cannot create a timerfd");
+    if (server.listener.fd >= 0 && !source_watch(&server.listener, EPOLLIN))
+        err(EXIT_FAILURE, "cannot watch the control socket");
 }
 
 static void
 server_close(void)
 {
     assert(list_empty(&server.dropped));
-    if (server.client.prompted)
-        stream_write(&server.client.out, "\n", 1); /* the shell's prompt has a line of its own */
-    client_close(&server.client);
+    while (!list_empty(&server.connections))
+        client_end(container_of(server.connections.next, struct client, link));
+    console_close(&server.console);
     stream_close(&server.log);
     source_close(&server.timer);
     source_close(&server.signals);
@@ -2961,6 +4174,7 @@ server_close(void)
     pool_free(&server.requests);
     pool_free(&server.calls);
     pool_free(&server.texts);
+    pool_free(&server.clients);
     free(server.by_pid);
     free(server.driver_env);
 }
@@ -2970,8 +4184,9 @@ static void
 loop_turn(void)
 {
     static struct epoll_event events[EVENTS_PER_TURN]; /* receives, see source_watch() */
-    bool idle = list_empty(&server.runnable) && list_empty(&server.unsent);
 
+    kept_start();
+    bool idle = list_empty(&server.runnable) && list_empty(&server.unsent) && !kept_startable();
     int n = epoll_wait(server.epoll_fd, events, EVENTS_PER_TURN, idle ? -1 : 0);
     if (n < 0 && errno != EINTR)
         err(EXIT_FAILURE, "cannot wait for events");
@@ -2982,30 +4197,40 @@ loop_turn(void)
             source->ready(source, events[i].events);
     }
     drivers_reap_ended();
-    if (!list_empty(&server.runnable))
-        client_turn(container_of(server.runnable.next, struct client, runnable));
+    clients_run();
+    tasks_assign();
+    waits_end();
     server.now_ns = clock_ns(); /* the time of a call runs from here */
     for (int i = 0; i < FLUSHES_PER_TURN && !list_empty(&server.unsent); i++)
         driver_flush(container_of(server.unsent.next, struct driver, unsent));
     drivers_free_dropped();
+    clients_free_dropped();
+    clients_retry();
     deadlines_arm();
+}
+
+/* Every client has all that it is to have. */
+static bool
+clients_finished(void)
+{
+    return client_finished(&server.console) && list_empty(&server.connections);
 }
 
 static bool
 server_finished(void)
 {
     return server.stopping && list_empty(&server.drivers) &&
-           (server.out_of_time || client_finished(&server.client));
+           (server.out_of_time || clients_finished());
 }
 
-int
-main(int argc, char **argv)
+/* Runs until it is stopped. Returns the exit status. */
+static int
+server_run(void)
 {
     sigset_t signals;
 
-    program_invocation_short_name = "server"; /* what err(3) puts first, as log_line() does */
-    streams_fill();
-    options_parse(argc, argv);
+    if (server.listen_path != NULL)
+        listener_open();
     if (!signals_block(&signals))
         err(EXIT_FAILURE, "cannot block signals");
     driver_locate();
@@ -3014,16 +4239,27 @@ main(int argc, char **argv)
     server_open(&signals);
     stream_open(&server.log, STDERR_FILENO, O_WRONLY);
     server.log_is_terminal = isatty(STDERR_FILENO);
-    client_open(&server.client);
+    console_open(&server.console);
     while (child_reap(-1))
         ; /* who died before SIGCHLD was blocked */
     while (!server_finished())
         loop_turn();
-    if (!client_finished(&server.client))
+    if (!clients_finished())
         log_line("output that nobody read was dropped");
     if (server.cancelled_at_stop > 0)
         log_line("%" PRIu64 " %s cancelled", server.cancelled_at_stop,
                  server.cancelled_at_stop == 1 ? "task" : "tasks");
     server_close();
     return server.exit_status;
+}
+
+int
+main(int argc, char **argv)
+{
+    program_invocation_short_name = "server"; /* what err(3) puts first, as log_line() does */
+    streams_fill();
+    options_parse(argc, argv);
+    if (server.connect_path != NULL)
+        return session_run(argv + optind);
+    return server_run();
 }

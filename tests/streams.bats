@@ -150,7 +150,7 @@ as_nobody() {
 
 @test "pipes of another user: all replies" {
     as_nobody
-    output=$(yes help | head -n 3000 | timeout 30 "${nobody[@]}" ./server 2>err | grep -c '^11 commands$')
+    output=$(yes help | head -n 3000 | timeout 30 "${nobody[@]}" ./server 2>err | grep -c '^13 commands$')
     [ "$output" = 3000 ]
     [ ! -s err ]
 }
@@ -170,7 +170,7 @@ as_nobody() {
     start_terminal "${nobody[*]} $PWD/server"
     shows '> $'
     keys 'help\n'
-    shows '^11 commands'
+    shows '^13 commands'
     keys '\003'
     wait_until ended "$terminal_pid"
     wait "$terminal_pid"
@@ -181,7 +181,7 @@ as_nobody() {
     start_terminal "${nobody[*]} setsid --wait $PWD/server"
     shows '> $'
     keys 'help\n'
-    shows '^11 commands'
+    shows '^13 commands'
     keys 'quit\n'
     wait_until ended "$terminal_pid"
     wait "$terminal_pid"
