@@ -2525,8 +2525,8 @@ span_is(const struct span *span, const char *text)
     return span->size == strlen(text) && memcmp(span->at, text, span->size) == 0;
 }
 
-/* A request of one call that waits in that list. The call has a driver only if it is that which the
- * client waits for. A client that has gone does not wait. */
+/* A command that waits in that list, with one call. If it is for a driver, the call has its pid; but it
+ * is none of those that the driver is asked. */
 static enum handling
 command_wait(struct client *client, struct driver *driver, enum proto_type type,
              uint64_t duration_ms, struct list *list)
@@ -2538,8 +2538,6 @@ command_wait(struct client *client, struct driver *driver, enum proto_type type,
     call->duration_ms = duration_ms;
     call->driver = NULL;
     request_wait(call->request, list);
-    if (client->gone)
-        call_end(client_resume(client), CALL_STOPPING);
     return COMMAND_TAKEN;
 }
 
@@ -2980,7 +2978,15 @@ client_terminal_refused(struct client *client)
     client_end_input(client);
 }
 
-/* The other end of a connection is closed. What was sent before still counts; nobody reads the
+/* What a client that is gone waits for, it does without. */
+static void
+client_give_up(struct client *client)
+{
+    if (client->gone && !list_empty(&client->waiting))
+        call_end(client_resume(client), CALL_STOPPING);
+}
+
+/* The other end of a connection is closed. What was sent before still counts, but nobody reads the
  * replies, and nobody waits. */
 static void
 client_gone(struct client *client)
@@ -2988,8 +2994,7 @@ client_gone(struct client *client)
     client->gone = true;
     client->output_failed = true;
     client->output_waits = false;
-    if (!list_empty(&client->waiting))
-        call_end(client_resume(client), CALL_STOPPING);
+    client_give_up(client);
     client_wake(client);
 }
 
@@ -3292,6 +3297,7 @@ client_turn(struct client *client, int64_t until_ns)
         if (client_reads_on(client))
             client_read(client);
     }
+    client_give_up(client);
     if (client->barrier != NULL)
         progress |= create_continue(client->barrier);
     if (progress)
@@ -3445,7 +3451,9 @@ listener_ready(struct source *source, uint32_t events)
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
-            if (errno != EAGAIN)
+            if (errno == EAGAIN)
+                server.accept_failed = false; /* all are in */
+            else
                 listener_pause(errno);
             return;
         }
@@ -3455,8 +3463,6 @@ listener_ready(struct source *source, uint32_t events)
             listener_pause(errno);
             close(fd);
             return;
-        } else {
-            server.accept_failed = false;
         }
     }
 }

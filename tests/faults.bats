@@ -330,16 +330,6 @@ socket_has_data() {
     [[ $(<err) != *'did not exit in time'* ]]
 }
 
-uptime_ms() {
-    local up
-    read -r up _ </proc/uptime
-    echo "${up/./}0"
-}
-
-past() {
-    (($(uptime_ms) > $1))
-}
-
 @test "a driver that exits before it is up: how it ended" {
     start_server --driver /bin/false
     say create_driver 'create_driver 50' get_drivers

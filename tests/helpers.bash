@@ -20,6 +20,7 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
     server_pid='' line='' to='' from=''
     started=() # pids to end in teardown
+    declare -gA client_pid=() client_to=() client_from=()
 }
 
 # Ends what the test started. A driver that is left over fails the test.
@@ -68,6 +69,17 @@ pause() {
     local nothing
     [[ -n ${idle_fd-} ]] || exec {idle_fd}<> <(:)
     read -r -t 0.01 -u "$idle_fd" nothing || true
+}
+
+uptime_ms() {
+    local up
+    read -r up _ </proc/uptime
+    echo "${up/./}0"
+}
+
+# For what cannot be waited for otherwise: wait_until past "$(($(uptime_ms) + 500))".
+past() {
+    (($(uptime_ms) > $1))
 }
 
 # ---- processes
@@ -239,6 +251,77 @@ ask() {
         status=0
         output=$(printf '%s\n' "$@" | session 2>err) || status=$?
     }
+}
+
+# ---- clients at a control socket
+
+# start_listening OPTION...: a server that also listens at taxi.sock, and has begun to.
+start_listening() {
+    start_server --listen taxi.sock "$@"
+    say 'session'
+    expect 'Error: usage: session*'
+}
+
+# control WORD...: a client, of one command or of those at its standard input.
+control() {
+    timeout --foreground -k 1 30 "$SERVER" --connect taxi.sock "$@"
+}
+
+# attach NAME OPTION...: a client at FIFOs of its own, in the background.
+attach() {
+    local name=$1 fd
+    shift
+    mkfifo "$name.in" "$name.out"
+    "$SERVER" --connect taxi.sock "$@" <"$name.in" >"$name.out" 2>"$name.err" 3>&- &
+    client_pid[$name]=$!
+    started+=("$!")
+    exec {fd}>"$name.in"
+    client_to[$name]=$fd
+    exec {fd}<"$name.out"
+    client_from[$name]=$fd
+}
+
+# tell NAME LINE...: the client gives commands.
+tell() {
+    printf '%s\n' "${@:2}" >&"${client_to[$1]}"
+}
+
+# hear NAME PATTERN...: the client's next replies match them.
+hear() {
+    local from=${client_from[$1]}
+    expect "${@:2}"
+}
+
+# detach NAME: the end of the client's input.
+detach() {
+    local fd=${client_to[$1]}
+    exec {fd}>&-
+}
+
+# client_ends NAME STATUS
+client_ends() {
+    local server_pid=${client_pid[$1]}
+    server_ends "$2"
+}
+
+# raw CODE: runs that Perl code, which may attach() sockets to taxi.sock, read a line() from one, or the
+# rest(), and say what is not so (check(), with a condition).
+raw() {
+    # shellcheck disable=SC2016
+    timeout --foreground 60 perl -MSocket -MFcntl -MIO::Handle -e '
+        use strict; use warnings;
+        $SIG{PIPE} = "IGNORE";
+        sub attach {
+            socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die "socket: $!";
+            connect $s, pack_sockaddr_un("taxi.sock") or die "connect: $!";
+            $s->autoflush;
+            return $s;
+        }
+        sub line { my ($s) = @_; my $line = <$s> // "END\n"; chomp $line; $line }
+        sub rest { my ($s) = @_; local $/; <$s> // "" }
+        sub check { $_[0] or die "not so at line " . (caller)[2] . ": $_[1]\n" }
+#line 1
+        '"$1" 3>&-
 }
 
 # ---- programs that are not quite a driver

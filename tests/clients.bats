@@ -1,0 +1,334 @@
+#!/usr/bin/env bats
+# The control socket, and those who connect to it.
+
+load helpers
+
+# ---- the socket
+
+@test "control socket: for its user alone, whatever the umask" {
+    for mask in 000 077 777; do
+        (umask $mask && exec "$SERVER" -l taxi.sock </dev/null 2>err 3>&-) &
+        server_pid=$!
+        started+=("$server_pid")
+        wait_until test -S taxi.sock
+        wait_until control stats
+        [ "$(stat -c '%a %F' taxi.sock)" = '600 socket' ]
+        kill -TERM "$server_pid"
+        server_ends 0
+        [ ! -e taxi.sock ]
+    done
+}
+
+@test "control socket: that of a dead server is taken over" {
+    start_listening
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    [ -S taxi.sock ]
+    run -3 control stats
+    hang_up
+    start_listening
+    run -0 control get_drivers
+    [ "$output" = '0 drivers' ]
+    [ ! -s err ]
+}
+
+@test "control socket: that of a live server is left alone; a stopped one is alive" {
+    start_listening
+    before=$(stat -c '%d %i' taxi.sock)
+    for signal in CONT STOP; do
+        kill "-$signal" "$server_pid"
+        run -1 session --listen taxi.sock
+        [ "$output" = 'server: cannot listen on taxi.sock: another server does' ]
+        [ "$(stat -c '%d %i' taxi.sock)" = "$before" ]
+    done
+    kill -CONT "$server_pid"
+    run -0 control get_drivers
+}
+
+@test "control socket: what is no socket is left alone" {
+    echo precious >file
+    mkdir directory
+    ln -s nowhere link
+    for path in file directory link; do
+        run -1 session --listen $path
+        [ "$output" = "server: cannot listen on $path: it exists and is no socket" ]
+    done
+    [ "$(cat file)" = precious ]
+    run -1 session --listen missing/taxi.sock
+    [ "$output" = 'server: cannot listen on missing/taxi.sock: No such file or directory' ]
+}
+
+@test "control socket: a path of 107 bytes is the longest" {
+    path=$(printf '%0107d' 0)
+    start_server --listen "$path"
+    wait_until test -S "$path"
+    run -0 "$SERVER" --connect "$path" get_drivers
+    for option in listen connect; do
+        run -2 session --$option "0$path"
+        [ "$output" = "server: --$option: path too long (limit 107 bytes): '0$path' (try --help)" ]
+        run -2 session --$option ''
+        [ "$output" = "server: --$option needs a path that is not empty (try --help)" ]
+    done
+}
+
+@test "control socket: at the end only its own file is removed" {
+    start_listening
+    rm taxi.sock
+    timeout 30 "$SERVER" --listen taxi.sock </dev/null 3>&- &
+    second=$!
+    started+=("$second")
+    wait_until control stats
+    kill -TERM "$server_pid"
+    server_ends 0
+    run -0 control get_drivers
+    control shutdown
+    wait "$second"
+    [ ! -e taxi.sock ]
+}
+
+@test "control socket: of many that begin at once where a dead one was, one has it" {
+    start_listening
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    pids=()
+    for i in {1..8}; do
+        "$SERVER" --listen taxi.sock </dev/null 2>err.$i 3>&- &
+        pids+=("$!")
+    done
+    started+=("${pids[@]}")
+    one_is_left() {
+        left=0
+        for pid in "${pids[@]}"; do ! alive "$pid" || left=$((left + 1)); done
+        ((left == 1))
+    }
+    wait_until one_is_left
+    control shutdown
+    for pid in "${pids[@]}"; do wait_until ended "$pid"; done
+    [ "$(cat err.* | sort -u)" = 'server: cannot listen on taxi.sock: another server does' ]
+    [ "$(cat err.* | wc -l)" = 7 ]
+}
+
+@test "control socket: another user is told, and refused; root is not" {
+    [ "$(id -u)" = 0 ] || skip 'only root can become another user'
+    start_listening
+    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
+    chmod 666 taxi.sock
+    run -0 setpriv --reuid=64999 --regid=64999 --clear-groups perl -MSocket -e '
+        socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; connect $s, pack_sockaddr_un("taxi.sock") or die;
+        print while <$s>'
+    [ "$output" = "Error: only the server's own user may give it commands" ]
+    logged '^server: refused a connection of user 64999$'
+    kill -TERM "$server_pid"
+    server_ends 0
+    hang_up
+    cp "$SERVER" "$DRIVER" .
+    chown 64999 .
+    start setpriv --reuid=64999 --regid=64999 --clear-groups ./server --listen taxi.sock
+    wait_until control stats
+    run -0 control get_drivers
+}
+
+# ---- many clients
+
+@test "clients: each has its replies, in its own order" {
+    start_listening
+    create
+    for name in one two; do
+        attach $name
+    done
+    for i in {1..300}; do
+        tell one "get_status $pid" "one$i"
+        tell two "two$i" "get_status $pid"
+    done
+    for i in {1..300}; do
+        hear one "Driver $pid Available" "Error: unknown command 'one$i' (try help)"
+        hear two "Error: unknown command 'two$i' (try help)" "Driver $pid Available"
+    done
+    say get_drivers
+    expect "Driver $pid Available" '1 driver'
+}
+
+@test "clients: the end of one, or quit, is nothing to the others; the end of stdin neither" {
+    start_listening
+    attach one
+    attach two
+    tell one get_drivers quit get_drivers
+    hear one '0 drivers'
+    client_ends one 0
+    end_input
+    run -0 raw 'my $s = attach(); print $s "create_driver\nsend_task any 100\nget_driv"; shutdown $s, 1; print rest($s)'
+    [[ $output == 'Driver '*$' Available\nDriver '*$' Busy 100\nError: unknown command \'get_driv\' (try help)' ]]
+    tell two get_drivers
+    hear two 'Driver * Busy 100' '1 driver'
+    tell two shutdown
+    client_ends two 0
+    server_ends 0
+    [ "$(cat err)" = 'server: 1 task cancelled' ]
+}
+
+@test "clients: at a stop each gets what it is owed, or an Error, and its farewell" {
+    start_listening -g 0.2
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    attach asks
+    attach waits
+    tell asks "get_status $pid" fly
+    tell waits "send_task any 5" fly "send_task any 5"
+    wait_until took 7
+    kill -TERM "$server_pid"
+    hear asks 'Error: server is stopping' "Error: unknown command 'fly' (try help)"
+    hear waits 'Error: server is stopping' "Error: unknown command 'fly' (try help)" 'Error: server is stopping'
+    client_ends asks 1
+    client_ends waits 1
+    server_ends 0
+}
+
+@test "clients: what one has sent before the stop is answered, though not read before" {
+    start_listening
+    attach late
+    wait_until has_clients 2
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    tell late get_drivers "get_status 5"
+    detach late
+    wait_until at_end_of_input "${client_pid[late]}"
+    kill -TERM "$server_pid"
+    kill -CONT "$server_pid"
+    hear late 'Error: server is stopping' 'Error: server is stopping'
+    client_ends late 1
+    server_ends 0
+}
+
+# A client has no descriptor 0 in its epoll set any more: what it was told is sent.
+at_end_of_input() {
+    in_state "$1" S && ! grep -q '^tfd: *0 ' "/proc/$1/fdinfo/"* 2>/dev/null
+}
+
+@test "clients: one that is gone: what it has sent still counts, and it waits for nothing" {
+    start_listening
+    raw 'my $s = attach(); print $s "create_driver 2\nsend_task any 100\nsend_task any 100\n" .
+         "send_task any 100\nwait\nfly\n"; close $s'
+    wait_until took 7
+    say get_drivers
+    expect 'Driver * Busy *' 'Driver * Busy *' '2 drivers'
+    wait_until has_clients 1
+}
+
+has_clients() {
+    kill -USR1 "$server_pid"
+    pause
+    logged "clients=$1 "
+}
+
+@test "clients: one that is killed while it waits gives up its place" {
+    start_listening
+    create
+    say "send_task $pid 100"
+    expect "Driver $pid Busy 100"
+    for name in any all one next; do
+        attach $name
+    done
+    tell any 'send_task any 77'
+    tell all wait
+    tell one "wait $pid"
+    wait_until took 6
+    tell next 'send_task any 66'
+    wait_until took 7
+    for name in any all one; do
+        kill -KILL "${client_pid[$name]}"
+    done
+    wait_until has_clients 2
+    say "cancel_task $pid"
+    expect "Driver $pid Available"
+    hear next "Driver $pid Busy 66"
+}
+
+@test "clients: a thousand at once" {
+    start_listening
+    create
+    run -0 raw '
+        my @clients = map { attach() } 1 .. 1000;
+        print $_ "get_status '"$pid"'\n" for @clients;
+        check(line($_) eq "Driver '"$pid"' Available", "a reply") for @clients;
+        print { $clients[0] } "stats\n";
+        check(line($clients[0]) =~ / clients=1001 /, "stats");
+        print $_ "fly$_\nquit\n" for @clients;
+        check(line($_) =~ /unknown command/, "an Error") for @clients;
+        check(line($_) eq "END", "the end") for @clients;'
+    wait_until has_clients 1
+    # What they had is used again, and none has kept a buffer.
+    (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < MEMORY_MAX_KB))
+}
+
+@test "clients: no descriptor for another one: it waits, and the server sleeps meanwhile" {
+    start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
+    wait_until test -S taxi.sock
+    mkfifo done
+    raw 'my @clients = map { attach() } 1 .. 40;
+         print "up\n"; STDOUT->flush; open my $done, "<", "done"; <$done>;
+         print $_ "get_drivers\nquit\n" for @clients;
+         check(line($_) eq "0 drivers", "a reply") for @clients' >clients &
+    clients=$!
+    wait_until grep -q up clients
+    wait_until logged 'server: cannot accept a connection: Too many open files'
+    before=$(ticks)
+    wait_until past $(($(uptime_ms) + 500)) # five pauses
+    (($(ticks) - before < 10))
+    echo >done
+    wait "$clients"
+    [ "$(cat err)" = 'server: cannot accept a connection: Too many open files' ] || fail "$(cat err)"
+    run -0 control get_drivers
+}
+
+# Processor time of the server, in hundredths of a second.
+ticks() {
+    local stat
+    read -r stat <"/proc/$server_pid/stat"
+    # shellcheck disable=SC2086
+    set -- ${stat##*) }
+    echo $((${12} + ${13}))
+}
+
+@test "clients: one that does not read is left alone, and has every reply when it reads" {
+    start_listening
+    create
+    run -0 raw '
+        my $s = attach();
+        fcntl $s, F_SETFL, O_NONBLOCK;
+        my ($line, $sent) = ("get_status '"$pid"'\n", 0);
+        my $idle = 0;
+        while ($idle < 50) { # until nothing more is taken, for half a second
+            my $n = syswrite $s, $line x 1000;
+            if ($n) { $sent += $n; $idle = 0 } else { $idle++; select undef, undef, undef, 0.01 }
+        }
+        # The others work on.
+        my $other = attach();
+        print $other "get_status '"$pid"'\n";
+        check(line($other) eq "Driver '"$pid"' Available", "the other");
+        print $other "stats\n";
+        line($other) =~ / commands=(\d+) /;
+        check($1 * length $line < $sent, "all commands were taken");
+        fcntl $s, F_SETFL, 0;
+        shutdown $s, 1;
+        my $whole = int($sent / length $line);
+        for (1 .. $whole) { check(line($s) eq "Driver '"$pid"' Available", "reply $_ of $whole") }
+        print $whole > 10000 ? "many\n" : "few: $whole\n";'
+    [ "$output" = many ]
+    (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < MEMORY_MAX_KB))
+}
+
+@test "clients: a flood for a stopped driver keeps nobody else from it" {
+    start_listening
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    attach flood
+    (for i in {1..3000}; do echo "get_status $pid"; done) >&"${client_to[flood]}"
+    attach other
+    tell other "get_status $pid"
+    kill -CONT "$pid"
+    hear other "* $pid *"
+    tell other "get_status $pid"
+    hear other "Driver $pid Available"
+}
