@@ -209,7 +209,9 @@ server: driver $pid ended (exited with status 0)" ]
 
 @test "completion: a server that does not answer, or is not there, has no pids" {
     completion_with 'echo $$ >asked; exec sleep 1000'
+    SECONDS=0
     [ -z "$(offered ./server --connect control get_status '')" ]
+    ((SECONDS < DEADLINE))
     gone "$(cat asked)"
     rm asked control
     [ "$(offered ./server --connect control send_task '')" = any ]
