@@ -4,8 +4,11 @@ CC       = cc
 CFLAGS   = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 LDFLAGS  = -Wl,-z,relro,-z,now
 PREFIX   = /usr/local
-bindir     = $(PREFIX)/bin
-libexecdir = $(PREFIX)/libexec/taxi
+bindir        = $(PREFIX)/bin
+libexecdir    = $(PREFIX)/libexec/taxi
+mandir        = $(PREFIX)/share/man
+completiondir = $(PREFIX)/share/bash-completion/completions
+unitdir       = $(PREFIX)/lib/systemd/system
 
 STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
@@ -117,13 +120,21 @@ coverage: faulty
 lint:
 	@scripts/lint.sh
 
+# In the unit, the path of the server is the one that it is installed by.
 install: all
-	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)"
+	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/taxi.service >build/taxi.service
+	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
+	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
+	install -m 644 scripts/man/taxi-server.1 scripts/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
+	install -m 644 scripts/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
+	install -m 644 build/taxi.service "$(DESTDIR)$(unitdir)/taxi.service"
 
 uninstall:
-	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(libexecdir)/driver"
+	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(libexecdir)/driver" \
+	    "$(DESTDIR)$(mandir)/man1/taxi-server.1" "$(DESTDIR)$(mandir)/man1/taxi-driver.1" \
+	    "$(DESTDIR)$(completiondir)/taxi-server" "$(DESTDIR)$(unitdir)/taxi.service"
 	rmdir "$(DESTDIR)$(libexecdir)" 2>/dev/null || true
 
 clean:

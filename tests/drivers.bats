@@ -212,14 +212,6 @@ TZ=UTC" ]
     [[ $output == 'Driver '*' Available' ]]
 }
 
-@test "driver: found in ../libexec/taxi as make install puts it; make uninstall removes all" {
-    make -s -C "$ROOT" install DESTDIR="$PWD/root" PREFIX=/usr >/dev/null
-    run -0 root/usr/bin/taxi-server <<<create_driver
-    [[ $output == 'Driver '*' Available' ]]
-    make -s -C "$ROOT" uninstall DESTDIR="$PWD/root" PREFIX=/usr >/dev/null
-    [ -z "$(find root -type f)" ]
-}
-
 @test "options: --driver names another program, by any path" {
     fake_driver other hello linger
     for option in '--driver ./other' '--driver=./other' "-d $PWD/other" '-d./other'; do

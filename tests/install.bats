@@ -1,0 +1,241 @@
+#!/usr/bin/env bats
+# What make install puts where; and that manual pages, README and completion say what the programs do.
+
+load helpers
+
+COMPLETION=$ROOT/scripts/completion/taxi-server
+PAGE=$ROOT/scripts/man/taxi-server.1
+
+# make_quietly TARGET: with a prefix of its own, below a directory with a blank in its name.
+make_quietly() {
+    make -s -C "$ROOT" "$1" DESTDIR="$PWD/a root" PREFIX=/usr >/dev/null
+}
+
+installed() {
+    (cd 'a root' && find . ! -type d | sort)
+}
+
+# each_of NAME: a list of words, as one line of standard input each, sorted into that variable.
+each_of() {
+    local -n into=$1
+    into=$(sort -u)
+    [[ -n $into ]] || fail "nothing was found for $1"
+}
+
+# same WHAT WANTED GOT: two sorted lists are the same; else it says what only one of them has.
+same() {
+    [[ $2 == "$3" ]] || fail "$1:" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
+}
+
+# Options as "d driver"; commands by their names.
+options_of_help() {
+    # shellcheck disable=SC2153 # this is not the variable of the completion
+    "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p'
+}
+
+commands_of_help() {
+    "$SERVER" <<<help | sed '$d; s/ .*//'
+}
+
+# offered WORD...: what is offered for the last of these words of a command line, one a line, sorted.
+offered() {
+    local COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _taxi_server "$1" "${*: -1}" "${*: -2:1}"
+    printf '%s\n' "${COMPREPLY[@]}" | sort
+}
+
+# completion_with LINE...: the completion, and a program ./server of those lines of bash. There is a
+# socket named control, which nobody listens to.
+completion_with() {
+    # shellcheck source=scripts/completion/taxi-server
+    source "$COMPLETION"
+    printf '%s\n' "#!$BASH" "$@" >server
+    chmod +x server
+    make_socket control
+}
+
+make_socket() {
+    perl -MSocket -e 'socket S, AF_UNIX, SOCK_STREAM, 0; bind S, sockaddr_un($ARGV[0]) or die' "$1"
+}
+
+@test "install: these files and no other; the server finds its driver in ../libexec/taxi" {
+    make_quietly install
+    [ "$(installed)" = './usr/bin/taxi-server
+./usr/lib/systemd/system/taxi.service
+./usr/libexec/taxi/driver
+./usr/share/bash-completion/completions/taxi-server
+./usr/share/man/man1/taxi-driver.1
+./usr/share/man/man1/taxi-server.1' ]
+    run -0 'a root/usr/bin/taxi-server' <<<create_driver
+    [[ $output == 'Driver '*' Available' ]]
+}
+
+@test "install: everybody can read all, and run the programs only" {
+    (umask 077; make_quietly install)
+    [ "$(find 'a root' -type f -perm 755 -printf '%f\n' | sort | xargs)" = 'driver taxi-server' ]
+    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 4 ]
+}
+
+@test "install: the unit runs the server that was installed" {
+    make_quietly install
+    diff "$ROOT/scripts/taxi.service" 'a root/usr/lib/systemd/system/taxi.service' >differs || true
+    [ "$(cat differs)" = "$(grep -n ^ExecStart= "$ROOT/scripts/taxi.service" | cut -d: -f1 |
+        sed 's/.*/&c&/')
+< ExecStart=/usr/local/bin/taxi-server --listen %t/taxi/control --drivers 4
+---
+> ExecStart=\"/usr/bin/taxi-server\" --listen %t/taxi/control --drivers 4" ]
+}
+
+@test "uninstall: removes what install put there, and nothing else" {
+    make_quietly install
+    find 'a root' -type d ! -path '*/libexec/taxi' -exec touch '{}/other' ';'
+    others=$(installed | grep '/other$')
+    make_quietly uninstall
+    [ "$(installed)" = "$others" ]
+    [ ! -e 'a root/usr/libexec/taxi' ]
+}
+
+@test "taxi-server(1): has each option of --help, and no other" {
+    each_of wanted < <(options_of_help)
+    each_of got < <(sed -nE 's/^\.It Fl (.).* Fl -([a-z-]+).*/\1 \2/p' "$PAGE")
+    same 'options of --help and of the page' "$wanted" "$got"
+    each_of got < <(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' "$PAGE" |
+        sed -nE 's/^\.(Op )?Fl //p' | sed 's/ Ar.*//; s/ | //' | grep -o .)
+    same 'options of --help and of the synopsis' "$(cut -c1 <<<"$wanted" | sort)" "$got"
+}
+
+@test "taxi-server(1): has each command of help, and no other" {
+    each_of wanted < <(commands_of_help)
+    each_of got < <(sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/s/^\.It Ic //p' "$PAGE" |
+        sed 's/ , /\n/g' | sed 's/ .*//')
+    same 'commands of help and of the page' "$wanted" "$got"
+}
+
+@test "README: has each option of --help and each command of help, and no other" {
+    each_of wanted < <(options_of_help)
+    each_of got < <(sed -nE 's/^\| `-(.)`, `--([a-z-]+).*/\1 \2/p' "$ROOT/README.md")
+    same 'options of --help and of README' "$wanted" "$got"
+    each_of wanted < <(commands_of_help)
+    each_of got < <(sed -n '/^## Commands/,/^## Signals/s/^| \(`[^|]*\)|.*/\1/p' "$ROOT/README.md" |
+        grep -oE '`[a-z_]+' | tr -d '`')
+    same 'commands of help and of README' "$wanted" "$got"
+}
+
+@test "taxi-driver(1): its example is a driver" {
+    sed -n '/^#!/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/man/taxi-driver.1" >other
+    chmod +x other
+    start_server -v --driver ./other
+    create
+    say "send_task $pid 31536000" "send_task $pid 1" "get_status $pid" "cancel_task $pid" \
+        "cancel_task $pid" "send_task $pid 0.05"
+    expect "Driver $pid Busy 31536000" "Error: driver $pid Busy 31536000" \
+        "Driver $pid Busy 31536000" "Driver $pid Available" "Error: driver $pid has no task" \
+        "Driver $pid Busy 1"
+    wait_until logged "driver $pid task done"
+    say "send_task $pid 100" "delete_driver $pid"
+    expect "Driver $pid Busy 100" "Driver $pid Deleted"
+    [ "$(cat err)" = "server: driver $pid started
+server: driver $pid task of 31536000.000 s started
+server: driver $pid task cancelled
+server: driver $pid task of 0.050 s started
+server: driver $pid task done
+server: driver $pid task of 100.000 s started
+server: driver $pid task cancelled
+server: driver $pid ended (exited with status 0)" ]
+    create
+    end_input
+    server_ends 0
+    gone "$pid"
+}
+
+@test "completion: offers each option of --help, and no other" {
+    completion_with 'exit 9'
+    each_of wanted < <(options_of_help | sed 's/. /--/')
+    same 'options of --help and those offered' "$wanted" "$(offered ./server '')"
+    [ "$(offered ./server --connect control --he)" = --help ]
+}
+
+@test "completion: behind --connect PATH, offers each command of help, and no other" {
+    completion_with 'exit 9'
+    each_of wanted < <(commands_of_help)
+    same 'commands of help and those offered' "$wanted" "$(offered ./server --connect control '')"
+    [ "$(offered ./server -c control send)" = send_task ]
+    [ "$(offered ./server -jccontrol send)" = send_task ]
+    [ "$(offered ./server --json --connect = control -g 1 -- send)" = send_task ]
+    [ -z "$(offered ./server send)" ]
+}
+
+@test "completion: a value that is not a path, and words behind the last, are not offered" {
+    completion_with 'exit 9'
+    for words in '--grace' '-g' '--drivers =' '-n' '-r' '-c control send_task any' \
+        '-c control get_drivers' '-c control create_driver' '-c control fly'; do
+        # shellcheck disable=SC2086
+        [ -z "$(offered ./server $words '')" ] || fail "$words"
+    done
+}
+
+@test "completion: offers pids, which the server says, and any" {
+    completion_with '[ "$*" = "--connect control get_drivers" ] || exit 9' \
+        'echo Driver 17 Available; echo Driver 181 Busy 3; echo Driver 19 Unresponsive; echo 3 drivers'
+    for command in get_status cancel_task delete_driver wait; do
+        [ "$(offered ./server --connect control $command '' | xargs)" = '17 181 19' ] || fail "$command"
+    done
+    [ "$(offered ./server --connect control send_task '' | xargs)" = '17 181 19 any' ]
+    [ "$(offered ./server --connect = control get_status 18)" = 181 ]
+    [ "$(offered ./server --connect control session '' | xargs)" = 'farewell json prompt' ]
+}
+
+@test "completion: offers pids where the server answers in JSON" {
+    completion_with 'echo "{\"driver\":17,\"state\":\"busy\",\"left_ms\":12}"; echo "{\"count\":1}"'
+    [ "$(offered ./server -c control get_status '')" = 17 ]
+}
+
+@test "completion: the server's path may be quoted, and nothing in it is run" {
+    completion_with 'echo "Driver 17 Available"; echo "$2" >asked'
+    make_socket "my 'socket'"
+    for path in "my\\ \\'socket\\'" "\"my 'socket'\""; do
+        [ "$(offered ./server --connect "$path" get_status '')" = 17 ]
+        [ "$(cat asked)" = "my 'socket'" ]
+    done
+    HOME=$PWD
+    # shellcheck disable=SC2088 # the completion is what expands it
+    [ "$(offered '~/server' --connect '~/control' get_status '')" = 17 ]
+    [ "$(cat asked)" = "$PWD/control" ]
+    for path in '$(touch run)' '`touch run`' '"$(touch run)"' 'control;touch run'; do
+        [ -z "$(offered ./server --connect "$path" get_status '')" ]
+    done
+    [ ! -e run ]
+}
+
+@test "completion: a server that does not answer, or is not there, has no pids" {
+    completion_with 'echo $$ >asked; exec sleep 1000'
+    SECONDS=0
+    [ -z "$(offered ./server --connect control get_status '')" ]
+    ((SECONDS < DEADLINE))
+    gone "$(cat asked)"
+    rm asked control
+    [ "$(offered ./server --connect control send_task '')" = any ]
+    [ ! -e asked ] # where there is no socket, nobody is asked
+}
+
+@test "completion: pids of a living server" {
+    # shellcheck source=scripts/completion/taxi-server
+    source "$COMPLETION"
+    start_server --listen control
+    create_many 3
+    each_of wanted < <(printf '%s\n' "${pids[@]}")
+    same 'drivers and those offered' "$wanted" "$(offered "$SERVER" --connect control get_status '')"
+}
+
+@test "completion: at a terminal, an option's name, and paths with blanks" {
+    completion_with 'printf "<%s>" "$@"; echo'
+    make_socket 'my socket'
+    start_terminal "HISTFILE=/dev/null INPUTRC=/dev/null exec '$BASH' --noprofile --norc -i"
+    keys "source '$COMPLETION'\n"
+    keys './server --gra\t5 --listen my\t\n'
+    shows '<--grace><5><--listen><my socket>'
+    keys './server --driver=my\t\n'
+    shows '<--driver=my socket>'
+    keys 'exit\n'
+    wait_until ended "$terminal_pid"
+}
