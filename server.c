@@ -2201,7 +2201,8 @@ reply_error(struct request *request, const char *code, const char *format, ...)
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     server.errors++;
-    buffer_append(&request->client->output, line, error_line(line, request->json, code, message));
+    size_t size = error_line(line, request->json, code, message);
+    buffer_append(&request->client->output, line, size);
 }
 
 /* One Driver line of a list; one that died meanwhile has none. Returns the number of lines. */

@@ -92,7 +92,7 @@ load helpers
     wait_until ended "$server_pid"
     pids=()
     for i in {1..8}; do
-        "$SERVER" --listen taxi.sock </dev/null 2>err.$i 3>&- &
+        "$SERVER" --listen taxi.sock </dev/null 2>"err.$i" 3>&- &
         pids+=("$!")
     done
     started+=("${pids[@]}")
@@ -264,9 +264,9 @@ has_clients() {
 @test "clients: no descriptor for another one: it waits, and the server sleeps meanwhile" {
     start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
     wait_until test -S taxi.sock
-    mkfifo done
+    mkfifo finish
     raw 'my @clients = map { attach() } 1 .. 40;
-         print "up\n"; STDOUT->flush; open my $done, "<", "done"; <$done>;
+         print "up\n"; STDOUT->flush; open my $done, "<", "finish"; <$done>;
          print $_ "get_drivers\nquit\n" for @clients;
          check(line($_) eq "0 drivers", "a reply") for @clients' >clients &
     clients=$!
@@ -275,7 +275,7 @@ has_clients() {
     before=$(ticks)
     wait_until past $(($(uptime_ms) + 500)) # five pauses
     (($(ticks) - before < 10))
-    echo >done
+    echo >finish
     wait "$clients"
     [ "$(cat err)" = 'server: cannot accept a connection: Too many open files' ] || fail "$(cat err)"
     run -0 control get_drivers

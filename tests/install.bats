@@ -48,6 +48,7 @@ offered() {
 # socket named control, which nobody listens to.
 completion_with() {
     # shellcheck source=scripts/completion/taxi-server
+    # shellcheck disable=SC1090,SC1091
     source "$COMPLETION"
     printf '%s\n' "#!$BASH" "$@" >server
     chmod +x server
@@ -220,6 +221,7 @@ server: driver $pid ended (exited with status 0)" ]
 
 @test "completion: pids of a living server" {
     # shellcheck source=scripts/completion/taxi-server
+    # shellcheck disable=SC1090,SC1091
     source "$COMPLETION"
     start_server --listen control
     create_many 3
