@@ -60,6 +60,7 @@ fuzz_calloc(size_t count, size_t size)
 
 enum {
     FUZZ_DRIVERS = 16,
+    FUZZ_CLIENTS = 3,
     FIRST_PID = 1000,
 };
 
@@ -70,7 +71,8 @@ static struct fuzz_driver {
     int status;
 } fuzz_drivers[FUZZ_DRIVERS];
 
-static int fuzz_client; /* the other end of standard input and output */
+/* The other ends of the clients: of standard input and output, and of connections; -1: closed. */
+static int fuzz_clients[FUZZ_CLIENTS];
 static pid_t fuzz_next_pid;
 static int64_t fuzz_now_ns;
 static struct fuzz_input {
@@ -167,29 +169,60 @@ put(int socket, const void *data, size_t size)
         (void)!send(socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* A client reads what there is. */
+static void
+drain(int socket)
+{
+    char data[65536];
+
+    if (socket >= 0)
+        (void)!recv(socket, data, sizeof(data), MSG_DONTWAIT);
+}
+
+static void
+hang_up(int *socket)
+{
+    if (*socket >= 0)
+        close(*socket);
+    *socket = -1;
+}
+
 #ifdef COMMANDS_ONLY
 
 static void
 step(void)
 {
     struct span bytes = take_bytes(1 + (size_t)take() * 32);
-    char drain[65536];
 
-    put(fuzz_client, bytes.at, bytes.size);
-    (void)!recv(fuzz_client, drain, sizeof(drain), MSG_DONTWAIT);
+    put(fuzz_clients[0], bytes.at, bytes.size);
+    drain(fuzz_clients[0]);
 }
 
 #else
 
 /* A command with a pid that is likely to be a driver's. */
 static void
-step_command(void)
+step_command(int client)
 {
     static const char *const formats[] = {
-        "create_driver\n",  "create_driver %d\n",   "get_drivers\n",
-        "send_task %d 5\n", "send_task %d 0.001\n", "get_status %d\n",
-        "cancel_task %d\n", "delete_driver %d\n",   "stats\n",
-        "help\n",           "nonsense %d\n",        "get_status %d",
+        "create_driver\n",
+        "create_driver %d\n",
+        "get_drivers\n",
+        "send_task %d 5\n",
+        "send_task %d 0.001\n",
+        "get_status %d\n",
+        "cancel_task %d\n",
+        "delete_driver %d\n",
+        "stats\n",
+        "help\n",
+        "nonsense %d\n",
+        "get_status %d",
+        "send_task any 1\n",
+        "wait\n",
+        "wait %d\n",
+        "session json\n",
+        "session farewell\n",
+        "quit\n",
     };
     char line[64];
     const char *format = formats[take() % (sizeof(formats) / sizeof(formats[0]))];
@@ -197,12 +230,12 @@ step_command(void)
 
     number = strncmp(format, "create", 6) == 0 ? number % 8 : FIRST_PID + number % FUZZ_DRIVERS;
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    put(fuzz_client, line, (size_t)snprintf(line, sizeof(line), format, number));
+    put(client, line, (size_t)snprintf(line, sizeof(line), format, number));
 }
 
 /* More commands than there are objects for, before any is answered. */
 static void
-step_flood(int driver)
+step_flood(int client, int driver)
 {
     char lines[4096];
     size_t size = 0;
@@ -210,7 +243,7 @@ step_flood(int driver)
     for (int i = take(); i > 0; i--)
         size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s %d\n",
                                  i % 4 ? "get_status" : "fly", FIRST_PID + driver % 4);
-    put(fuzz_client, lines, size);
+    put(client, lines, size);
 }
 
 /* A frame that is well formed, and may even be right. */
@@ -236,6 +269,31 @@ step_frame(struct fuzz_driver *driver)
     put(driver->socket, &frame, proto_size(&frame));
 }
 
+/* A client connects, leaves, or says that it has said all. */
+static void
+step_connection(int *client)
+{
+    int pair[2];
+
+    switch (take() % 4) {
+    case 0:
+        shutdown(*client, SHUT_WR);
+        break;
+    case 1:
+        hang_up(client);
+        break;
+    default:
+        hang_up(client);
+        if (server.stopping ||
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+            break;
+        *client = pair[0];
+        if (!connection_open(pair[1]))
+            close(pair[1]);
+        break;
+    }
+}
+
 static void
 fire_timer(void)
 {
@@ -249,19 +307,24 @@ step(void)
 {
     uint8_t choice = take();
     struct fuzz_driver *driver = &fuzz_drivers[choice / 16];
+    int *client = &fuzz_clients[choice / 16 % FUZZ_CLIENTS];
     struct span bytes;
-    char drain[4096];
 
     switch (choice % 16) {
     case 0:
     case 1:
     case 2:
+        step_command(*client);
+        break;
     case 3:
-        step_command();
+        if (client != fuzz_clients)
+            step_connection(client);
+        else
+            step_command(*client);
         break;
     case 4:
         bytes = take_bytes(take());
-        put(fuzz_client, bytes.at, bytes.size);
+        put(*client, bytes.at, bytes.size);
         break;
     case 5:
     case 6:
@@ -274,9 +337,7 @@ step(void)
         put(driver->socket, bytes.at, bytes.size);
         break;
     case 10: /* the driver closes its socket */
-        if (driver->socket >= 0)
-            close(driver->socket);
-        driver->socket = -1;
+        hang_up(&driver->socket);
         break;
     case 11: /* it dies, and that is seen now */
         if (driver->pid != 0 && !driver->dead)
@@ -288,11 +349,10 @@ step(void)
         fire_timer();
         break;
     case 13: /* it reads what it was sent */
-        if (driver->socket >= 0)
-            (void)!recv(driver->socket, drain, sizeof(drain), MSG_DONTWAIT);
+        drain(driver->socket);
         break;
-    case 14: /* the client reads, or asks for more than fits */
-        (void)!recv(fuzz_client, drain, sizeof(drain), MSG_DONTWAIT);
+    case 14: /* the client reads */
+        drain(*client);
         break;
     case 15:
         if (choice / 16 == 0)
@@ -300,7 +360,7 @@ step(void)
         else if (choice / 16 < 8)
             fuzz_failures = take();
         else
-            step_flood(choice / 16);
+            step_flood(*client, choice / 16);
         break;
     }
 }
@@ -311,7 +371,7 @@ step(void)
 static void
 turn(void)
 {
-    client_wake(&server.client);
+    client_wake(&server.console);
     loop_turn();
 }
 
@@ -320,39 +380,30 @@ fuzz_open(void)
 {
     sigset_t none;
     int pair[2];
-    struct client *client = &server.client;
+    struct client *client = &server.console;
 
     fuzz_failures = 0;
     fuzz_next_pid = FIRST_PID;
     fuzz_now_ns = NS_PER_S;
     server.driver_path = "/none";
-    server.deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S;
-    server.deadlines[DEADLINE_REPLY].timeout_ns = NS_PER_S;
-    server.deadlines[DEADLINE_EXIT].timeout_ns = 2 * NS_PER_S;
-    server.deadlines[DEADLINE_STOP].timeout_ns = 2 * NS_PER_S;
-    server.deadlines[DEADLINE_SWEEP].timeout_ns = SWEEP_DELAY_MS * NS_PER_MS;
     sigemptyset(&none);
     server_open(&none);
     server.log = (struct stream){.source.fd = -1, .fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         abort();
-    fuzz_client = pair[0];
+    fuzz_clients[0] = pair[0];
+    client_init(client);
     client->in = (struct stream){
         .source = {.fd = pair[1], .ready = client_in_ready}, .fd = pair[1], .kind = STREAM_SOCKET};
     client->out = (struct stream){.source = {.fd = dup(pair[1]), .ready = client_out_ready},
                                   .kind = STREAM_SOCKET};
     client->out.fd = client->out.source.fd;
-    list_init(&client->requests);
-    list_init(&client->runnable);
-    list_init(&client->held);
 }
 
 /* Stops it as two signals would, with a reader that reads to the end. */
 static void
 fuzz_finish(void)
 {
-    char drain[65536];
-
     fuzz_failures = 0;
     server_stop(false);
     server_stop(false);
@@ -363,20 +414,26 @@ fuzz_finish(void)
                 fuzz_die(&fuzz_drivers[i], 0);
         while (child_reap(-1))
             ;
-        (void)!recv(fuzz_client, drain, sizeof(drain), MSG_DONTWAIT);
+        for (int i = 0; i < FUZZ_CLIENTS; i++)
+            drain(fuzz_clients[i]);
         turn();
     }
     for (int turns = 0; turns < 100; turns++) {
-        (void)!recv(fuzz_client, drain, sizeof(drain), MSG_DONTWAIT);
+        for (int i = 0; i < FUZZ_CLIENTS; i++)
+            drain(fuzz_clients[i]);
         turn();
     }
-    assert(list_empty(&server.client.requests) && server.client.owed == 0);
-    assert(buffer_used(&server.client.output) == 0 && list_empty(&server.client.held));
+    assert(list_empty(&server.console.requests) && server.console.owed == 0);
+    assert(buffer_used(&server.console.output) == 0 && list_empty(&server.console.held));
+    assert(list_empty(&server.connections) && server.connection_count == 0);
+    assert(list_empty(&server.any_waiting) && list_empty(&server.all_waiting));
+    assert(list_empty(&server.idle) && server.engaged == 0 && server.kept_ready == 0);
     assert(list_empty(&server.ended));
     for (int state = 0; state < DRIVER_STATES; state++)
         assert(server.counts[state] == 0);
-    for (int kind = 0; kind < DEADLINE_STOP; kind++)
-        assert(list_empty(&server.deadlines[kind].queue));
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+        assert(list_empty(&server.deadlines[kind].queue) || kind == DEADLINE_STOP ||
+               kind == DEADLINE_SWEEP);
     for (size_t i = 0; i < server.by_pid_size; i++)
         assert(server.by_pid[i] == NULL);
     assert(list_empty(&server.unsent) && list_empty(&server.dropped));
@@ -398,19 +455,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(fuzz_drivers, 0, sizeof(fuzz_drivers));
     for (size_t i = 0; i < FUZZ_DRIVERS; i++)
         fuzz_drivers[i].socket = -1;
-    fuzz_open();
+    for (size_t i = 0; i < FUZZ_CLIENTS; i++)
+        fuzz_clients[i] = -1;
     fuzz_input = (struct fuzz_input){.at = data, .end = data + size};
+#ifndef COMMANDS_ONLY
+    server.kept_wanted = take() % 4;
+#endif
+    fuzz_open();
     while (fuzz_input.at < fuzz_input.end && !server_finished()) {
         step();
         turn();
     }
     fuzz_finish();
-    close(server.client.in.fd);
-    close(server.client.out.fd);
-    server.client.in.source.events = server.client.out.source.events = 0;
-    server.client.in.source.fd = server.client.in.fd = -1;
-    server.client.out.source.fd = server.client.out.fd = -1;
-    close(fuzz_client);
+    close(server.console.in.fd);
+    close(server.console.out.fd);
+    server.console.in.source.events = server.console.out.source.events = 0;
+    server.console.in.source.fd = server.console.in.fd = -1;
+    server.console.out.source.fd = server.console.out.fd = -1;
+    for (size_t i = 0; i < FUZZ_CLIENTS; i++)
+        hang_up(&fuzz_clients[i]);
     server_close();
     return 0;
 }
