@@ -3318,11 +3318,11 @@ client_turn(struct client *client, int64_t until_ns)
 static void
 clients_run(void)
 {
-    int64_t until_ns = server.now_ns + CLIENTS_TURN_US * NS_PER_US;
     const struct list *link, *last = server.runnable.prev;
 
     if (list_empty(&server.runnable))
         return;
+    int64_t until_ns = clock_ns() + CLIENTS_TURN_US * NS_PER_US;
     do {
         link = server.runnable.next;
         client_turn(container_of(link, struct client, runnable), until_ns);

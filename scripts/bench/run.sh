@@ -19,7 +19,7 @@ LOAD=$BENCH/load
 ROUNDS=${ROUNDS:-5}
 PATIENCE=120 # seconds for one program
 
-ROWS=(trip pipeline spread create memory own many crowd deaths tasks calls allocs
+ROWS=(trip pipeline spread create memory own many crowd deaths tasks calls allocs fair
     start query stop orphans)
 
 # ---- figures
@@ -251,6 +251,14 @@ row_tasks() {
     report 'of these tasks ended early' "${ours[2]}" '' '' 0 "${ours[2]} == 0"
 }
 
+row_fair() {
+    local seconds
+    seconds=$(size 3 0.3)
+    alternate figures "$TWO" scripts/bench/fair.pl 1 "$seconds" -- \
+        figures "$TWO" scripts/bench/fair.pl 0 "$seconds" || return
+    report 'answers while another client floods, 99 in 100 within' "${ours[1]} ms" \
+        "nobody floods: ${bare[1]} ms" "$(calc '+%.2f ms' "${ours[1]} - ${bare[1]}")" '<= 5 ms' "${ours[1]} <= 5"
+}
 row_calls() {
     alternate figures "$TWO" "$LOAD" calls "$(size 200000 5000)" || return
     report 'system calls a pipelined get_status, server' "${ours[0]}" '' '' '< 0.1' "${ours[0]} < 0.1"
