@@ -87,9 +87,9 @@ enum {
 
     SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll says it is writable, pipe(7) */
     CHILD_STACK_SIZE = 32 * 1024,
-    START_TIMEOUT_S = 5,   /* for a driver to say HELLO */
-    SWEEP_DELAY_MS = 100,  /* that a dead child may be left, if nothing but itself names it */
-    ACCEPT_PAUSE_MS = 100, /* when there is no descriptor for another connection */
+    START_TIMEOUT_S = 5,  /* for a driver to say HELLO */
+    SWEEP_DELAY_MS = 100, /* that a dead child may be left, if nothing but itself names it */
+    RETRY_DELAY_MS = 100, /* after memory, or a descriptor for another client, was lacking */
     /* Drivers that are kept are replaced at once; after one that has died so young, later, and later
      * again. */
     YOUNG_MS = 1000,
@@ -165,7 +165,7 @@ enum deadline_kind {
     DEADLINE_EXIT,    /* of a driver that was told to exit: it does, or is killed */
     DEADLINE_STOP,    /* of the server: output that is not written by then is dropped */
     DEADLINE_SWEEP,   /* of the server: all children that are dead are looked for */
-    DEADLINE_ACCEPT,  /* of the server: connections are accepted again */
+    DEADLINE_RETRY,   /* of the server: what lacked memory or a descriptor is tried again */
     DEADLINE_REPLACE, /* of the server: drivers that have died are replaced */
     DEADLINE_KINDS,
 };
@@ -356,7 +356,7 @@ static struct server {
         int64_t timeout_ns;
     } deadlines[DEADLINE_KINDS];
     int64_t timer_at_ns; /* what the timerfd is armed for; 0: nothing */
-    struct deadline stop_deadline, sweep_deadline, accept_deadline, replace_deadline;
+    struct deadline stop_deadline, sweep_deadline, retry_deadline, replace_deadline;
 
     struct list drivers;     /* all that are not reaped and judged */
     struct list dropped;     /* drivers to free at the end of the turn */
@@ -424,7 +424,7 @@ static struct server {
     .deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S,
     .deadlines[DEADLINE_EXIT].timeout_ns = GRACE_DEFAULT_S * NS_PER_S,
     .deadlines[DEADLINE_SWEEP].timeout_ns = SWEEP_DELAY_MS * NS_PER_MS,
-    .deadlines[DEADLINE_ACCEPT].timeout_ns = ACCEPT_PAUSE_MS * NS_PER_MS,
+    .deadlines[DEADLINE_RETRY].timeout_ns = RETRY_DELAY_MS * NS_PER_MS,
 };
 
 /* ---- list ---------------------------------------------------------------------------------- */
@@ -819,6 +819,13 @@ static void
 deadline_stop(struct deadline *deadline)
 {
     list_remove(&deadline->link);
+}
+
+static void
+retry_later(void)
+{
+    if (list_empty(&server.retry_deadline.link))
+        deadline_start(&server.retry_deadline, DEADLINE_RETRY);
 }
 
 /* The earliest deadline of a kind if it is over, or NULL. */
@@ -1978,7 +1985,6 @@ listener_close(void)
         file.st_ino == server.listen_file.st_ino)
         unlink(server.listen_path);
     source_close(&server.listener);
-    deadline_stop(&server.accept_deadline);
 }
 
 /*
@@ -2021,11 +2027,13 @@ server_fail(const char *what, int error)
 
 /* ---- deadlines that are over --------------------------------------------------------------- */
 
+/* Tries again what has failed for lack of memory or descriptors. */
 static void
-listener_watch(void)
+server_retry(void)
 {
-    if (!source_watch(&server.listener, EPOLLIN))
-        deadline_start(&server.accept_deadline, DEADLINE_ACCEPT); /* tries again */
+    server.memory_freed = true; /* perhaps by another process */
+    if (server.listener.fd >= 0 && !source_watch(&server.listener, EPOLLIN))
+        retry_later();
 }
 
 static void
@@ -2090,9 +2098,9 @@ timer_ready(struct source *source, uint32_t events)
         while (child_reap(-1))
             ;
     }
-    if ((deadline = deadline_over(DEADLINE_ACCEPT)) != NULL) {
+    if ((deadline = deadline_over(DEADLINE_RETRY)) != NULL) {
         deadline_stop(deadline);
-        listener_watch();
+        server_retry();
     }
     if ((deadline = deadline_over(DEADLINE_REPLACE)) != NULL)
         deadline_stop(deadline); /* see kept_start() */
@@ -2316,12 +2324,13 @@ request_write(struct request *request)
 }
 
 /* There is no memory for what is to be done next for the client: that is tried again when some was given
- * back. */
+ * back, or a moment later. */
 static void
 client_lacks_memory(struct client *client)
 {
     if (list_empty(&client->lacking))
         list_append(&server.lacking, &client->lacking);
+    retry_later();
 }
 
 /* Writes the replies that are next in order into the client's output. Returns whether there were
@@ -3440,7 +3449,7 @@ listener_pause(int error)
         log_line("cannot accept a connection: %s", strerror(error));
     server.accept_failed = true;
     source_watch(&server.listener, 0);
-    deadline_start(&server.accept_deadline, DEADLINE_ACCEPT);
+    retry_later();
 }
 
 static void
@@ -4124,7 +4133,7 @@ server_open(const sigset_t *signals)
     server.deadlines[DEADLINE_STOP].timeout_ns = server.deadlines[DEADLINE_EXIT].timeout_ns;
     list_init(&server.stop_deadline.link);
     list_init(&server.sweep_deadline.link);
-    list_init(&server.accept_deadline.link);
+    list_init(&server.retry_deadline.link);
     list_init(&server.replace_deadline.link);
     list_init(&server.drivers);
     list_init(&server.dropped);

@@ -51,12 +51,9 @@ load helpers
         : >trace
         raw 'my $s = attach(); for (1 .. 100) { print $s "get_status '"$asked"'\n"; line($s) =~ /Available/ or die }'
         perl -e '
-            my ($pid, $driver, $client, $turns, $asked, $flood) = @ARGV;
+            my ($pid, $driver, $client, $turns, $asked) = @ARGV;
             while (<STDIN>) {
-                if (/^epoll_wait/) { $turns++; $flood = 0 }
-                # What one client may say in a turn is bounded.
-                $flood += $1 if /^recvfrom\(\d+, "[a-z].* = (\d+)$/;
-                $flood <= 5 * 65536 or die "line $.: $flood bytes in a turn\n";
+                $turns++ if /^epoll_wait/;
                 if (/^recvfrom\((\d+), "get_status $pid\\n", /) { ($client, $turns) = ($1, 0) }
                 next unless defined $client;
                 if (/^sendto\($driver, / && $turns >= 0) {
