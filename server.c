@@ -77,10 +77,11 @@ enum {
 
     /* What one client or one kind of work may do in a turn before the others have theirs. Nobody's
      * reply comes later than by a few milliseconds because somebody else floods us. */
-    CLIENT_ROUNDS = 4,      /* rounds of replies, commands and, where there is more, a read */
-    CLIENTS_TURN_US = 500,  /* for commands; one client at least */
-    COMMANDS_PER_LOOK = 64, /* at the clock */
-    SPAWNS_PER_TURN = 4,    /* an exec takes a fraction of a millisecond */
+    CLIENT_ROUNDS = 4,     /* rounds of replies, commands and, where there is more, a read */
+    CLIENTS_TURN_US = 500, /* for commands; one client at least */
+    CLIENT_TURN_MIN_US = 20,
+    COMMANDS_PER_LOOK = 16, /* at the clock */
+    SPAWNS_PER_TURN = 1,    /* we wait for its exec: a fraction of a millisecond, or some */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
     ACCEPTS_PER_TURN = 64,
     EVENTS_PER_TURN = 256,
@@ -88,6 +89,7 @@ enum {
     SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll says it is writable, pipe(7) */
     CHILD_STACK_SIZE = 32 * 1024,
     START_TIMEOUT_S = 5,  /* for a driver to say HELLO */
+    LAST_WORDS_MS = 250,  /* for replies that the last drivers' end makes, after the grace */
     SWEEP_DELAY_MS = 100, /* that a dead child may be left, if nothing but itself names it */
     RETRY_DELAY_MS = 100, /* after memory, or a descriptor for another client, was lacking */
     /* Drivers that are kept are replaced at once; after one that has died so young, later, and later
@@ -345,6 +347,7 @@ static struct server {
     struct list connections;     /* clients at the control socket */
     struct list dropped_clients; /* to be freed at the end of the turn */
     unsigned connection_count;
+    unsigned clients_gone;   /* of these: the other end is closed */
     unsigned owed_share;     /* what a client may be owed */
     struct source listener;  /* the control socket; fd -1: none */
     bool accept_failed;      /* and it was told */
@@ -376,11 +379,12 @@ static struct server {
 
     struct pool blocks, requests, calls, texts, clients;
 
-    unsigned kept_missing; /* drivers to be started so that there are as many as wanted */
-    unsigned kept_ready;   /* of those that are kept */
-    int64_t backoff_ms;    /* before the next are started; 0: they have lived */
-    bool warming_up;       /* the first of them are not up yet: commands wait */
-    bool announced;        /* that we are ready */
+    unsigned kept_missing;  /* drivers that are kept, yet to be started: */
+    unsigned kept_died;     /* so many of them in the place of one that died */
+    unsigned kept_starting; /* that have not said HELLO yet */
+    int64_t backoff_ms;     /* before the next are started; 0: they have lived */
+    bool warming_up;        /* the first of them are not up yet: commands wait */
+    bool announced;         /* that we are ready */
 
     bool hup_ignored; /* nohup(1) */
     bool stopping;
@@ -497,6 +501,15 @@ pool_get(struct pool *pool)
     struct pool_item *item = pool->free;
     pool->free = item->next;
     return item;
+}
+
+/* Makes sure of so many objects, at most two and not more than growing adds. False: no memory. */
+static bool
+pool_has(struct pool *pool, unsigned count)
+{
+    if (count == 0 || (pool->free != NULL && (count == 1 || pool->free->next != NULL)))
+        return true;
+    return pool_grow(pool);
 }
 
 static void
@@ -1125,8 +1138,6 @@ driver_unlist(struct driver *driver)
 {
     if (driver->state == DRIVER_STOPPING)
         return;
-    if (driver->kept && driver->state == DRIVER_READY)
-        server.kept_ready--;
     driver_set_state(driver, DRIVER_STOPPING);
     deadline_start(&driver->deadline, DEADLINE_EXIT);
     driver_release(driver);
@@ -1243,6 +1254,7 @@ driver_hello(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->said_hello = true;
+    server.kept_starting -= driver->kept;
     if (driver->state != DRIVER_STARTING)
         return; /* it was told to exit meanwhile */
     deadline_stop(&driver->deadline);
@@ -1250,7 +1262,6 @@ driver_hello(struct driver *driver, const struct proto_frame *frame)
     server.created++;
     if (server.verbose)
         log_line("driver %d started", driver->pid);
-    server.kept_ready += driver->kept;
     driver_changed(driver);
     struct call *birth = driver->birth;
     if (birth == NULL)
@@ -1534,20 +1545,22 @@ driver_closed(struct driver *driver)
         driver_condemn(driver, "does not read any more");
 }
 
-/* A list is not kept waiting for a driver that does not answer and whose socket is full. (Any other
- * command is: its client is held back.) */
+/* Who is not kept waiting for a driver whose socket is full: a list, if the driver does not answer, and a
+ * client that is gone. (Any other is held back.) */
 static void
-driver_unqueue_lists(struct driver *driver)
+driver_unqueue(struct driver *driver)
 {
     struct list *next;
 
     for (struct list *link = driver->queued.next; link != &driver->queued; link = next) {
         struct call *call = container_of(link, struct call, of_driver);
+        const struct request *request = call->request;
         next = link->next;
-        if (call->request != NULL && call->request->listing) {
-            driver->queued_count--;
-            call_end(call, CALL_TIMEOUT);
-        }
+        if (request == NULL ||
+            !(request->client->gone || (request->listing && driver->unresponsive)))
+            continue;
+        driver->queued_count--;
+        driver_call_end(driver, call, CALL_TIMEOUT);
     }
 }
 
@@ -1577,8 +1590,8 @@ driver_flush(struct driver *driver)
         driver_condemn(driver, "cannot watch it: %s", strerror(errno));
         return;
     }
-    if (full && driver->unresponsive)
-        driver_unqueue_lists(driver);
+    if (full && (driver->unresponsive || server.clients_gone > 0))
+        driver_unqueue(driver);
     if (driver->queued_count < DRIVER_QUEUE_MAX)
         driver_release(driver);
 }
@@ -1825,17 +1838,19 @@ kept_back_off(void)
     server_warmed_up();
 }
 
-/* A driver that is to be kept has ended. Unless it was deleted or, by TERM, told to exit, another one
- * is missing. */
+/* A driver that is kept has ended. Unless it was deleted or, by TERM, told to exit, another one is to
+ * take its place: at once, or later if it did not live for long or never came up. */
 static void
 kept_ended(const struct driver *driver, int status)
 {
     bool told = driver->said_hello && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
+    server.kept_starting -= !driver->said_hello;
     if (server.stopping || driver->exit_wanted || told)
         return;
     server.kept_missing++;
-    if (server.now_ns - driver->started_ns < YOUNG_MS * NS_PER_MS)
+    server.kept_died++;
+    if (!driver->said_hello || server.now_ns - driver->started_ns < YOUNG_MS * NS_PER_MS)
         kept_back_off();
     else if (list_empty(&server.replace_deadline.link))
         server.backoff_ms = 0;
@@ -1973,20 +1988,6 @@ server_announce(void)
 
 /* ---- stop ---------------------------------------------------------------------------------- */
 
-/* Nobody connects any more. The socket's file is removed, if it is still ours. */
-static void
-listener_close(void)
-{
-    struct stat file;
-
-    if (server.listener.fd < 0)
-        return;
-    if (lstat(server.listen_path, &file) == 0 && file.st_dev == server.listen_file.st_dev &&
-        file.st_ino == server.listen_file.st_ino)
-        unlink(server.listen_path);
-    source_close(&server.listener);
-}
-
 /*
  * Begins to stop the server, or, if it has begun, ends what is left of it at once. All else
  * follows from the state: no command is run any more, drivers exit or are killed after the grace,
@@ -2004,12 +2005,14 @@ server_stop(bool at_once)
         return;
     server.stopping = true;
     notify("STOPPING=1\nSTATUS=Stopping");
-    listener_close();
     server.kept_missing = 0;
     deadline_stop(&server.replace_deadline);
     deadline_start(&server.stop_deadline, DEADLINE_STOP);
-    for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next)
-        driver_dismiss(container_of(link, struct driver, by_age));
+    for (struct list *link = server.drivers.next; link != &server.drivers; link = link->next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        driver_dismiss(driver);
+        clients_resume(&driver->awaited, CALL_STOPPING);
+    }
     clients_resume(&server.any_waiting, CALL_STOPPING);
     clients_resume(&server.all_waiting, CALL_STOPPING);
     server.warming_up = false;
@@ -2458,8 +2461,7 @@ seconds_parse(const char *at, size_t size, uint64_t *value_ms)
     return *value_ms >= 1 && *value_ms <= PROTO_TASK_MAX_MS;
 }
 
-/* The listed driver that a word names. NULL: *handling tells what becomes of
- * the command. */
+/* The listed driver that a word names. NULL: *handling tells what becomes of the command. */
 static struct driver *
 command_driver(struct client *client, const struct span *word, enum handling *handling)
 {
@@ -2474,6 +2476,17 @@ command_driver(struct client *client, const struct span *word, enum handling *ha
         *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
         return NULL;
     }
+    return driver;
+}
+
+/* The same, for something to ask it: if its queue is full, the client is held back. */
+static struct driver *
+command_driver_to_ask(struct client *client, const struct span *word, enum handling *handling)
+{
+    struct driver *driver = command_driver(client, word, handling);
+
+    if (driver == NULL)
+        return NULL;
     /* One who waits for nothing yet is let in: others who flood the driver must not keep it out. */
     if (driver->queued_count >= DRIVER_QUEUE_MAX && client->owed > 0) {
         list_append(&driver->held, &client->held);
@@ -2503,7 +2516,7 @@ command_ask(struct client *client, const struct span *args, enum proto_type type
             uint64_t duration_ms)
 {
     enum handling handling = COMMAND_HELD;
-    struct driver *driver = command_driver(client, &args[0], &handling);
+    struct driver *driver = command_driver_to_ask(client, &args[0], &handling);
 
     if (driver == NULL)
         return handling;
@@ -2562,7 +2575,7 @@ tasks_assign(void)
         call->pid = driver->pid;
         driver_call(driver, call);
     }
-    if (server.counts[DRIVER_READY] + server.counts[DRIVER_STARTING] + server.kept_missing == 0)
+    if (list_empty(&server.drivers) && server.kept_missing == 0)
         clients_resume(&server.any_waiting, CALL_NO_DRIVER);
 }
 
@@ -2927,12 +2940,14 @@ kept_start(void)
         }
         driver->kept = true;
         server.kept_missing--;
-        if (server.announced) {
+        server.kept_starting++;
+        if (server.kept_died > 0) {
+            server.kept_died--;
             server.replaced++;
             log_line("driver %d replaces one that died", driver->pid);
         }
     }
-    if (server.announced || server.stopping || server.kept_ready < server.kept_wanted)
+    if (server.announced || server.stopping || server.kept_missing + server.kept_starting > 0)
         return;
     server_warmed_up();
     server_announce();
@@ -2988,23 +3003,43 @@ client_terminal_refused(struct client *client)
     client_end_input(client);
 }
 
-/* What a client that is gone waits for, it does without. */
+/* What a client that is gone would have to wait for, it does without. */
 static void
 client_give_up(struct client *client)
 {
-    if (client->gone && !list_empty(&client->waiting))
+    if (!list_empty(&client->waiting))
         call_end(client_resume(client), CALL_STOPPING);
+    if (!list_empty(&client->held)) {
+        list_remove(&client->held);
+        client->quit = true;
+    }
 }
 
-/* The other end of a connection is closed. What was sent before still counts, but nobody reads the
- * replies, and nobody waits. */
+/* Has drivers looked at to which a client has something to say: see driver_unqueue(). */
+static void
+client_unqueue(struct client *client)
+{
+    for (struct list *of = client->requests.next; of != &client->requests; of = of->next) {
+        struct request *request = container_of(of, struct request, link);
+        for (struct list *link = request->calls.next; link != &request->calls; link = link->next) {
+            struct call *call = container_of(link, struct call, of_request);
+            if (call->driver != NULL)
+                driver_send_later(call->driver);
+        }
+    }
+}
+
+/* The other end of a connection is closed. What was sent before still counts, as far as it can be done
+ * at once; nobody reads the replies, and nobody waits. */
 static void
 client_gone(struct client *client)
 {
+    server.clients_gone += !client->gone;
     client->gone = true;
     client->output_failed = true;
     client->output_waits = false;
     client_give_up(client);
+    client_unqueue(client);
     client_wake(client);
 }
 
@@ -3013,11 +3048,14 @@ client_gone(struct client *client)
 static void
 client_failed(struct client *client, const char *what, int error)
 {
-    client->output_failed = true;
-    client_end_input(client);
-    if (client != &server.console)
+    if (client != &server.console) {
         client_gone(client);
-    else if (server.listen_path != NULL)
+        return;
+    }
+    client->output_failed = true;
+    client->output_waits = false;
+    client_end_input(client);
+    if (server.listen_path != NULL)
         log_line("%s: %s", what, strerror(error));
     else
         server_fail(what, error);
@@ -3031,8 +3069,10 @@ client_read(struct client *client)
 
     if (client->input_ended)
         return;
-    if (!buffer_prepare(input)) {
+    /* The last block is for replies: they make room for what is read. */
+    if (!pool_has(&server.blocks, input->data == NULL ? 2 : 0) || !buffer_prepare(input)) {
         client_lacks_memory(client);
+        client_wake(client); /* which ends that it is watched */
         return;
     }
     if (buffer_room(input) == 0)
@@ -3050,6 +3090,8 @@ client_read(struct client *client)
         client_end_input(client);
     } else if (error == EIO && client->terminal) {
         client_terminal_refused(client);
+    } else if (error == EAGAIN && client->gone) {
+        client_end_input(client); /* it could say more, but does not listen */
     } else if (error != EAGAIN && error != EINTR) {
         client_end_input(client);
         client_failed(client, "cannot read standard input", error);
@@ -3286,6 +3328,7 @@ client_end(struct client *client)
     list_remove(&client->link);
     list_append(&server.dropped_clients, &client->link);
     server.connection_count--;
+    server.clients_gone -= client->gone;
     owed_share_out();
 }
 
@@ -3307,7 +3350,8 @@ client_turn(struct client *client, int64_t until_ns)
         if (client_reads_on(client))
             client_read(client);
     }
-    client_give_up(client);
+    if (client->gone)
+        client_give_up(client);
     if (client->barrier != NULL)
         progress |= create_continue(client->barrier);
     if (progress)
@@ -3323,6 +3367,19 @@ client_turn(struct client *client, int64_t until_ns)
         client_end(client);
 }
 
+/* How long a client's turn may be: they share the time, if there are not too many. */
+static int64_t
+clients_share_ns(void)
+{
+    int64_t share_us = CLIENTS_TURN_US;
+    int count = 0;
+
+    for (const struct list *link = server.runnable.next;
+         link != &server.runnable && share_us > CLIENT_TURN_MIN_US; link = link->next)
+        share_us = CLIENTS_TURN_US / ++count;
+    return share_us * NS_PER_US;
+}
+
 /* Has clients have their turns, each at most one, until their time is over. */
 static void
 clients_run(void)
@@ -3331,11 +3388,13 @@ clients_run(void)
 
     if (list_empty(&server.runnable))
         return;
-    int64_t until_ns = clock_ns() + CLIENTS_TURN_US * NS_PER_US;
+    int64_t share_ns = clients_share_ns(), now_ns = clock_ns();
+    int64_t until_ns = now_ns + CLIENTS_TURN_US * NS_PER_US;
     do {
         link = server.runnable.next;
-        client_turn(container_of(link, struct client, runnable), until_ns);
-    } while (link != last && clock_ns() < until_ns);
+        client_turn(container_of(link, struct client, runnable), now_ns + share_ns);
+        now_ns = clock_ns();
+    } while (link != last && now_ns < until_ns);
 }
 
 static void
@@ -3456,7 +3515,7 @@ static void
 listener_ready(struct source *source, uint32_t events)
 {
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    for (int i = 0; i < ACCEPTS_PER_TURN || server.stopping; i++) {
         int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
@@ -3475,6 +3534,28 @@ listener_ready(struct source *source, uint32_t events)
             return;
         }
     }
+}
+
+/* Nobody connects any more. The socket's file is removed, if it is still ours. */
+static void
+listener_remove(void)
+{
+    struct stat file;
+
+    if (server.listener.fd >= 0 && lstat(server.listen_path, &file) == 0 &&
+        file.st_dev == server.listen_file.st_dev && file.st_ino == server.listen_file.st_ino)
+        unlink(server.listen_path);
+}
+
+/* The same at a stop. Those who have connected so far are to be told of it. */
+static void
+listener_close(void)
+{
+    if (server.listener.fd < 0)
+        return;
+    listener_remove();
+    listener_ready(&server.listener, EPOLLIN);
+    source_close(&server.listener);
 }
 
 /* The address of a control socket. The path was checked to fit. */
@@ -3557,6 +3638,7 @@ listener_open(void)
         err(EXIT_FAILURE, "cannot listen on %s", server.listen_path);
     umask(mask);
     close(directory);
+    atexit(listener_remove); /* if starting fails further on */
 }
 
 /* ---- signals ------------------------------------------------------------------------------- */
@@ -3723,7 +3805,7 @@ option_number(const char *name, const char *value, unsigned min, unsigned max)
 static int
 option_descriptor(const char *name, const char *value)
 {
-    int fd = (int)option_number(name, value, 0, INT_MAX - 1);
+    int fd = (int)option_number(name, value, 3, INT_MAX - 1); /* the first three are in use */
 
     if (fcntl(fd, F_GETFD) < 0)
         usage_error("bad --%s '%s' (%s)", name, value, strerror(errno));
@@ -3890,8 +3972,10 @@ session_move_up(void)
         if (n > 0) {
             up->end = (size_t)n;
             session.prompted = false;
-        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        } else if (n == 0 || errno == EIO) { /* EIO: of a terminal that was hung up */
             session.in_ended = true;
+        } else if (errno != EAGAIN && errno != EINTR) {
+            err(EXIT_FAILURE, "cannot read standard input");
         }
     }
     if (buffer_used(up) > 0) {
@@ -4130,7 +4214,8 @@ server_open(const sigset_t *signals)
     server.started_ns = server.now_ns = clock_ns();
     for (int kind = 0; kind < DEADLINE_KINDS; kind++)
         list_init(&server.deadlines[kind].queue);
-    server.deadlines[DEADLINE_STOP].timeout_ns = server.deadlines[DEADLINE_EXIT].timeout_ns;
+    server.deadlines[DEADLINE_STOP].timeout_ns =
+        server.deadlines[DEADLINE_EXIT].timeout_ns + LAST_WORDS_MS * NS_PER_MS;
     list_init(&server.stop_deadline.link);
     list_init(&server.sweep_deadline.link);
     list_init(&server.retry_deadline.link);
@@ -4201,6 +4286,8 @@ loop_turn(void)
 {
     static struct epoll_event events[EVENTS_PER_TURN]; /* receives, see source_watch() */
 
+    if (server.stopping)
+        listener_close();
     kept_start();
     bool idle = list_empty(&server.runnable) && list_empty(&server.unsent) && !kept_startable();
     int n = epoll_wait(server.epoll_fd, events, EVENTS_PER_TURN, idle ? -1 : 0);
@@ -4235,8 +4322,8 @@ clients_finished(void)
 static bool
 server_finished(void)
 {
-    return server.stopping && list_empty(&server.drivers) &&
-           (server.out_of_time || clients_finished());
+    return server.stopping && server.listener.fd < 0 && list_empty(&server.drivers) &&
+           (clients_finished() || (server.out_of_time && list_empty(&server.runnable)));
 }
 
 /* Runs until it is stopped. Returns the exit status. */

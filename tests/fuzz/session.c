@@ -429,7 +429,7 @@ fuzz_finish(void)
     assert(buffer_used(&server.console.output) == 0 && list_empty(&server.console.held));
     assert(list_empty(&server.connections) && server.connection_count == 0);
     assert(list_empty(&server.any_waiting) && list_empty(&server.all_waiting));
-    assert(list_empty(&server.idle) && server.engaged == 0 && server.kept_ready == 0);
+    assert(list_empty(&server.idle) && server.engaged == 0 && server.kept_starting == 0);
     assert(list_empty(&server.ended));
     for (int state = 0; state < DRIVER_STATES; state++)
         assert(server.counts[state] == 0);
