@@ -23,14 +23,20 @@ setup() {
     declare -gA client_pid=() client_to=() client_from=()
 }
 
-# Ends what the test started. A driver that is left over fails the test.
 teardown() {
+    end_started
+}
+
+# Ends what the test started. A driver that is left over fails the test.
+end_started() {
     local pid left=
     [[ -z $to ]] || exec {to}>&-
     [[ -z $from ]] || exec {from}<&-
+    to='' from=''
     for pid in "${started[@]}"; do
         drivers_are_gone_with "$pid" || left+=" $pid"
     done
+    started=()
     [[ -z $left ]] || fail "drivers of$left were left over"
 }
 
