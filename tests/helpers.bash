@@ -46,7 +46,7 @@ drivers_are_gone_with() {
     children=$(children_of "$1")
     if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
         kill -QUIT "$1"
-        kill -CONT "$1"
+        kill -CONT "$1" 2>/dev/null
         wait_until ended "$1" || true
     fi
     ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
