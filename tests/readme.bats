@@ -16,7 +16,8 @@
 #   no word is before it. One number of README is one process, another another, and it is that of the
 #   session where it is typed. A number that is typed before it is shown is itself.
 # - Seconds behind Busy. Where README has no more than it had last for that driver, they may be
-#   anything from 1 to what was shown last. The first of a task are exact.
+#   anything from 1 to what was shown last. The first of a task are exact. So is left_ms of JSON, in
+#   seconds rounded up.
 # - The seconds of uptime=.
 # - What bash says of its jobs as they start and end, `[1] 4711` and `[1]+  Done`, where README does
 #   not have it. That a job is stopped README has to have.
@@ -194,7 +195,11 @@ same() {
             [[ $got == "${process[$number]-$got}" && $number == "${number_of[$got]-$number}" ]] || return
             process[$number]=$got number_of[$got]=$number
             driver=$number
-        elif [[ $word == busy ]]; then
+        elif [[ $word == @(busy|left_ms) ]]; then
+            [[ -n $got ]] || return
+            if [[ $word == left_ms ]]; then
+                number=$(((number + 999) / 1000)) got=$(((got + 999) / 1000))
+            fi
             if ((number <= ${busy_in_readme[$driver]:-0})); then
                 ((got > 0 && got <= busy[$driver])) || return
             else
@@ -208,12 +213,12 @@ same() {
         fi
     done
     [[ -z $got$other ]] || return
-    [[ $1 != *Available* ]] || busy_in_readme[$driver]=0
+    [[ $1 != *[Aa]vailable* ]] || busy_in_readme[$driver]=0
 }
 
 # The number behind that word is a process id.
 is_process() {
-    ((${#number} > 3)) && [[ $word == @(driver|drivers|pid|pids|) ]]
+    ((${#number} > 3)) && [[ $word == @(driver|pid|) ]]
 }
 
 # The line with README's numbers.
