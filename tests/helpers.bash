@@ -23,14 +23,20 @@ setup() {
     declare -gA client_pid=() client_to=() client_from=()
 }
 
-# Ends what the test started. A driver that is left over fails the test.
 teardown() {
+    end_started
+}
+
+# Ends what the test started. A driver that is left over fails the test.
+end_started() {
     local pid left=
     [[ -z $to ]] || exec {to}>&-
     [[ -z $from ]] || exec {from}<&-
+    to='' from=''
     for pid in "${started[@]}"; do
         drivers_are_gone_with "$pid" || left+=" $pid"
     done
+    started=()
     [[ -z $left ]] || fail "drivers of$left were left over"
 }
 
@@ -40,7 +46,7 @@ drivers_are_gone_with() {
     children=$(children_of "$1")
     if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
         kill -QUIT "$1"
-        kill -CONT "$1"
+        kill -CONT "$1" 2>/dev/null
         wait_until ended "$1" || true
     fi
     ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
