@@ -316,6 +316,10 @@ run_sessions() {
     run_sessions
 }
 
+@test "README: As a service, for many at once" {
+    run_sessions
+}
+
 @test "README: no session goes unchecked" {
     read_readme
     for heading in "${headings[@]}"; do
@@ -346,6 +350,11 @@ provoke() {
     hear
 }
 
+# The same from a server of its own, which has no driver.
+provoke_alone() {
+    said+=("$(session 2>err <<<"$1")")
+}
+
 # The same from a server of its own, which has to start that driver.
 provoke_by() {
     said+=("$(session --driver "$1" 2>err <<<create_driver)")
@@ -373,6 +382,8 @@ tested() {
     provoke "send_task $pid -5"
     provoke 'create_driver 0'
     provoke 'get_status 999999999'
+    provoke_alone 'send_task any 1'
+    provoke 'session colour'
     env printf '%s\n' "send_task $pid 3" "send_task $pid 1" >&"$to" # in one write: no second passes
     expect "Driver $pid Busy 3"
     hear
