@@ -235,10 +235,10 @@ at_end_of_input() {
     wait_until in_state "$pid" T
     mkfifo sent
     raw 'my @clients = map { attach() } 1 .. 4;
-         for my $client (@clients) { print $client "get_status '"$pid"'\n" x 1000, "fly\n" }
+         for my $client (@clients) { print $client "get_status '"$pid"'\n" x 3000, "fly\n" }
          open my $sent, ">", "sent"; print $sent "all\n"; close $sent;
          for my $client (@clients) {
-             check(line($client) eq "Error: server is stopping", "reply $_") for 1 .. 1000;
+             check(line($client) eq "Error: server is stopping", "reply $_") for 1 .. 3000;
              check(line($client) =~ /^Error: /, "the last"); check(line($client) eq "END", "the end") }' >told 2>&1 &
     clients=$!
     read -r _ <sent
@@ -254,13 +254,13 @@ at_end_of_input() {
     say "send_task $pid 100"
     expect '*'
     mkfifo sent
-    raw 'my @clients = map { attach() } 1 .. 200;
+    raw 'my @clients = map { attach() } 1 .. 1000;
          for my $client (@clients) { print $client "wait\n" x 50 }
          open my $sent, ">", "sent"; print $sent "all\n"; close $sent;
          for my $client (@clients) { check(line($client) eq "Error: server is stopping", "reply $_") for 1 .. 50 }' >told 2>&1 &
     clients=$!
     read -r _ <sent
-    wait_until has_clients 201
+    wait_until has_clients 1001
     kill -TERM "$server_pid"
     kill -QUIT "$server_pid"
     wait "$clients" || fail "$(cat told)"
@@ -314,6 +314,19 @@ answers_again() {
     kill -TERM "$server_pid"
     server_ends 0
     [ "$(grep -c 'standard output' err)" = 1 ]
+}
+
+@test "clients: the console cannot be watched: it is logged once, and the server sleeps" {
+    start_faulty epoll_ctl:ADD:8+ --listen taxi.sock
+    yes help | head -n 300 >&"$to" 3>&- {from}<&- & # more than its reader's pipe holds
+    wait_until logged 'server: cannot watch standard output: Cannot allocate memory'
+    wait_until in_state "$server_pid" S
+    before=$(ticks)
+    wait_until past $(($(uptime_ms) + 300))
+    (($(ticks) - before < 10))
+    [ "$(wc -l <err)" = 1 ]
+    kill -TERM "$server_pid"
+    server_ends 0
 }
 
 @test "clients: one that is gone: what it has sent still counts, and it waits for nothing" {
