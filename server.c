@@ -3310,7 +3310,7 @@ static bool
 client_reads_on(const struct client *client)
 {
     return (client->in.kind == STREAM_FILE || client->more || client->gone) && client->starved &&
-           !client->quit && !server.stopping;
+           !client->quit && !server.stopping && list_empty(&client->lacking);
 }
 
 /* Nothing is left to be done for a client. A connection is closed, and freed at the end of the turn;
