@@ -3650,8 +3650,9 @@ static void
 job_continued(struct client *client)
 {
     client->prompted = false;
-    if (client->terminal)
-        client_read(client); /* if it was continued in the background, this stops it again */
+    /* If it was continued in the background, this stops it again; but not if it is to end. */
+    if (client->terminal && !server.stopping)
+        client_read(client);
     client_wake(client);
 }
 
