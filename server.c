@@ -4290,8 +4290,6 @@ loop_turn(void)
 {
     static struct epoll_event events[EVENTS_PER_TURN]; /* receives, see source_watch() */
 
-    if (server.stopping)
-        listener_close();
     if (kept_startable())
         kept_start();
     if (!server.announced && !server.stopping && kept_all_up())
@@ -4313,6 +4311,8 @@ loop_turn(void)
     server.now_ns = clock_ns(); /* the time of a call runs from here */
     for (int i = 0; i < FLUSHES_PER_TURN && !list_empty(&server.unsent); i++)
         driver_flush(container_of(server.unsent.next, struct driver, unsent));
+    if (server.stopping)
+        listener_close();
     drivers_free_dropped();
     clients_free_dropped();
     clients_retry();
