@@ -58,7 +58,7 @@ enum {
 
     /* A block is what a client's input or output is read or written with at a time: as much as a
      * pipe holds, so that one system call moves all that is there. It is taken from a pool when
-     * there is something to hold. Full: see CLIENT_OWED_MAX for input; output that is full stops
+     * there is something to hold. Full: see OWED_MAX for input; output that is full stops
      * the replies, they wait as requests. */
     BLOCK_SIZE = 64 * 1024,
 
@@ -81,7 +81,6 @@ enum {
     CLIENTS_TURN_US = 500, /* for commands; one client at least */
     CLIENT_TURN_MIN_US = 20,
     COMMANDS_PER_LOOK = 16, /* at the clock */
-    SPAWNS_PER_TURN = 1,    /* we wait for its exec: a fraction of a millisecond, or some */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
     ACCEPTS_PER_TURN = 64,
     EVENTS_PER_TURN = 256,
@@ -247,7 +246,7 @@ struct driver {
     struct list in_flight;    /* calls that it has and has not answered, oldest first */
     struct list held;         /* clients that wait for room in queued */
     struct list idle;         /* server.idle, while it could take a task */
-    struct list awaited;      /* requests that wait until it has no task */
+    struct list awaited;      /* clients that wait until it has no task */
     struct deadline deadline; /* DEADLINE_START while starting, DEADLINE_EXIT while stopping */
     struct call *birth;       /* create_driver waits for HELLO */
     struct call *death;       /* delete_driver waits for the end */
@@ -283,8 +282,7 @@ struct client {
     struct list runnable; /* server.runnable, while there may be something to do */
     struct list held;     /* driver.held, while that driver's queue is full */
     struct list lacking;  /* server.lacking, while there is no memory for what is next */
-    struct list
-        waiting; /* server.any_waiting, server.all_waiting or driver.awaited, for its barrier */
+    struct list waiting;  /* server.any_waiting, .all_waiting or driver.awaited: its barrier */
     /* A command not answered yet for which those behind it wait: create_driver, wait, or a task for
      * any driver that has none yet. */
     struct request *barrier;
@@ -1977,6 +1975,7 @@ server_announce(void)
     struct stream ready;
 
     server.announced = true;
+    server_warmed_up();
     notify("READY=1\nSTATUS=Running");
     if (server.ready_fd < 0)
         return;
@@ -2890,29 +2889,31 @@ command_run(struct client *client, const struct span *line)
 
 /* ---- create_driver, as it goes on ---------------------------------------------------------- */
 
-/* Starts some of the drivers that a create_driver has still to start. Returns whether it may go
- * on at once. */
+/* Starts the next of the drivers that a create_driver has still to start, one a turn, since we wait for
+ * its exec. Returns whether it may go on at once. */
 static bool
 create_continue(struct request *request)
 {
-    for (int i = 0; i < SPAWNS_PER_TURN && request->to_start > 0; i++) {
-        if ((request->starting >= STARTING_MAX || request->client->owed >= server.owed_share) &&
-            !server.stopping)
-            return false; /* until one has said HELLO, or a line was written */
-        struct call *call = call_new(request, NULL, PROTO_HELLO);
-        if (call == NULL)
-            return false; /* when one of its earlier lines is written, there is memory again */
-        request->to_start--;
-        if (server.stopping) {
-            call_end(call, CALL_STOPPING);
-        } else if (driver_new(call) != NULL) {
-            request->starting++;
-            continue;
-        } else {
-            call->error = errno;
-            call_end(call, CALL_NOT_BORN);
-        }
+    if (request->to_start == 0)
+        return false;
+    if ((request->starting >= STARTING_MAX || request->client->owed >= server.owed_share) &&
+        !server.stopping)
+        return false; /* until one has said HELLO, or a line was written */
+    struct call *call = call_new(request, NULL, PROTO_HELLO);
+    if (call == NULL) {
+        client_lacks_memory(request->client);
+        return false;
+    }
+    request->to_start--;
+    if (server.stopping) {
         request->to_start = 0;
+        call_end(call, CALL_STOPPING);
+    } else if (driver_new(call) != NULL) {
+        request->starting++;
+    } else {
+        request->to_start = 0;
+        call->error = errno;
+        call_end(call, CALL_NOT_BORN);
     }
     return request->to_start > 0;
 }
@@ -2927,30 +2928,32 @@ kept_startable(void)
            list_empty(&server.replace_deadline.link);
 }
 
-/* Starts some of the drivers that are missing. */
+/* Starts one of the drivers that are missing. */
 static void
 kept_start(void)
 {
-    for (int i = 0; i < SPAWNS_PER_TURN && kept_startable(); i++) {
-        struct driver *driver = driver_new(NULL);
-        if (driver == NULL) {
-            log_line("cannot create driver: %s", strerror(errno));
-            kept_back_off();
-            return;
-        }
-        driver->kept = true;
-        server.kept_missing--;
-        server.kept_starting++;
-        if (server.kept_died > 0) {
-            server.kept_died--;
-            server.replaced++;
-            log_line("driver %d replaces one that died", driver->pid);
-        }
-    }
-    if (server.announced || server.stopping || server.kept_missing + server.kept_starting > 0)
+    struct driver *driver = driver_new(NULL);
+
+    if (driver == NULL) {
+        log_line("cannot create driver: %s", strerror(errno));
+        kept_back_off();
         return;
-    server_warmed_up();
-    server_announce();
+    }
+    driver->kept = true;
+    server.kept_missing--;
+    server.kept_starting++;
+    if (server.kept_died > 0) {
+        server.kept_died--;
+        server.replaced++;
+        log_line("driver %d replaces one that died", driver->pid);
+    }
+}
+
+/* Whether the drivers that are kept are all up, or none is to be. */
+static bool
+kept_all_up(void)
+{
+    return server.kept_missing + server.kept_starting == 0;
 }
 
 /* ---- client -------------------------------------------------------------------------------- */
@@ -3307,7 +3310,7 @@ static bool
 client_reads_on(const struct client *client)
 {
     return (client->in.kind == STREAM_FILE || client->more || client->gone) && client->starved &&
-           !client->quit && !server.stopping;
+           !client->quit && !server.stopping && list_empty(&client->lacking);
 }
 
 /* Nothing is left to be done for a client. A connection is closed, and freed at the end of the turn;
@@ -3647,8 +3650,9 @@ static void
 job_continued(struct client *client)
 {
     client->prompted = false;
-    if (client->terminal)
-        client_read(client); /* if it was continued in the background, this stops it again */
+    /* If it was continued in the background, this stops it again; but not if it is to end. */
+    if (client->terminal && !server.stopping)
+        client_read(client);
     client_wake(client);
 }
 
@@ -4288,7 +4292,10 @@ loop_turn(void)
 
     if (server.stopping)
         listener_close();
-    kept_start();
+    if (kept_startable())
+        kept_start();
+    if (!server.announced && !server.stopping && kept_all_up())
+        server_announce();
     bool idle = list_empty(&server.runnable) && list_empty(&server.unsent) && !kept_startable();
     int n = epoll_wait(server.epoll_fd, events, EVENTS_PER_TURN, idle ? -1 : 0);
     if (n < 0 && errno != EINTR)

@@ -86,6 +86,12 @@ load helpers
     [ ! -e taxi.sock ]
 }
 
+@test "control socket: it is removed where starting fails further on" {
+    run -1 bash -c "exec '$SERVER' --listen taxi.sock <&-"
+    [ "$output" = 'server: cannot read standard input: Bad file descriptor' ]
+    [ ! -e taxi.sock ]
+}
+
 @test "control socket: of many that begin at once where a dead one was, one has it" {
     start_listening
     kill -KILL "$server_pid"
@@ -152,7 +158,7 @@ load helpers
     start_listening
     attach one
     attach two
-    tell one get_drivers quit get_drivers
+    tell one get_drivers quit
     hear one '0 drivers'
     client_ends one 0
     end_input
@@ -203,6 +209,124 @@ load helpers
 # A client has no descriptor 0 in its epoll set any more: what it was told is sent.
 at_end_of_input() {
     in_state "$1" S && ! grep -q '^tfd: *0 ' "/proc/$1/fdinfo/"* 2>/dev/null
+}
+
+@test "clients: at a stop those that are about to connect are told" {
+    start_listening
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    mkfifo connected
+    raw 'my @clients = map { attach() } 1 .. 150;
+         print { $_ } "fly\n" for @clients;
+         open my $connected, ">", "connected"; print $connected "all\n"; close $connected;
+         check(line($_) eq "Error: server is stopping", "told") for @clients' >told 2>&1 &
+    clients=$!
+    read -r _ <connected
+    kill -TERM "$server_pid"
+    kill -CONT "$server_pid"
+    wait "$clients" || fail "$(cat told)"
+    server_ends 0
+}
+
+@test "clients: at a stop each that reads has all replies, also those that a killed driver makes" {
+    start_listening -g 0.2
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    mkfifo sent
+    raw 'my @clients = map { attach() } 1 .. 4;
+         for my $client (@clients) { print $client "get_status '"$pid"'\n" x 3000, "fly\n" }
+         open my $sent, ">", "sent"; print $sent "all\n"; close $sent;
+         for my $client (@clients) {
+             check(line($client) eq "Error: server is stopping", "reply $_") for 1 .. 3000;
+             check(line($client) =~ /^Error: /, "the last"); check(line($client) eq "END", "the end") }' >told 2>&1 &
+    clients=$!
+    read -r _ <sent
+    wait_until has_clients 5
+    kill -TERM "$server_pid"
+    wait "$clients" || fail "$(cat told)"
+    server_ends 0
+}
+
+@test "clients: at a stop that is hurried, too" {
+    start_listening
+    create
+    say "send_task $pid 100"
+    expect '*'
+    mkfifo sent
+    raw 'my @clients = map { attach() } 1 .. 1000;
+         for my $client (@clients) { print $client "wait\n" x 50 }
+         open my $sent, ">", "sent"; print $sent "all\n"; close $sent;
+         for my $client (@clients) { check(line($client) eq "Error: server is stopping", "reply $_") for 1 .. 50 }' >told 2>&1 &
+    clients=$!
+    read -r _ <sent
+    wait_until has_clients 1001
+    kill -TERM "$server_pid"
+    kill -QUIT "$server_pid"
+    wait "$clients" || fail "$(cat told)"
+    server_ends 0
+}
+
+@test "clients: those that are gone leave nothing at a stopped driver" {
+    start_listening -t 0.2
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    run -0 raw '
+        my $flood = attach();
+        fcntl $flood, F_SETFL, O_NONBLOCK;
+        my $idle = 0;
+        while ($idle < 30) { # until the driver takes no more
+            if (syswrite $flood, "get_status '"$pid"'\n" x 1000) { $idle = 0 } else { $idle++; select undef, undef, undef, 0.01 }
+        }
+        for (1 .. 100) { my $s = attach(); print $s "get_status '"$pid"'\n" x $_; close $s }'
+    wait_until has_clients 1
+    kill -CONT "$pid"
+    wait_until answers_again
+}
+
+answers_again() {
+    say "get_status $pid"
+    reply
+    [[ $line == "Driver $pid Available" ]]
+}
+
+@test "clients: no memory: several are answered in turn, and the server sleeps in between" {
+    start_faulty malloc:ENOMEM:8+ --listen taxi.sock
+    say session
+    expect '*'
+    for count in 2 3 20; do
+        run -0 raw '
+            my @clients = map { attach() } 1 .. '$count';
+            for my $client (@clients) { fork or do { print $client "fly\n" x 2000; exit } }
+            for my $client (@clients) { check(line($client) =~ /^Error: unknown/, "reply $_") for 1 .. 2000 }
+            1 while wait >= 0'
+    done
+    wait_until in_state "$server_pid" S
+}
+
+@test "clients: the console fails: it is logged once, and the others go on" {
+    start_listening
+    exec {from}<&- {from}</dev/null # nobody reads it
+    say get_drivers get_drivers
+    wait_until logged 'server: cannot write standard output: Broken pipe'
+    run -0 control get_drivers
+    kill -TERM "$server_pid"
+    server_ends 0
+    [ "$(grep -c 'standard output' err)" = 1 ]
+}
+
+@test "clients: the console cannot be watched: it is logged once, and the server sleeps" {
+    start_faulty epoll_ctl:ADD:8+ --listen taxi.sock
+    yes help | head -n 300 >&"$to" 3>&- {from}<&- & # more than its reader's pipe holds
+    wait_until logged 'server: cannot watch standard output: Cannot allocate memory'
+    wait_until in_state "$server_pid" S
+    before=$(ticks)
+    wait_until past $(($(uptime_ms) + 300))
+    (($(ticks) - before < 10))
+    [ "$(wc -l <err)" = 1 ]
+    kill -TERM "$server_pid"
+    server_ends 0
 }
 
 @test "clients: one that is gone: what it has sent still counts, and it waits for nothing" {

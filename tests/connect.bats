@@ -90,6 +90,10 @@ load helpers
     [ "$output" = '{"error":"unknown command '"'fly'"' (try help)","code":"unknown_command"}' ]
     run -0 bash -c "exec '$SERVER' -c taxi.sock get_drivers <&-"
     [ "$output" = '0 drivers' ]
+    run -1 control </
+    [ "$output" = 'server: cannot read standard input: Is a directory' ]
+    run -0 control get_drivers </
+    [ "$output" = '0 drivers' ]
 }
 
 @test "connect: a hundred thousand commands, and all replies in order" {

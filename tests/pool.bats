@@ -278,6 +278,16 @@ tries() {
     (($(wc -l <tries) >= $1))
 }
 
+@test "--drivers: one that does not come up: commands are taken when that is known" {
+    fake_driver slow 'read -r -t 1.1 _ <>nothing' 'exit 3'
+    mkfifo nothing
+    start_server --drivers 1 --driver ./slow
+    say stats
+    expect 'Stats * died=1 *'
+    end_input
+    server_ends 0
+}
+
 @test "--drivers: what cannot be run is told, and tried again" {
     start_server --drivers 2 --driver ./missing
     wait_until enough_failures

@@ -33,12 +33,6 @@ SESSION_DEADLINE=30 # seconds, for all of one
 SHELL_PROMPT='{shell} ' # is `$ ` in README; no output has it
 export LC_ALL=C # lengths are in bytes
 
-setup() {
-    cd "$BATS_TEST_TMPDIR" || return
-    to='' from='' terminal_pid=''
-    started=()
-}
-
 teardown() {
     end_session
 }
@@ -57,7 +51,7 @@ add_started() {
 }
 
 end_session() {
-    if [[ -n $terminal_pid ]]; then
+    if [[ -n ${terminal_pid-} ]]; then
         started=()
         add_started "$terminal_pid"
         terminal_pid=
@@ -340,14 +334,14 @@ run_sessions() {
 }
 
 # Adds the next reply to said.
-hear() {
+note_reply() {
     reply || return
     said+=("$line")
 }
 
 provoke() {
     say "$@"
-    hear
+    note_reply
 }
 
 # The same from a server of its own, which has no driver.
@@ -386,7 +380,7 @@ tested() {
     provoke 'session colour'
     env printf '%s\n' "send_task $pid 3" "send_task $pid 1" >&"$to" # in one write: no second passes
     expect "Driver $pid Busy 3"
-    hear
+    note_reply
     say "cancel_task $pid"
     expect "Driver $pid Available"
     provoke "cancel_task $pid"
@@ -402,7 +396,7 @@ tested() {
     say "get_status $pid"
     wait_until took 2
     kill -KILL "$pid"
-    hear
+    note_reply
 
     another_server start_after 'ulimit -n 24'
     say 'create_driver 100'
@@ -423,7 +417,7 @@ tested() {
     create
     kill -STOP "$pid"
     say "get_status $pid" shutdown
-    hear
+    note_reply
 
     read_readme
     diff -U 100 --label README.md --label 'the server' \

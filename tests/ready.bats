@@ -55,6 +55,27 @@ notified_are() {
     [ ! -s ready ]
 }
 
+@test "readiness: one of the first drivers was deleted before all were up" {
+    # The second comes up only when there is the file go.
+    fake_driver second 'set -C' ': 2>/dev/null >first || { [ -e go ] || exit 3; }' "exec '$DRIVER'"
+    start bash -c "exec '$SERVER' --drivers 2 --driver ./second --ready-fd 9 9>ready"
+    wait_until one_driver # for commands are taken when the second has failed
+    say "delete_driver $pid"
+    expect 'Driver * Deleted'
+    [ ! -s ready ]
+    : >go
+    wait_until test -s ready
+}
+
+# There is one driver, and its pid is in pid.
+one_driver() {
+    say get_drivers
+    reply
+    [[ $line == Driver* ]] || return
+    pid=${line//[^0-9]/}
+    expect '1 driver'
+}
+
 @test "readiness: a socket that is not there, or no path of one, is told and costs nothing" {
     for socket in "$PWD/missing" vsock:1:2 "/$(printf '%0200d' 0)"; do
         run -0 --separate-stderr env "NOTIFY_SOCKET=$socket" "$SERVER" <<<'get_drivers'
@@ -74,7 +95,7 @@ notified_are() {
     say get_drivers
     expect '0 drivers'
     logged 'server: cannot write to descriptor 9: Bad file descriptor'
-    for fd in 77 x -1 ''; do
+    for fd in 77 0 1 2 x -1 ''; do
         run -2 session --ready-fd "$fd"
         [[ $output == "server: bad --ready-fd '$fd' ("*' (try --help)' ]]
     done

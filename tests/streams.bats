@@ -46,9 +46,10 @@ nonblocking() {
     logged 'server: output that nobody read was dropped'
 }
 
-# The server sleeps with the same consumption of its processor in two looks.
+# The server waits for its reader, and sleeps with the same consumption of its processor in two looks.
 held_back() {
     local before
+    output_waits || return
     before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")
     in_state "$server_pid" S || return
     pause

@@ -30,7 +30,7 @@ prompts() {
 
 # A shell with job control, as a person has it.
 start_shell_at_terminal() {
-    start_terminal "PS1='ready: ' exec bash --norc --noprofile -i"
+    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
     shows 'ready: $'
 }
 
@@ -138,6 +138,18 @@ terminal_ends() {
     keys 'quit\n'
     shows 'ready: $'
     keys 'exit $?\n'
+    terminal_ends 0
+}
+
+@test "Ctrl+Z and kill: the server ends, though it is in the background" {
+    start_shell_at_terminal
+    keys "$SERVER\n"
+    wait_until prompts 1
+    keys '\032'
+    shows 'Stopped'
+    keys 'kill %%1; wait; echo over\n'
+    shows '^over'
+    keys 'exit\n'
     terminal_ends 0
 }
 
