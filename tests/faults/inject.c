@@ -7,6 +7,7 @@
  *     read, write, send, recv : short    moves one byte only
  *     read : EAGAIN                      a timer's event is not there any more
  *     epoll_ctl : ADD, MOD, DEL          fails, at that operation, with ENOMEM
+ *     close : EIO                        fails, and has closed
  *     malloc, calloc : ENOMEM            fails
  *     prctl, setpgid, dup2, setrlimit : EPERM    fails
  *     syscall : ENOMEM                   close_range(2) that is to unshare the descriptors fails
@@ -109,6 +110,14 @@ faulty_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
         (operation == EPOLL_CTL_DEL && fails("epoll_ctl", "DEL", ENOMEM)))
         return -1;
     return epoll_ctl(set, operation, fd, event);
+}
+
+int
+faulty_close(int fd)
+{
+    int result = close(fd);
+
+    return fails("close", "EIO", EIO) ? -1 : result;
 }
 
 void *
