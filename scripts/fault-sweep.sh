@@ -161,7 +161,7 @@ ask() {
     case $status in
     0 | 1) judge "$who" "$*" "$pattern" ;;
     3) failed "$who" "to '$*': $(cat client.err)" && return 1 ;;
-    124) [ -n "$lasts" ] && return 1 || wrong "no reply to '$*'" ;;
+    124) [ -n "$lasts" ] || wrong "no reply to '$*'"; return 1 ;;
     *) wrong "'$*' ends with status $status: $(cat client.err)" ;;
     esac
 }
@@ -339,7 +339,8 @@ start_control() {
     tracer=$!
     exec {ready}<ready
     for ((patience = 0; patience < (lasts ? 5 : 10 * PATIENCE); patience++)); do
-        ! read -r -t 0.1 -u "$ready" && [ -n "$(tracee)" ] || break
+        [ -n "$(tracee)" ] || break
+        ! read -r -t 0.1 -u "$ready" || break
         ! grep -qs 'cannot write to descriptor 9' err || break
     done
     exec {ready}<&-
