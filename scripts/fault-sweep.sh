@@ -339,8 +339,8 @@ start_control() {
     tracer=$!
     exec {ready}<ready
     for ((patience = 0; patience < (lasts ? 5 : 10 * PATIENCE); patience++)); do
-        [ -n "$(tracee)" ] || break
         ! read -r -t 0.1 -u "$ready" || break
+        [ -n "$(tracee)" ] || break
         ! grep -qs 'cannot write to descriptor 9' err || break
     done
     exec {ready}<&-
