@@ -258,6 +258,7 @@ struct driver {
     bool engaged;      /* busy, or to be: counted in server.engaged */
     bool unresponsive; /* it let a call time out and has said nothing since */
     bool kept;         /* it is replaced when it dies */
+    bool condemned;    /* its end is our doing, however it ends */
     /* What its birth comes to if it is reaped before HELLO. */
     enum call_outcome birth_failure;
     bool exit_wanted; /* send EXIT behind what is queued */
@@ -416,6 +417,7 @@ static struct server {
     .signals.fd = -1,
     .timer.fd = -1,
     .listener.fd = -1,
+    .log = {.source.fd = STDERR_FILENO, .fd = STDERR_FILENO}, /* as a file, until it is opened */
     .ready_fd = -1,
     .blocks = {.size = BLOCK_SIZE, .per_slab = 2},
     .requests = {.size = sizeof(struct request), .per_slab = 60},
@@ -1176,6 +1178,7 @@ driver_condemn(struct driver *driver, const char *format, ...)
     log_line("driver %d: %s: killed", driver->pid, why);
     driver_close(driver);
     driver_unlist(driver);
+    driver->condemned = true;
     driver_kill(driver);
 }
 
@@ -1841,7 +1844,8 @@ kept_back_off(void)
 static void
 kept_ended(const struct driver *driver, int status)
 {
-    bool told = driver->said_hello && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool told =
+        driver->said_hello && !driver->condemned && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
     server.kept_starting -= !driver->said_hello;
     if (server.stopping || driver->exit_wanted || told)
@@ -3055,6 +3059,8 @@ client_failed(struct client *client, const char *what, int error)
         client_gone(client);
         return;
     }
+    if (client->output_failed && client->input_ended)
+        return; /* and was told */
     client->output_failed = true;
     client->output_waits = false;
     client_end_input(client);
@@ -3545,9 +3551,16 @@ listener_remove(void)
 {
     struct stat file;
 
-    if (server.listener.fd >= 0 && lstat(server.listen_path, &file) == 0 &&
-        file.st_dev == server.listen_file.st_dev && file.st_ino == server.listen_file.st_ino)
-        unlink(server.listen_path);
+    if (server.listener.fd < 0)
+        return;
+    bool known = lstat(server.listen_path, &file) == 0;
+    if (known &&
+        (file.st_dev != server.listen_file.st_dev || file.st_ino != server.listen_file.st_ino))
+        return; /* it is another's by now */
+    if (!known && errno == ENOENT)
+        return;
+    if (!known || unlink(server.listen_path) < 0)
+        log_line("cannot remove %s: %s", server.listen_path, strerror(errno));
 }
 
 /* The same at a stop. Those who have connected so far are to be told of it. */
@@ -3635,13 +3648,18 @@ listener_open(void)
                         .ready = listener_ready};
     mode_t mask = umask(0177); /* for us alone: 0600 */
     if (server.listener.fd < 0 ||
-        bind(server.listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        lstat(server.listen_path, &server.listen_file) < 0 ||
-        listen(server.listener.fd, SOMAXCONN) < 0)
+        bind(server.listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         err(EXIT_FAILURE, "cannot listen on %s", server.listen_path);
+    if (lstat(server.listen_path, &server.listen_file) < 0 ||
+        listen(server.listener.fd, SOMAXCONN) < 0) {
+        int error = errno;
+        unlink(server.listen_path); /* nobody else's: the directory is locked */
+        errno = error;
+        err(EXIT_FAILURE, "cannot listen on %s", server.listen_path);
+    }
+    atexit(listener_remove); /* if starting fails further on */
     umask(mask);
     close(directory);
-    atexit(listener_remove); /* if starting fails further on */
 }
 
 /* ---- signals ------------------------------------------------------------------------------- */
@@ -3926,6 +3944,7 @@ static struct session {
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* and that was all there is */
     bool error;      /* a reply was an Error */
+    bool up_failed;  /* a command could not be sent */
     bool prompted;   /* the prompt is the last thing to be seen */
     char line[16];   /* the beginning of the reply's line that is coming in */
     size_t line_size;
@@ -3973,21 +3992,27 @@ session_move_up(void)
 
     if (buffer_used(up) == 0 && !session.in_ended && buffer_prepare(up)) {
         ssize_t n = stream_read(&session.in, up->data, BLOCK_SIZE);
+        int error = errno;
         if (n > 0) {
             up->end = (size_t)n;
             session.prompted = false;
-        } else if (n == 0 || errno == EIO) { /* EIO: of a terminal that was hung up */
+        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* it was hung up */
             session.in_ended = true;
-        } else if (errno != EAGAIN && errno != EINTR) {
+        } else if (error != EAGAIN && error != EINTR) {
+            errno = error;
             err(EXIT_FAILURE, "cannot read standard input");
         }
     }
     if (buffer_used(up) > 0) {
-        ssize_t n = send(session.socket.fd, up->data + up->start, buffer_used(up), MSG_NOSIGNAL);
+        ssize_t n = send(session.socket.fd, up->data + up->start, buffer_used(up),
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0)
             buffer_consume(up, (size_t)n);
-        else if (errno != EAGAIN && errno != EINTR) /* nobody reads it; the replies end as well */
+        else if (errno != EAGAIN && errno != EINTR) {
+            /* What it has had before may have replies; but they are not all. */
+            session.up_failed = session.in_ended = true;
             buffer_consume(up, buffer_used(up));
+        }
     }
     if (session.in_ended && !session.up_ended && buffer_used(up) == 0) {
         shutdown(session.socket.fd, SHUT_WR);
@@ -4001,7 +4026,7 @@ session_move_down(void)
     struct buffer *down = &session.down;
 
     if (buffer_used(down) == 0 && !session.down_ended && buffer_prepare(down)) {
-        ssize_t n = recv(session.socket.fd, down->data, BLOCK_SIZE, 0);
+        ssize_t n = recv(session.socket.fd, down->data, BLOCK_SIZE, MSG_DONTWAIT);
         if (n > 0) {
             session.farewell = down->data[n - 1] == FAREWELL[0];
             down->end = (size_t)n - session.farewell;
@@ -4059,7 +4084,6 @@ session_connect(void)
         err(EXIT_FAILURE, "cannot create a socket");
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         err(STATUS_NO_SERVER, "no server answers at %s", server.connect_path);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 
@@ -4146,7 +4170,7 @@ session_run(char **words)
         raise(session.signal);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
     }
-    if (!session.farewell)
+    if (!session.farewell || session.up_failed)
         errx(STATUS_NO_SERVER, "the server at %s has ended the connection", server.connect_path);
     return session.error ? STATUS_ERROR : EXIT_SUCCESS;
 }
@@ -4290,8 +4314,6 @@ loop_turn(void)
 {
     static struct epoll_event events[EVENTS_PER_TURN]; /* receives, see source_watch() */
 
-    if (server.stopping)
-        listener_close();
     if (kept_startable())
         kept_start();
     if (!server.announced && !server.stopping && kept_all_up())
@@ -4313,6 +4335,8 @@ loop_turn(void)
     server.now_ns = clock_ns(); /* the time of a call runs from here */
     for (int i = 0; i < FLUSHES_PER_TURN && !list_empty(&server.unsent); i++)
         driver_flush(container_of(server.unsent.next, struct driver, unsent));
+    if (server.stopping)
+        listener_close();
     drivers_free_dropped();
     clients_free_dropped();
     clients_retry();

@@ -248,6 +248,16 @@ at_end_of_input() {
     server_ends 0
 }
 
+@test "clients: a stop waits for nobody where there is nothing to wait for" {
+    start_listening -g 100
+    create
+    attach idle
+    wait_until has_clients 2
+    kill -TERM "$server_pid"
+    client_ends idle 0
+    server_ends 0
+}
+
 @test "clients: at a stop that is hurried, too" {
     start_listening
     create

@@ -29,7 +29,10 @@ teardown() {
 
 # Ends what the test started. A driver that is left over fails the test.
 end_started() {
-    local pid left=
+    local pid fd left=
+    for fd in "${client_to[@]}" "${client_from[@]}"; do
+        { exec {fd}>&-; } 2>/dev/null || true # a test may have closed it
+    done
     [[ -z $to ]] || exec {to}>&-
     [[ -z $from ]] || exec {from}<&-
     to='' from=''
