@@ -160,8 +160,14 @@ ask() {
     reply=$(timeout "$reply_patience" "$BUILD/server" --connect socket "$@" 2>client.err) || status=$?
     case $status in
     0 | 1) judge "$who" "$*" "$pattern" ;;
-    3) failed "$who" "to '$*': $(cat client.err)" && return 1 ;;
-    124) [ -n "$lasts" ] || wrong "no reply to '$*'"; return 1 ;;
+    3)
+        failed "$who" "to '$*': $(cat client.err)"
+        return 1
+        ;;
+    124)
+        [ -n "$lasts" ] || wrong "no reply to '$*'"
+        return 1
+        ;;
     *) wrong "'$*' ends with status $status: $(cat client.err)" ;;
     esac
 }
@@ -172,7 +178,7 @@ await_end() {
 }
 
 moment() {
-    read -r -t 0.05 <> <(:)
+    read -r -t "${1-0.05}" <> <(:)
 }
 
 # What a user does, with two drivers, A and B, the latter of which gets a blow: KILL, or STOP to have
@@ -309,11 +315,11 @@ start() {
     mkfifo in out ready
     export GCOV_PREFIX=$BUILD/counts/$BASHPID GCOV_PREFIX_STRIP=99
     "start_$program"
-    tracer=$!
 }
 
 start_server() {
     "${tracing[@]}" "$binary/server" "${LIMITS[@]}" <in >out 2>err &
+    tracer=$!
     exec {to}>in {from}<out
 }
 LIMITS=(-t 2 -g 0.5)
@@ -327,35 +333,37 @@ start_driver() {
     chmod +x wrapper
     tracing=(env)
     "$BUILD/server" "${LIMITS[@]}" --driver ./wrapper <in >out 2>err &
+    tracer=$!
     exec {to}>in {from}<out
 }
 
 # It finds the socket of a server that is dead, and somebody who started it and waits.
 start_control() {
-    local ready patience
+    local patience
     cp -a "$STALE" socket
     NOTIFY_SOCKET=$NOTIFIED "${tracing[@]}" "$binary/server" "${LIMITS[@]}" --listen socket \
         --drivers 1 --ready-fd 9 9>ready </dev/null >/dev/null 2>err &
     tracer=$!
-    exec {ready}<ready
-    for ((patience = 0; patience < (lasts ? 5 : 10 * PATIENCE); patience++)); do
-        ! read -r -t 0.1 -u "$ready" || break
-        [ -n "$(tracee)" ] || break
-        ! grep -qs 'cannot write to descriptor 9' err || break
+    cat <ready >said &
+    for ((patience = 0; patience < (lasts ? 50 : 100 * PATIENCE); patience++)); do
+        [[ ! -s said && -n $(tracee) ]] || return
+        ! grep -qs 'cannot write to descriptor 9' err || return
+        moment 0.01
     done
-    exec {ready}<&-
-    [ -n "$lasts" ] || ((patience < 10 * PATIENCE)) || wrong 'it does not say that it is ready'
+    [ -n "$lasts" ] || wrong 'it does not say that it is ready'
 }
 
 start_client() {
     serve
     "${tracing[@]}" "$binary/server" --connect socket <in >out 2>err &
+    tracer=$!
     exec {to}>in {from}<out
 }
 
 start_words() {
     serve
     "${tracing[@]}" "$binary/server" --connect socket get_drivers </dev/null >out 2>err &
+    tracer=$!
     exec {from}<out
 }
 # The programs of the run that are still there: those that work in its directory.

@@ -1,18 +1,23 @@
 #!/bin/bash
-# Deals random blows to a server and its drivers, then audits the books.
+# Deals random blows to a server, its drivers and its clients, then audits the books.
 #
 #   scripts/storm.sh [SECONDS [SEED]]      10 seconds, seed 1
 #
-# Blows: KILL, STOP, CONT and TERM to random drivers; tasks, cancels, lists, floods of questions and
-# nonsense, creations and deletions to the server; signals that it ignores. Replies are read all the
-# while, and counted: one for each command, each in its turn. Then, with all drivers continued: those
-# that are listed are the children that live, none is a zombie, descriptors and memory are as they
-# were with as many drivers at the start, nothing moves, and TERM ends it with status 0 and no driver.
+# Blows: KILL, STOP, CONT and TERM to random drivers, of which the server keeps half; tasks, cancels,
+# lists, floods of questions and nonsense, creations and deletions to the server; signals that it
+# ignores. At its control socket, meanwhile, clients come, ask, stay, flood, vanish and are killed
+# (scripts/storm.pl). Replies are read all the while, and counted: one for each command, each in its
+# turn. Then, with all drivers continued and the clients gone: those that are listed are the children
+# that live, none is a zombie; each driver that was kept and was killed was replaced, and nothing else
+# was; descriptors and memory are as they were with as many drivers at the start, nothing moves, and
+# TERM ends it with status 0, no driver, and no socket.
 set -u
 cd "$(dirname "$0")/.." || exit
 seconds=${1:-10}
 RANDOM=${2:-1} # seeds bash's generator: the same blows, though not at the same moments
 DRIVERS=8
+KEPT=4
+CLIENTS=4
 PATIENCE=10
 
 fail() {
@@ -22,7 +27,7 @@ fail() {
 }
 
 finish() {
-    kill -KILL "$server" 2>/dev/null
+    kill -KILL "$server" "${clients[@]}" 2>/dev/null
     rm -rf "$dir"
 }
 
@@ -97,14 +102,63 @@ refill() {
     drivers=("${listed[@]}")
 }
 
+# As many drivers as at the start, once those are there that are to be replaced.
+level() {
+    local i
+    refill
+    for ((i = 0; i < 10 * PATIENCE; i++)); do
+        [ "$(owed)" = 0 ] && break
+        moment
+    done
+    [ "$(owed)" = 0 ] || fail "$(owed) drivers are not replaced"
+    refill
+    for driver in "${drivers[@]:DRIVERS}"; do
+        say "delete_driver $driver"
+    done
+    say get_drivers
+    drivers=("${listed[@]}")
+}
+
+# By the log: of the drivers that were kept, how many have died and were not deleted or told to exit by
+# TERM, less those that were replaced; or, with an argument, which of them live.
+owed() {
+    awk -v kept="$KEPT" -v show="${1-}" '
+        $1 == "server:" && $2 == "driver" {
+            if ($4 == "started" && started++ < kept) is_kept[$3] = 1
+            if ($4 == "replaces") { is_kept[$3] = 1; owed-- }
+            if ($5 == "killed" || $6 == "killed") condemned[$3] = 1
+            if ($4 == "died" || $4 == "ended") {
+                if ($4 == "died" && $3 in is_kept && ($0 !~ /status 0/ || $3 in condemned)) owed++
+                delete is_kept[$3]
+                delete condemned[$3]
+            }
+        }
+        END {
+            if (!show) print owed + 0
+            else for (pid in is_kept) print pid
+        }' "$dir/err"
+}
+
+moment() { read -r -t 0.1 <> <(:); }
 descriptors() { find "/proc/$server/fd" -type l | wc -l; }
 memory() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server/status"; }
+# Once the last reply timeout is over, nothing moves.
+quiet() {
+    local i before
+    for ((i = 0; i < 100; i++)); do
+        before=$(switches)
+        moment
+        [ "$(switches)" != "$before" ] || return 0
+    done
+    return 1
+}
 switches() { grep ctxt "/proc/$server/status"; }
 
 make -s || exit
 dir=$(mktemp -d)
+clients=()
 mkfifo "$dir/in" "$dir/out"
-./server -t 0.05 -g 0.2 <"$dir/in" >"$dir/out" 2>"$dir/err" &
+./server -v -t 0.05 -g 0.2 --drivers $KEPT --listen "$dir/socket" <"$dir/in" >"$dir/out" 2>"$dir/err" &
 server=$!
 trap finish EXIT
 exec {to}>"$dir/in" {from}<"$dir/out"
@@ -112,9 +166,15 @@ exec {to}>"$dir/in" {from}<"$dir/out"
 drivers=() said=0
 refill
 flood # so that what is allocated once is
+perl scripts/storm.pl ./server "$dir/socket" warm $((6 * CLIENTS)) || fail 'the clients that are first fail'
+quiet || fail 'it is not idle with nothing to do'
 descriptors_before=$(descriptors)
 memory_before=$(memory)
 
+for ((i = 0; i < CLIENTS; i++)); do
+    perl scripts/storm.pl ./server "$dir/socket" "$RANDOM" "$dir/stop" >"$dir/client$i" 2>&1 &
+    clients+=($!)
+done
 blows=0
 end=$((SECONDS + seconds))
 while ((SECONDS < end)); do
@@ -123,6 +183,33 @@ while ((SECONDS < end)); do
     ((blows % 50)) || refill
 done
 refill
+
+: >"$dir/stop"
+for ((i = 0; i < CLIENTS; i++)); do
+    wait "${clients[i]}" || fail "client $i: $(cat "$dir/client$i")"
+done
+clients=()
+read -r answered vanished < <(awk '{ a += $1; v += $2 } END { print a, v }' "$dir"/client*)
+
+# What is deleted is not replaced. What is killed is, after which the other would have been, too.
+level
+mapfile -t kept < <(owed show)
+if ((${#kept[@]} > 1)); then
+    driver=${kept[0]}
+    say "delete_driver $driver"
+    driver=${kept[1]}
+    hit KILL
+    for ((i = 0; i < 10 * PATIENCE; i++)); do
+        grep -q "driver $driver died" "$dir/err" && [ "$(owed)" -le 0 ] && break
+        moment
+    done
+fi
+level
+mapfile -t listed_kept < <(owed show)
+((${#kept[@]} < 2 || ${#listed_kept[@]} == ${#kept[@]} - 1)) ||
+    fail "of the ${#kept[@]} that were kept, with one deleted and one killed, ${#listed_kept[@]} are there"
+say stats
+[[ $reply == *" clients=1 "*" replaced=$(grep -c ' replaces one' "$dir/err") "* ]] || fail "$reply"
 
 say get_drivers
 children=$(tr ' ' '\n' <"/proc/$server/task/$server/children" | grep . | sort)
@@ -134,13 +221,7 @@ done
 [ "$(descriptors)" = "$descriptors_before" ] || fail "descriptors: $descriptors_before, now $(descriptors)"
 (($(memory) <= memory_before + 512)) || fail "KiB of memory: $memory_before, now $(memory)"
 
-# Idle: once the last reply timeout is over, nothing moves.
-for ((i = 0; i < 100; i++)); do
-    before=$(switches)
-    read -r -t 0.1 <> <(:)
-    [ "$(switches)" != "$before" ] || break
-done
-((i < 100)) || fail 'it is never idle'
+quiet || fail 'it is never idle'
 
 kill -TERM "$server"
 timeout $PATIENCE tail --pid="$server" -f /dev/null || fail 'TERM does not end it'
@@ -148,4 +229,6 @@ wait "$server" || fail "status $?"
 for driver in $children; do
     [ ! -e "/proc/$driver" ] || fail "driver $driver is left"
 done
-echo "storm: $blows blows in $seconds s, $said commands answered, books in order"
+[ ! -e "$dir/socket" ] || fail 'the socket is left'
+echo "storm: $blows blows in $seconds s, $((said + answered)) commands answered, $answered of them to" \
+    "clients that came and went, besides $vanished that vanished; books in order"
