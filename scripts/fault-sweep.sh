@@ -346,7 +346,7 @@ start_control() {
     tracer=$!
     cat <ready >said &
     for ((patience = 0; patience < (lasts ? 50 : 100 * PATIENCE); patience++)); do
-        [[ ! -s said && -n $(tracee) ]] || return
+        [[ ! -s said && -e /proc/$tracer ]] || return
         ! grep -qs 'cannot write to descriptor 9' err || return
         moment 0.01
     done
