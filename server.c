@@ -304,6 +304,7 @@ struct client {
     bool prompted;      /* and it is the last thing that they see */
     bool json;          /* replies to the next commands are JSON */
     bool farewell;      /* FAREWELL is to be the last thing that is written */
+    bool said_shutdown; /* the stop is its own */
 };
 
 /* Bytes of somebody else's buffer: a word, a line. */
@@ -2786,9 +2787,9 @@ run_quit(struct client *client, const struct span *args, unsigned count)
 static enum handling
 run_shutdown(struct client *client, const struct span *args, unsigned count)
 {
-    (void)client;
     (void)args;
     (void)count;
+    client->said_shutdown = true;
     server_stop(false);
     return COMMAND_TAKEN;
 }
@@ -2800,7 +2801,7 @@ static const struct command commands[] = {
     {SPAN("get_status"), "PID", 1, 1, run_get_status, "ask a driver: Available or Busy"},
     {SPAN("get_drivers"), "", 0, 0, run_get_drivers, "ask all drivers, oldest first"},
     {SPAN("cancel_task"), "PID", 1, 1, run_cancel_task, "end a driver's task"},
-    {SPAN("wait"), "[PID]", 0, 1, run_wait, "wait until a driver, or none of them, has a task"},
+    {SPAN("wait"), "[PID]", 0, 1, run_wait, "wait until that driver, or every driver, has no task"},
     {SPAN("delete_driver"), "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
     {SPAN("stats"), "", 0, 0, run_stats, "show counters"},
     {SPAN("session"), "WORD...", 1, 3, run_session, "for this client: json, prompt, farewell"},
@@ -3000,8 +3001,8 @@ client_terminal_refused(struct client *client)
     pid_t foreground = tcgetpgrp(client->in.fd);
     sigset_t pending;
 
-    if (foreground >= 0 && foreground == getpgrp())
-        return; /* we have come to the foreground since */
+    if (server.stopping || (foreground >= 0 && foreground == getpgrp()))
+        return; /* we do not want it any more, or have come to the foreground since */
     if (foreground >= 0) {
         job_stop(SIGTTIN, 0);
         if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
@@ -3269,10 +3270,13 @@ client_finished(const struct client *client)
     return client_answered(client) && buffer_used(&client->output) == 0 && !client->farewell;
 }
 
+/* Not if it is the server that ends: the client may have more to say, and is to know that it is not heard. */
 static void
 client_bid_farewell(struct client *client)
 {
-    if (!buffer_prepare(&client->output)) {
+    if (!client->input_ended && !client->quit && !client->said_shutdown) {
+        client->farewell = false;
+    } else if (!buffer_prepare(&client->output)) {
         client_lacks_memory(client);
     } else if (buffer_room(&client->output) > 0) {
         buffer_append_string(&client->output, FAREWELL);
@@ -3350,8 +3354,10 @@ client_turn(struct client *client, int64_t until_ns)
     list_remove(&client->runnable);
     if (server.stopping && !client->heard_out) {
         client->heard_out = true; /* what it has sent before is answered */
-        if (client != &server.console)
+        if (client != &server.console) {
             client_read(client);
+            client_read(client); /* and that it has sent all is seen */
+        }
     }
     for (int i = 0; i < CLIENT_ROUNDS && progress; i++) {
         progress = client_reply(client);
@@ -3446,8 +3452,12 @@ static void
 console_open(struct client *client)
 {
     client_init(client);
-    if (!stream_open(&client->in, STDIN_FILENO, O_RDONLY))
-        err(EXIT_FAILURE, "cannot read standard input");
+    if (!stream_open(&client->in, STDIN_FILENO, O_RDONLY)) {
+        if (server.listen_path == NULL)
+            err(EXIT_FAILURE, "cannot read standard input");
+        log_line("cannot read standard input: %s", strerror(errno)); /* as with nohup(1) */
+        client->input_ended = true;
+    }
     stream_open(&client->out, STDOUT_FILENO, O_WRONLY);
     client->in.source.ready = client_in_ready;
     client->out.source.ready = client_out_ready;
@@ -3887,6 +3897,7 @@ options_parse(int argc, char **argv)
         {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},        {0},
     };
+    bool for_servers = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "+:c:d:g:jl:n:r:t:vhV", options, NULL)) != -1) {
@@ -3896,11 +3907,12 @@ options_parse(int argc, char **argv)
             usage_error("unknown option '-%c'", optopt);
         if (!option_take(option))
             usage_error("unknown option '%s'", argv[optind - 1]);
+        for_servers |= option != 'c' && option != 'j';
     }
     if (server.connect_path == NULL && optind < argc)
         usage_error("unexpected argument '%s'", argv[optind]);
-    if (server.connect_path != NULL && (server.listen_path != NULL || server.kept_wanted > 0))
-        usage_error("--connect goes with neither --listen nor --drivers");
+    if (server.connect_path != NULL && for_servers)
+        usage_error("--connect goes with --json only");
 }
 
 /* The driver is beside our own binary, or where make install puts it; never looked for in the

@@ -87,8 +87,8 @@ load helpers
 }
 
 @test "control socket: it is removed where starting fails further on" {
-    run -1 bash -c "exec '$SERVER' --listen taxi.sock <&-"
-    [ "$output" = 'server: cannot read standard input: Bad file descriptor' ]
+    run -1 bash -c "ulimit -n 8; exec '$SERVER' --listen taxi.sock"
+    [[ $output == 'server: cannot '*': Too many open files' ]]
     [ ! -e taxi.sock ]
 }
 
@@ -166,10 +166,24 @@ load helpers
     [[ $output == 'Driver '*$' Available\nDriver '*$' Busy 100\nError: unknown command \'get_driv\' (try help)' ]]
     tell two get_drivers
     hear two 'Driver * Busy 100' '1 driver'
+    attach three
+    wait_until has_clients 2
     tell two shutdown
     client_ends two 0
+    client_ends three 3 # it might have had more to say
     server_ends 0
-    [ "$(cat err)" = 'server: 1 task cancelled' ]
+    log_is 'server: 1 task cancelled' 'server: Stats *'
+}
+
+@test "clients: with a control socket, a standard input that cannot be read is logged, and that is all" {
+    for stdin in '<&-' '>/dev/null 0>&1' '</'; do
+        start bash -c "exec '$SERVER' --listen taxi.sock $stdin"
+        wait_until control get_drivers
+        [ "$(grep -c '^server: cannot read standard input: ' err)" = 1 ]
+        kill -TERM "$server_pid"
+        server_ends 0
+        hang_up
+    done
 }
 
 @test "clients: at a stop each gets what it is owed, or an Error, and its farewell" {
@@ -185,8 +199,9 @@ load helpers
     kill -TERM "$server_pid"
     hear asks 'Error: server is stopping' "Error: unknown command 'fly' (try help)"
     hear waits 'Error: server is stopping' "Error: unknown command 'fly' (try help)" 'Error: server is stopping'
-    client_ends asks 1
-    client_ends waits 1
+    client_ends asks 3
+    client_ends waits 3
+    [ "$(cat asks.err)" = 'server: the server at taxi.sock has ended the connection' ]
     server_ends 0
 }
 
@@ -254,7 +269,7 @@ at_end_of_input() {
     attach idle
     wait_until has_clients 2
     kill -TERM "$server_pid"
-    client_ends idle 0
+    client_ends idle 3
     server_ends 0
 }
 

@@ -282,7 +282,11 @@ attach() {
     local name=$1 fd
     shift
     mkfifo "$name.in" "$name.out"
-    "$SERVER" --connect taxi.sock "$@" <"$name.in" >"$name.out" 2>"$name.err" 3>&- &
+    (
+        # What it held open of the others would have no end.
+        for fd in $to $from "${client_to[@]}" "${client_from[@]}"; do exec {fd}>&-; done
+        exec "$SERVER" --connect taxi.sock "$@"
+    ) <"$name.in" >"$name.out" 2>"$name.err" 3>&- &
     client_pid[$name]=$!
     started+=("$!")
     exec {fd}>"$name.in"

@@ -188,7 +188,7 @@ load helpers
     kill -TERM "$server_pid"
     for command in 'send_task any 1' wait "wait $pid"; do
         hear "${command%% *}${#command}" 'Error: server is stopping'
-        client_ends "${command%% *}${#command}" 1
+        client_ends "${command%% *}${#command}" 3
     done
     server_ends 0
 }
