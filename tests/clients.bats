@@ -88,7 +88,7 @@ load helpers
 
 @test "control socket: it is removed where starting fails further on" {
     run -1 bash -c "ulimit -n 8; exec '$SERVER' --listen taxi.sock"
-    [[ $output == 'server: cannot '*': Too many open files' ]]
+    [[ $output == 'server: cannot '*': Too many open files'* ]] # a leak checker adds what it lacks
     [ ! -e taxi.sock ]
 }
 
