@@ -77,10 +77,10 @@ enum {
 
     /* What one client or one kind of work may do in a turn before the others have theirs. Nobody's
      * reply comes later than by a few milliseconds because somebody else floods us. */
-    CLIENT_ROUNDS = 4,     /* rounds of replies, commands and, where there is more, a read */
-    CLIENTS_TURN_US = 500, /* for commands; one client at least */
+    CLIENT_ROUNDS = 4,      /* rounds of replies, commands and, where there is more, a read */
+    CLIENTS_TURN_US = 1000, /* for commands; one client at least */
     CLIENT_TURN_MIN_US = 20,
-    COMMANDS_PER_LOOK = 16, /* at the clock */
+    COMMANDS_PER_LOOK = 32, /* at the clock */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
     ACCEPTS_PER_TURN = 64,
     EVENTS_PER_TURN = 256,
@@ -2894,8 +2894,8 @@ command_run(struct client *client, const struct span *line)
 
 /* ---- create_driver, as it goes on ---------------------------------------------------------- */
 
-/* Starts the next of the drivers that a create_driver has still to start, one a turn, since we wait for
- * its exec. Returns whether it may go on at once. */
+/* Starts the next of the drivers that a create_driver has still to start; it waits for its exec. Returns
+ * whether it may go on at once. */
 static bool
 create_continue(struct request *request)
 {
@@ -3349,7 +3349,7 @@ client_end(struct client *client)
 static void
 client_turn(struct client *client, int64_t until_ns)
 {
-    bool progress = true, memory_freed = server.memory_freed;
+    bool progress = true, more, memory_freed = server.memory_freed;
 
     list_remove(&client->runnable);
     if (server.stopping && !client->heard_out) {
@@ -3367,8 +3367,11 @@ client_turn(struct client *client, int64_t until_ns)
     }
     if (client->gone)
         client_give_up(client);
-    if (client->barrier != NULL)
-        progress |= create_continue(client->barrier);
+    if (client->barrier != NULL) {
+        do
+            progress |= more = create_continue(client->barrier);
+        while (more && clock_ns() < until_ns);
+    }
     if (progress)
         client_wake(client);
     else if (!list_empty(&client->lacking))
