@@ -1,7 +1,12 @@
 /*
  * driver: one worker. The server starts it at the other end of a socketpair (descriptor 3), gives
  * it at most one task at a time, and asks how it stands. A task keeps it busy for a number of
- * milliseconds, measured by a timerfd.
+ * milliseconds, measured by a timerfd; or it is a command, which has that long at the most.
+ *
+ * A command runs in a session, and so in a process group, of its own. At its limit, or if it is
+ * cancelled, its group is asked to end (TERM), and after a grace it is killed. When it has ended, what it
+ * has left behind is killed: as a subreaper the driver is, sooner or later, the parent of all that is
+ * left. Only when there is nothing any more is its result told.
  *
  * It waits in epoll_wait() and nowhere else, for three sources: its socket, its signalfd and its
  * timerfd. All signals but those of a fault are blocked from before its exec on, and read from the
@@ -16,15 +21,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +49,16 @@ enum {
     OUTPUT_RESERVE = 3 * PROTO_FRAME_MAX,
     LOG_LINE_MAX = 256, /* below PIPE_BUF: a line is written whole or not at all */
     SOURCES = 3,        /* all that epoll can report in one turn */
+    /* For the way to a command's exec: execvp() has there a path and, for a script, the words again. */
+    CHILD_STACK_SIZE = 64 * 1024,
+    WORDS_MAX = PROTO_TEXT_MAX / 2 + 1,
+    LOOK_AGAIN_MS = 10, /* whether what was killed is gone */
+    /* Told to exit, we are killed after the grace: a command is so much earlier, or a quarter of it. */
+    EXIT_MARGIN_MS = 250,
+    LOST_MS = 500, /* to end a command when the server is gone, before we leave in any case */
 };
+
+#define NS_PER_MS UINT64_C(1000000)
 
 /* ---- types and state ----------------------------------------------------------------------- */
 
@@ -51,19 +69,45 @@ struct source {
     void (*ready)(uint32_t events);
 };
 
+enum command_stage {
+    COMMAND_RUNS,
+    COMMAND_TERMINATED, /* its group was sent TERM, and has its grace */
+    COMMAND_KILLED,     /* what there is of it was sent KILL */
+};
+
+/* The command that runs. */
+struct command {
+    pid_t pid; /* of the process that we have started, which leads a session; 0: none runs */
+    enum command_stage stage;
+    enum proto_outcome outcome; /* if it is our doing; else 0, and the status tells */
+    bool reaped;                /* that process has ended: */
+    int status;                 /* so, and with that usage, wait4(2) */
+    struct rusage usage;
+    uint64_t started_ns;
+    uint64_t grace_ns;
+    uint64_t output;                /* see struct proto_run */
+    char line[PROTO_TEXT_MAX + 1];  /* as the shell gets it */
+    char words[PROTO_TEXT_MAX + 1]; /* and, if it needs none, taken apart, */
+    char *word_list[WORDS_MAX + 1]; /* with a NULL at the end; the first NULL: it needs one */
+};
+
 static struct {
     int epoll_fd;
-    struct source socket; /* PROTO_FD */
+    struct source socket; /* PROTO_FD; fd -1: the server is gone */
     struct source signals;
     struct source timer; /* armed just while busy */
 
-    pid_t server_pid;
-    bool leaving; /* the loop ends with this turn */
+    pid_t pid, server_pid;
+    const char *output_directory; /* NULL: none */
+    bool leave_wanted;            /* when the command has ended */
+    bool leaving;                 /* the loop ends with this turn */
     int exit_status;
+    uint64_t lost_ns; /* when the server was found to be gone */
 
     bool busy;
-    uint32_t task_id;     /* the TASK's number */
-    uint64_t task_end_ns; /* on CLOCK_MONOTONIC */
+    uint32_t task_id;     /* the number of the TASK or RUN */
+    uint64_t task_end_ns; /* on CLOCK_MONOTONIC; of a command, when the next stage begins */
+    struct command command;
 
     unsigned char input[INPUT_SIZE];
     size_t input_size; /* bytes not handled yet */
@@ -73,16 +117,17 @@ static struct {
 
 /* ---- log ----------------------------------------------------------------------------------- */
 
+/* Appends to a line, of which there are size bytes; what is beyond max - 1 bytes is left out. */
 static size_t
-text_append(char *line, size_t size, const char *text)
+text_append(char *line, size_t size, size_t max, const char *text)
 {
-    while (*text != '\0' && size < LOG_LINE_MAX - 1)
+    while (*text != '\0' && size < max - 1)
         line[size++] = *text++;
     return size;
 }
 
 static size_t
-number_append(char *line, size_t size, unsigned long number)
+number_append(char *line, size_t size, size_t max, uint64_t number)
 {
     char digits[24];
     size_t at = sizeof(digits) - 1;
@@ -91,7 +136,7 @@ number_append(char *line, size_t size, unsigned long number)
     do
         digits[--at] = (char)('0' + number % 10);
     while ((number /= 10) != 0);
-    return text_append(line, size, digits + at);
+    return text_append(line, size, max, digits + at);
 }
 
 /*
@@ -126,14 +171,14 @@ static void
 log_line(const char *what, int error)
 {
     char line[LOG_LINE_MAX];
-    size_t size = text_append(line, 0, "driver[");
+    size_t size = text_append(line, 0, sizeof(line), "driver[");
 
-    size = number_append(line, size, (unsigned long)getpid());
-    size = text_append(line, size, "]: ");
-    size = text_append(line, size, what);
+    size = number_append(line, size, sizeof(line), (uint64_t)getpid());
+    size = text_append(line, size, sizeof(line), "]: ");
+    size = text_append(line, size, sizeof(line), what);
     if (error != 0) {
-        size = text_append(line, size, ": ");
-        size = text_append(line, size, strerror(error));
+        size = text_append(line, size, sizeof(line), ": ");
+        size = text_append(line, size, sizeof(line), strerror(error));
     }
     line[size++] = '\n';
     log_write(line, size);
@@ -167,7 +212,7 @@ source_watch(struct source *source, uint32_t events)
     return true;
 }
 
-/* ---- output -------------------------------------------------------------------------------- */
+/* ---- frame ---------------------------------------------------------------------------------- */
 
 static void
 frame_put(const struct proto_frame *frame)
@@ -177,32 +222,7 @@ frame_put(const struct proto_frame *frame)
     self.output_size += proto_size(frame);
 }
 
-/* Sends what is there. Returns true if all of it is out; else the rest waits for EPOLLOUT. */
-static bool
-output_flush(void)
-{
-    size_t sent = 0;
-
-    while (sent < self.output_size) {
-        ssize_t n = send(self.socket.fd, self.output + sent, self.output_size - sent,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n >= 0) {
-            sent += (size_t)n;
-        } else if (errno == EAGAIN) {
-            break;
-        } else if (errno != EINTR) {
-            /* The server has gone, then: its end of the socket will say so. Nobody is left to
-             * hear the rest. */
-            self.leaving = true;
-            return false;
-        }
-    }
-    self.output_size -= sent;
-    memmove(self.output, self.output + sent, self.output_size);
-    return self.output_size == 0;
-}
-
-/* ---- task ---------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static uint64_t
 clock_ns(void)
@@ -225,11 +245,353 @@ timer_set(uint64_t at_ns)
     return timerfd_settime(self.timer.fd, TFD_TIMER_ABSTIME, &at, NULL) == 0;
 }
 
+/* A busy driver looks at its task again at that moment. */
+static void
+task_look_at(uint64_t at_ns)
+{
+    self.task_end_ns = at_ns;
+    if (!timer_set(at_ns))
+        leave_failed("cannot arm the timer", errno);
+}
+
+/* ---- children ------------------------------------------------------------------------------ */
+
+/* Kills the process group that a child is in, all of which descends from it or from our command.
+ * Returns whether the child is of a command: one that is in our session was there before us, and is
+ * none of our business. It is not reaped, so the pid is its own. */
+static bool
+child_kill(pid_t pid)
+{
+    if (getsid(pid) == getsid(0))
+        return false;
+    pid_t group = getpgid(pid);
+    kill(group > 0 ? -group : pid, SIGKILL);
+    return true;
+}
+
+/*
+ * Kills what a command has left, with the process groups of our children: what they leave in turn
+ * becomes ours, and is found the next time. Returns false if there is none.
+ */
+static bool
+children_kill(void)
+{
+    char text[1024];
+    pid_t pid = 0;
+    ssize_t n;
+    bool found = false;
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) /* there is no /proc: its group has to do */
+        return kill(-self.command.pid, SIGKILL) == 0;
+    /* Numbers, each with a blank behind it, proc(5). */
+    while ((n = read(fd, text, sizeof(text))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+            } else if (pid > 0) {
+                found |= child_kill(pid);
+                pid = 0;
+            }
+        }
+    }
+    close(fd);
+    return found;
+}
+
+/* ---- command: its end ---------------------------------------------------------------------- */
+
+static uint64_t
+microseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+/* Nothing is left of the command. */
+static void
+command_end(uint64_t now_ns)
+{
+    struct command *command = &self.command;
+    bool exited = WIFEXITED(command->status);
+    struct proto_frame frame = {
+        .header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, self.task_id),
+        .result.outcome = command->outcome,
+        .result.elapsed_us = (now_ns - command->started_ns) / 1000,
+        .result.user_us = microseconds(&command->usage.ru_utime),
+        .result.system_us = microseconds(&command->usage.ru_stime),
+        .result.maxrss_kb = (uint64_t)command->usage.ru_maxrss,
+    };
+
+    if (command->outcome == 0) {
+        frame.result.outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
+        frame.result.status =
+            (uint32_t)(exited ? WEXITSTATUS(command->status) : WTERMSIG(command->status));
+    }
+    command->pid = 0;
+    self.busy = false;
+    frame_put(&frame);
+    if (!timer_set(0))
+        leave_failed("cannot disarm the timer", errno);
+    if (self.leave_wanted)
+        self.leaving = true;
+}
+
+/* Kills what there is of the command, and looks again a moment later. */
+static void
+command_kill(uint64_t now_ns)
+{
+    struct command *command = &self.command;
+
+    command->stage = COMMAND_KILLED;
+    if (!command->reaped)
+        kill(-command->pid, SIGKILL);
+    bool found = children_kill();
+    if (command->reaped && !found)
+        command_end(now_ns);
+    else if (self.socket.fd < 0 && now_ns >= self.lost_ns + LOST_MS * NS_PER_MS)
+        self.leaving = true;
+    else
+        task_look_at(now_ns + LOOK_AGAIN_MS * NS_PER_MS);
+}
+
+/* Asks the command to end, also one that is stopped; it is killed after the grace. */
+static void
+command_terminate(enum proto_outcome outcome, uint64_t now_ns)
+{
+    struct command *command = &self.command;
+
+    if (command->stage != COMMAND_RUNS)
+        return;
+    command->stage = COMMAND_TERMINATED;
+    command->outcome = outcome;
+    kill(-command->pid, SIGTERM);
+    kill(-command->pid, SIGCONT);
+    task_look_at(now_ns + command->grace_ns);
+}
+
+/* The moment that it was looked at for has come. */
+static void
+command_time_over(uint64_t now_ns)
+{
+    if (self.command.stage == COMMAND_RUNS)
+        command_terminate(PROTO_TIMED_OUT, now_ns);
+    else
+        command_kill(now_ns);
+}
+
+/* Reaps all children that are dead: the command, what it has left, and strangers. */
+static void
+children_reap(uint64_t now_ns)
+{
+    struct command *command = &self.command;
+    struct rusage usage;
+    int status;
+    pid_t pid;
+
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+        if (pid == command->pid && !command->reaped) {
+            command->reaped = true;
+            command->status = status;
+            command->usage = usage;
+        }
+    }
+    if (command->pid == 0 || !command->reaped)
+        return;
+    if (pid < 0) /* ECHILD: there are no others */
+        command_end(now_ns);
+    else if (command->stage != COMMAND_TERMINATED) /* then they have their grace */
+        command_kill(now_ns);
+}
+
+/* ---- leaving ------------------------------------------------------------------------------- */
+
+/* Leaves, once the command has ended, if there is one: that has less than the grace, after which we are
+ * killed. */
+static void
+leave(void)
+{
+    uint64_t now_ns = clock_ns();
+
+    self.leave_wanted = true;
+    if (self.command.pid == 0) {
+        self.leaving = true;
+        return;
+    }
+    uint64_t grace_ns = self.command.grace_ns, margin_ns = EXIT_MARGIN_MS * NS_PER_MS;
+    uint64_t end_ns = now_ns + grace_ns - (margin_ns < grace_ns / 4 ? margin_ns : grace_ns / 4);
+    command_terminate(PROTO_CANCELLED, now_ns);
+    if (end_ns < self.task_end_ns)
+        task_look_at(end_ns);
+}
+
+/* The server has gone, and with it its end of the socket. A command is killed at once. */
+static void
+server_lost(void)
+{
+    if (self.socket.fd < 0)
+        return;
+    close(self.socket.fd);
+    self.socket.fd = -1;
+    self.output_size = 0;
+    self.leave_wanted = true;
+    self.lost_ns = clock_ns();
+    if (self.command.pid == 0) {
+        self.leaving = true;
+        return;
+    }
+    if (self.command.stage == COMMAND_RUNS)
+        self.command.outcome = PROTO_CANCELLED;
+    command_kill(self.lost_ns);
+}
+
+/* ---- command: its start -------------------------------------------------------------------- */
+
+/* Whether the shell would do more with the line than take it apart at blanks and run the first word. */
+static bool
+line_needs_shell(const char *line)
+{
+    size_t first = strspn(line, " \t");
+
+    return strpbrk(line, "#;\"'*?[]&|<>(){}$`^~!\\") != NULL ||
+           memchr(line + first, '=', strcspn(line + first, " \t")) != NULL;
+}
+
+/* Takes the line apart into words; none if a shell has to. */
+static void
+command_words(struct command *command)
+{
+    size_t count = 0;
+
+    if (!line_needs_shell(command->line)) {
+        strcpy(command->words, command->line);
+        for (char *word = command->words; *(word += strspn(word, " \t")) != '\0';) {
+            command->word_list[count++] = word;
+            word += strcspn(word, " \t");
+            if (*word != '\0')
+                *word++ = '\0';
+        }
+    }
+    command->word_list[count] = NULL;
+}
+
+/* Has a descriptor write to a file for the command's output, DIRECTORY/NUMBER and the suffix. */
+static bool
+output_redirect(int fd, const char *suffix)
+{
+    static char path[PATH_MAX];
+    size_t size = text_append(path, 0, sizeof(path), self.output_directory);
+
+    size = text_append(path, size, sizeof(path), "/");
+    size = number_append(path, size, sizeof(path), self.command.output);
+    size = text_append(path, size, sizeof(path), suffix);
+    path[size] = '\0';
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+    return file >= 0 && dup2(file, fd) >= 0;
+}
+
+/* Where the command writes to: our standard error, or files. */
+static bool
+output_prepare(void)
+{
+    if (self.command.output == 0)
+        return dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+    return output_redirect(STDOUT_FILENO, ".out") && output_redirect(STDERR_FILENO, ".err");
+}
+
+/*
+ * Runs in the child, on a stack of its own but in our memory, while we wait for the exec (CLONE_VM,
+ * CLONE_VFORK). The dispositions are all default, as ours are, standard input is /dev/null, as ours is, and
+ * all descriptors above 2 close at the exec. Our death is the command's: what the kernel sends for it
+ * reaches this process alone, but the server finds the others.
+ */
+static int
+command_child(void *error)
+{
+    static const sigset_t none;
+    char **words = self.command.word_list;
+    char *shell[] = {"sh", "-c", "--", self.command.line, NULL};
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != self.pid || setsid() < 0 ||
+        !output_prepare() || syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, _NSIG / 8) < 0)
+        goto failed;
+    if (words[0] != NULL) {
+        execvp(words[0], words);
+        /* A name that is not found may be one that the shell itself knows, and a file without a format
+         * may be its script. */
+        if (errno != ENOEXEC &&
+            (strchr(words[0], '/') != NULL || (errno != ENOENT && errno != EACCES)))
+            goto failed;
+    }
+    execv("/bin/sh", shell);
+failed:
+    *(int *)error = errno;
+    return 127;
+}
+
+/* Starts the command that RUN and its text tell. Returns 0 or an errno. */
+static int
+command_start(const struct proto_frame *request, const char *text, size_t size, uint64_t now_ns)
+{
+    static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE];
+    struct command *command = &self.command;
+    int error = 0;
+
+    if (request->run.output != 0 && self.output_directory == NULL)
+        return EINVAL;
+    memcpy(command->line, text, size);
+    command->line[size] = '\0';
+    command_words(command);
+    command->output = request->run.output;
+    command->grace_ns = request->run.grace_ms * NS_PER_MS;
+    command->stage = COMMAND_RUNS;
+    command->outcome = 0;
+    command->reaped = false;
+    command->started_ns = clock_ns();
+    pid_t pid =
+        clone(command_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &error);
+    if (pid < 0)
+        return errno;
+    if (error != 0)
+        return error; /* the child is dead, and is reaped as any stranger is */
+    command->pid = pid;
+    self.task_id = request->header.id;
+    self.busy = true;
+    task_look_at(now_ns + request->run.limit_ms * NS_PER_MS);
+    return 0;
+}
+
+/* ---- output -------------------------------------------------------------------------------- */
+
+/* Sends what is there. Returns true if all of it is out; else the rest waits for EPOLLOUT. */
+static bool
+output_flush(void)
+{
+    size_t sent = 0;
+
+    while (sent < self.output_size && self.socket.fd >= 0) {
+        ssize_t n = send(self.socket.fd, self.output + sent, self.output_size - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n >= 0) {
+            sent += (size_t)n;
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (errno != EINTR) {
+            server_lost();
+            return true; /* nobody is left to hear the rest */
+        }
+    }
+    self.output_size -= sent;
+    memmove(self.output, self.output + sent, self.output_size);
+    return self.output_size == 0;
+}
+
+/* ---- task ---------------------------------------------------------------------------------- */
+
 static bool
 task_start(uint32_t id, uint64_t duration_ms, uint64_t now_ns)
 {
     self.task_id = id;
-    self.task_end_ns = now_ns + duration_ms * 1000000;
+    self.task_end_ns = now_ns + duration_ms * NS_PER_MS;
     self.busy = timer_set(self.task_end_ns);
     return self.busy;
 }
@@ -253,14 +615,22 @@ task_end(enum proto_outcome outcome)
 static void
 task_check(uint64_t now_ns)
 {
-    if (self.busy && now_ns >= self.task_end_ns)
+    if (!self.busy || now_ns < self.task_end_ns)
+        return;
+    if (self.command.pid != 0)
+        command_time_over(now_ns);
+    else
         task_end(PROTO_DONE);
 }
 
-/* Drops the event of a timer that is not wanted any more; a task that starts arms it anew. */
+/* Of a task, drops the event of a timer that is not wanted any more; one that starts arms it anew. */
 static void
-task_cancel(void)
+task_cancel(uint64_t now_ns)
 {
+    if (self.command.pid != 0) {
+        command_terminate(PROTO_CANCELLED, now_ns);
+        return;
+    }
     task_end(PROTO_CANCELLED);
     if (!timer_set(0))
         leave_failed("cannot disarm the timer", errno);
@@ -269,21 +639,36 @@ task_cancel(void)
 /* ---- requests ------------------------------------------------------------------------------ */
 
 static void
-answer(uint32_t id, enum proto_refusal refusal, uint64_t now_ns)
+answer(uint32_t id, enum proto_refusal refusal, uint32_t value, uint64_t now_ns)
 {
     struct proto_frame frame = {
         .header = proto_header(PROTO_FROM_DRIVER, PROTO_STATE, id),
         .state.busy = self.busy,
         .state.refusal = (uint8_t)refusal,
+        .state.value = value,
     };
 
     if (self.busy)
-        frame.state.remaining_ms = (self.task_end_ns - now_ns + 999999) / 1000000;
+        frame.state.remaining_ms = (self.task_end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
     frame_put(&frame);
 }
 
 static void
-request_handle(const struct proto_frame *request, uint64_t now_ns)
+run_handle(const struct proto_frame *request, const void *data, uint64_t now_ns)
+{
+    size_t size;
+    const char *text = proto_text(data, request, &size);
+    int error = command_start(request, text, size, now_ns);
+
+    if (error == 0)
+        answer(request->header.id, PROTO_OK, (uint32_t)self.command.pid, now_ns);
+    else
+        answer(request->header.id, PROTO_REFUSED_EXEC, (uint32_t)error, now_ns);
+}
+
+/* Handles the request that was decoded from data. */
+static void
+request_handle(const struct proto_frame *request, const void *data, uint64_t now_ns)
 {
     uint32_t id = request->header.id;
 
@@ -291,28 +676,36 @@ request_handle(const struct proto_frame *request, uint64_t now_ns)
     switch (request->header.type) {
     case PROTO_TASK:
         if (now_ns >= request->task.expires_ns)
-            answer(id, PROTO_REFUSED_LATE, now_ns);
+            answer(id, PROTO_REFUSED_LATE, 0, now_ns);
         else if (self.busy)
-            answer(id, PROTO_REFUSED_BUSY, now_ns);
+            answer(id, PROTO_REFUSED_BUSY, 0, now_ns);
         else if (task_start(id, request->task.duration_ms, now_ns))
-            answer(id, PROTO_OK, now_ns);
+            answer(id, PROTO_OK, 0, now_ns);
         else
             leave_failed("cannot arm the timer", errno);
+        break;
+    case PROTO_RUN:
+        if (now_ns >= request->run.expires_ns)
+            answer(id, PROTO_REFUSED_LATE, 0, now_ns);
+        else if (self.busy)
+            answer(id, PROTO_REFUSED_BUSY, 0, now_ns);
+        else
+            run_handle(request, data, now_ns);
         break;
     case PROTO_CANCEL:
         if (self.busy &&
             (request->cancel.task_id == 0 || request->cancel.task_id == self.task_id)) {
-            task_cancel();
-            answer(id, PROTO_OK, now_ns);
+            task_cancel(now_ns);
+            answer(id, PROTO_OK, 0, now_ns);
         } else {
-            answer(id, PROTO_REFUSED_FREE, now_ns);
+            answer(id, PROTO_REFUSED_FREE, 0, now_ns);
         }
         break;
     case PROTO_STATUS:
-        answer(id, PROTO_OK, now_ns);
+        answer(id, PROTO_OK, 0, now_ns);
         break;
     case PROTO_EXIT:
-        self.leaving = true;
+        leave();
         break;
     }
 }
@@ -331,11 +724,11 @@ requests_handle(void)
     bool room = true;
 
     while (!self.leaving && (room = sizeof(self.output) - self.output_size >= OUTPUT_RESERVE)) {
-        verdict =
-            proto_decode(PROTO_FROM_SERVER, self.input + done, self.input_size - done, &request);
+        const unsigned char *data = self.input + done;
+        verdict = proto_decode(PROTO_FROM_SERVER, data, self.input_size - done, &request);
         if (verdict != PROTO_COMPLETE)
             break;
-        request_handle(&request, now_ns);
+        request_handle(&request, data, now_ns);
         done += proto_size(&request);
     }
     if (verdict > PROTO_INCOMPLETE)
@@ -354,12 +747,13 @@ socket_work(void)
 {
     bool more = true;
 
-    while (more && !self.leaving) {
+    while (more && !self.leaving && self.socket.fd >= 0) {
         more = requests_handle();
         if (!output_flush())
             more = false;
     }
-    if (!self.leaving && !source_watch(&self.socket, self.output_size > 0 ? EPOLLOUT : EPOLLIN))
+    if (!self.leaving && self.socket.fd >= 0 &&
+        !source_watch(&self.socket, self.output_size > 0 ? EPOLLOUT : EPOLLIN))
         leave_failed("cannot watch the socket", errno);
 }
 
@@ -372,9 +766,28 @@ socket_ready(uint32_t events)
         if (n > 0)
             self.input_size += (size_t)n;
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-            self.leaving = true; /* the server is gone */
+            server_lost();
     }
     socket_work();
+}
+
+static void
+signal_handle(uint32_t number)
+{
+    switch (number) {
+    case SIGTERM:
+        leave();
+        break;
+    case SIGCONT:
+        /* The kernel sends it when the server has died. The end of the socket says so, too,
+         * unless a child that was stopped on its way to its exec still holds the other side. */
+        if (getppid() != self.server_pid)
+            server_lost();
+        break;
+    case SIGCHLD:
+        children_reap(clock_ns());
+        break;
+    }
 }
 
 static void
@@ -383,13 +796,9 @@ signals_ready(uint32_t events)
     struct signalfd_siginfo signal;
 
     (void)events;
-    while (read(self.signals.fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
-        /* The kernel sends SIGCONT when the server has died. The end of the socket says so, too,
-         * unless a child that was stopped on its way to its exec still holds the other side. */
-        if (signal.ssi_signo == SIGTERM ||
-            (signal.ssi_signo == SIGCONT && getppid() != self.server_pid))
-            self.leaving = true;
-    }
+    while (read(self.signals.fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
+        signal_handle(signal.ssi_signo);
+    socket_work();
 }
 
 static void
@@ -400,8 +809,7 @@ timer_ready(uint32_t events)
     (void)events;
     if (read(self.timer.fd, &expirations, sizeof(expirations)) < 0)
         return; /* disarmed or set anew since epoll reported it */
-    if (self.busy)
-        task_end(PROTO_DONE);
+    task_check(clock_ns());
     socket_work();
 }
 
@@ -467,6 +875,9 @@ sources_open(void)
     /* A worker needs no privilege that it was not started with. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return "cannot give up new privileges";
+    /* What a command leaves becomes our child, not that of process 1. */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return "cannot become a subreaper";
     return NULL;
 }
 
@@ -482,11 +893,14 @@ hello(void)
     socket_work();
 }
 
+/* The first argument, if there is one, is a directory for the output of commands. */
 int
-main(void)
+main(int argc, char **argv)
 {
     struct epoll_event events[SOURCES]; /* receives what is ready, see source_watch() */
 
+    self.pid = getpid();
+    self.output_directory = argc > 1 ? argv[1] : NULL;
     if (!parent_is_server()) {
         log_line("started by the server, not by hand: run ./server and say create_driver", 0);
         return 2;
@@ -502,11 +916,14 @@ main(void)
             leave_failed("cannot wait for events", errno);
         for (int i = 0; i < n && !self.leaving; i++) {
             struct source *source = events[i].data.ptr;
-            source->ready(events[i].events);
+            if (source->fd >= 0)
+                source->ready(events[i].events);
         }
     }
     task_check(clock_ns());
-    if (self.busy)
+    if (self.command.pid != 0)
+        children_kill(); /* something else has failed; the server reaps them */
+    else if (self.busy)
         task_end(PROTO_CANCELLED);
     output_flush();
     return self.exit_status;

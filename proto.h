@@ -10,9 +10,15 @@
  *     server                            driver
  *       |  <------------------ HELLO      |    once, first of all: I am up, this is my pid
  *       |  TASK, STATUS, CANCEL ------>   |    a request, numbered 1, 2, 3, ... by the server
+ *       |  RUN ----------------------->   |    the same: run a command, as the task
  *       |  <------------------ STATE      |    its answer: one each, in order, with its number
  *       |  <------------------ END        |    unasked: the task is over, before any later STATE
- *       |  EXIT ---------------------->   |    no answer but an END, if a task ran, and the end
+ *       |  <------------------ RESULT     |    the same for a RUN, with its number
+ *       |  EXIT ---------------------->   |    no answer but an END or RESULT, if there is a task,
+ *       |                                 |    and the end
+ *
+ * A CANCEL of a command is answered while it is being ended, by a STATE that is still busy; that it
+ * has ended is told by the RESULT. Only RUN has text, behind its body: the command.
  *
  * This file defines the format and nothing else: no I/O, no state, no logging.
  */
@@ -39,10 +45,12 @@ enum proto_type {
     PROTO_STATUS = 2, /* no body: what is your state? */
     PROTO_CANCEL = 3, /* struct proto_cancel: be free again */
     PROTO_EXIT = 4,   /* no body, no answer: end your task and yourself */
+    PROTO_RUN = 5,    /* struct proto_run, then the command: be busy with it */
     /* driver to server */
-    PROTO_HELLO = 65, /* struct proto_hello */
-    PROTO_STATE = 66, /* struct proto_state; header.id is that of the request */
-    PROTO_END = 67,   /* struct proto_end */
+    PROTO_HELLO = 65,  /* struct proto_hello */
+    PROTO_STATE = 66,  /* struct proto_state; header.id is that of the request */
+    PROTO_END = 67,    /* struct proto_end */
+    PROTO_RESULT = 68, /* struct proto_result; header.id is that of the RUN */
 };
 
 /* Who sent a frame: the types that it may have follow from that. */
@@ -54,20 +62,24 @@ enum proto_sender {
 /* Why a request was refused; PROTO_OK: it was not. */
 enum proto_refusal {
     PROTO_OK = 0,
-    PROTO_REFUSED_BUSY = 1, /* to TASK: another task is running, and goes on */
+    PROTO_REFUSED_BUSY = 1, /* to TASK, RUN: another task is running, and goes on */
     PROTO_REFUSED_FREE = 2, /* to CANCEL: that task is not running */
-    PROTO_REFUSED_LATE = 3, /* to TASK: it was read after it had expired */
+    PROTO_REFUSED_LATE = 3, /* to TASK, RUN: it was read after it had expired */
+    PROTO_REFUSED_EXEC = 4, /* to RUN: the command cannot be run, see value */
 };
 
 enum proto_outcome {
     PROTO_DONE = 1,      /* the task's time was over */
-    PROTO_CANCELLED = 2, /* it was not */
+    PROTO_CANCELLED = 2, /* the task, or the command, was ended before that */
+    PROTO_EXITED = 3,    /* the command ended by itself: status is its exit status */
+    PROTO_SIGNALLED = 4, /* a signal, status, not ours, ended the command */
+    PROTO_TIMED_OUT = 5, /* the command was ended at its limit */
 };
 
 struct proto_header {
     uint8_t version; /* PROTO_VERSION */
     uint8_t type;    /* enum proto_type */
-    uint16_t length; /* bytes of the body, without this header */
+    uint16_t length; /* bytes of the body and the text, without this header */
     uint32_t id;     /* the request's number, above 0; 0 in HELLO, END and EXIT */
 };
 
@@ -77,7 +89,15 @@ struct proto_task {
 };
 
 struct proto_cancel {
-    uint32_t task_id; /* the TASK to end; 0: whichever is running */
+    uint32_t task_id; /* the TASK or RUN to end; 0: whichever is running */
+};
+
+/* The text behind it is the command: a line of PROTO_TEXT_MAX bytes at most, no byte of which is 0. */
+struct proto_run {
+    uint64_t limit_ms;   /* 1 to PROTO_TASK_MAX_MS: the command is asked to end after that, */
+    uint64_t grace_ms;   /* the same range: and killed after that much more */
+    uint64_t expires_ns; /* as in a TASK */
+    uint64_t output;     /* the number in the names of the files that take its output; 0: none */
 };
 
 struct proto_hello {
@@ -87,12 +107,22 @@ struct proto_hello {
 struct proto_state {
     uint8_t busy;          /* 1: a task is running; 0: none */
     uint8_t refusal;       /* enum proto_refusal */
-    uint8_t reserved[6];   /* 0 */
+    uint16_t reserved;     /* 0 */
+    uint32_t value;        /* to RUN: the pid of the command; if REFUSED_EXEC, the errno; else 0 */
     uint64_t remaining_ms; /* rounded up; above 0 just when busy */
 };
 
 struct proto_end {
-    uint32_t outcome; /* enum proto_outcome */
+    uint32_t outcome; /* enum proto_outcome: PROTO_DONE or PROTO_CANCELLED */
+};
+
+struct proto_result {
+    uint32_t outcome;    /* enum proto_outcome, not PROTO_DONE */
+    uint32_t status;     /* of PROTO_EXITED, to 255, and of PROTO_SIGNALLED; else 0 */
+    uint64_t elapsed_us; /* from its start to its end */
+    uint64_t user_us;    /* CPU time of the command and of the children that it has waited for, */
+    uint64_t system_us;  /* wait4(2) */
+    uint64_t maxrss_kb;
 };
 
 static_assert(sizeof(struct proto_header) == 8, "wire size");
@@ -101,8 +131,10 @@ static_assert(sizeof(struct proto_cancel) == 4, "wire size");
 static_assert(sizeof(struct proto_hello) == 4, "wire size");
 static_assert(sizeof(struct proto_state) == 16, "wire size");
 static_assert(sizeof(struct proto_end) == 4, "wire size");
+static_assert(sizeof(struct proto_run) == 32, "wire size");
+static_assert(sizeof(struct proto_result) == 40, "wire size");
 
-/* A whole frame, in memory as on the wire. */
+/* A whole frame, but for its text, in memory as on the wire. */
 struct proto_frame {
     struct proto_header header;
     union {
@@ -111,17 +143,20 @@ struct proto_frame {
         struct proto_hello hello;
         struct proto_state state;
         struct proto_end end;
+        struct proto_run run;
+        struct proto_result result;
     };
 };
 
-static_assert(sizeof(struct proto_frame) == 24, "wire size");
+static_assert(sizeof(struct proto_frame) == 48, "wire size");
 static_assert(offsetof(struct proto_frame, task) == sizeof(struct proto_header), "no padding");
 
 enum {
-    PROTO_FRAME_MAX = sizeof(struct proto_frame),
+    PROTO_FRAME_MAX = sizeof(struct proto_frame), /* without text */
+    PROTO_TEXT_MAX = 4095,
 };
 
-/* Bytes of the body of a frame of that type, or -1 where the sender has no such frame. */
+/* Bytes of the body, without text, of a frame of that type, or -1 where the sender has no such frame. */
 static inline int
 proto_body_size(enum proto_sender sender, uint8_t type)
 {
@@ -134,6 +169,8 @@ proto_body_size(enum proto_sender sender, uint8_t type)
             return 0;
         case PROTO_CANCEL:
             return sizeof(struct proto_cancel);
+        case PROTO_RUN:
+            return sizeof(struct proto_run);
         default:
             return -1;
         }
@@ -145,6 +182,8 @@ proto_body_size(enum proto_sender sender, uint8_t type)
         return sizeof(struct proto_state);
     case PROTO_END:
         return sizeof(struct proto_end);
+    case PROTO_RESULT:
+        return sizeof(struct proto_result);
     default:
         return -1;
     }
@@ -153,10 +192,7 @@ proto_body_size(enum proto_sender sender, uint8_t type)
 static inline bool
 proto_state_valid(const struct proto_state *state)
 {
-    static const uint8_t zeros[sizeof(state->reserved)];
-
-    if (state->busy > 1 || state->refusal > PROTO_REFUSED_LATE ||
-        memcmp(state->reserved, zeros, sizeof(zeros)) != 0)
+    if (state->busy > 1 || state->refusal > PROTO_REFUSED_EXEC || state->reserved != 0)
         return false;
     if (state->busy)
         return state->remaining_ms >= 1 && state->remaining_ms <= PROTO_TASK_MAX_MS;
@@ -164,21 +200,45 @@ proto_state_valid(const struct proto_state *state)
 }
 
 static inline bool
+proto_result_valid(const struct proto_result *result)
+{
+    switch (result->outcome) {
+    case PROTO_EXITED:
+        return result->status <= 255;
+    case PROTO_SIGNALLED:
+        return result->status >= 1 && result->status <= 127;
+    default:
+        return (result->outcome == PROTO_CANCELLED || result->outcome == PROTO_TIMED_OUT) &&
+               result->status == 0;
+    }
+}
+
+static inline bool
+proto_ms_valid(uint64_t ms)
+{
+    return ms >= 1 && ms <= PROTO_TASK_MAX_MS;
+}
+
+static inline bool
 proto_body_valid(const struct proto_frame *frame)
 {
     switch (frame->header.type) {
     case PROTO_TASK:
-        return frame->task.duration_ms >= 1 && frame->task.duration_ms <= PROTO_TASK_MAX_MS;
+        return proto_ms_valid(frame->task.duration_ms);
+    case PROTO_RUN:
+        return proto_ms_valid(frame->run.limit_ms) && proto_ms_valid(frame->run.grace_ms);
     case PROTO_STATE:
         return proto_state_valid(&frame->state);
     case PROTO_END:
         return frame->end.outcome == PROTO_DONE || frame->end.outcome == PROTO_CANCELLED;
+    case PROTO_RESULT:
+        return proto_result_valid(&frame->result);
     default:
         return true;
     }
 }
 
-/* Only a request and its answer have a number. */
+/* Only a request and what answers it have a number. */
 static inline bool
 proto_id_valid(const struct proto_header *header)
 {
@@ -196,12 +256,20 @@ enum proto_verdict {
     PROTO_BAD_LENGTH,
     PROTO_BAD_ID,
     PROTO_BAD_BODY,
+    PROTO_BAD_TEXT,
 };
+
+/* Whether a frame may have that much text. */
+static inline bool
+proto_text_size_valid(uint8_t type, int size)
+{
+    return type == PROTO_RUN ? size >= 1 && size <= PROTO_TEXT_MAX : size == 0;
+}
 
 /*
  * The one decoder: takes the frame that begins at data, of which size bytes are here, into *frame.
- * A frame that was taken is sizeof(header) + header.length bytes long. On a PROTO_BAD_* verdict,
- * frame->header tells what was there.
+ * A frame that was taken is proto_size() bytes long; its text, if it has any, is still at data, see
+ * proto_text(). On a PROTO_BAD_* verdict, frame->header tells what was there.
  */
 static inline enum proto_verdict
 proto_decode(enum proto_sender sender, const void *data, size_t size, struct proto_frame *frame)
@@ -219,23 +287,36 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
     int body = proto_body_size(sender, frame->header.type);
     if (body < 0)
         return PROTO_BAD_TYPE;
-    if (frame->header.length != body)
+    int text = (int)frame->header.length - body;
+    if (!proto_text_size_valid(frame->header.type, text))
         return PROTO_BAD_LENGTH;
     if (!proto_id_valid(&frame->header))
         return PROTO_BAD_ID;
-    if (size < head + (size_t)body)
+    if (size < head + frame->header.length)
         return PROTO_INCOMPLETE;
-    return proto_body_valid(frame) ? PROTO_COMPLETE : PROTO_BAD_BODY;
+    if (!proto_body_valid(frame))
+        return PROTO_BAD_BODY;
+    if (text > 0 && memchr((const char *)data + head + body, '\0', (size_t)text) != NULL)
+        return PROTO_BAD_TEXT;
+    return PROTO_COMPLETE;
 }
 
-/* A frame's size on the wire, in bytes. */
+/* A frame's size on the wire, in bytes, with its text. */
 static inline size_t
 proto_size(const struct proto_frame *frame)
 {
     return sizeof(frame->header) + frame->header.length;
 }
 
-/* The header of a frame that sender is about to send. */
+/* The text of a RUN that was decoded from data, and the bytes of it. */
+static inline const char *
+proto_text(const void *data, const struct proto_frame *frame, size_t *size)
+{
+    *size = frame->header.length - sizeof(frame->run);
+    return (const char *)data + sizeof(frame->header) + sizeof(frame->run);
+}
+
+/* The header of a frame that sender is about to send. Whoever adds text adds it to the length. */
 static inline struct proto_header
 proto_header(enum proto_sender sender, enum proto_type type, uint32_t id)
 {

@@ -2,7 +2,8 @@
  * server: a dispatcher of drivers, in the foreground.
  *
  * It takes commands, one a line, from its clients (standard input, and connections to a control
- * socket), starts driver processes, hands them timed tasks over socketpairs (proto.h), and answers.
+ * socket), starts driver processes, hands them timed tasks and commands over socketpairs (proto.h), and
+ * answers.
  * With --connect it is no server but a client of one, at the end of this file.
  *
  * There is one loop. It waits in epoll_wait() and nowhere else: for clients, for signals (all
@@ -72,6 +73,11 @@ enum {
     /* Calls that may wait for a driver's socket: what it is sent at a time. Full: the client that
      * wants the driver is held back until there is room. */
     DRIVER_QUEUE_MAX = 512,
+    /* Commands that a client may have running, or waiting to be, before it is not read from. */
+    RUNS_MAX = 1024,
+    OUTPUT_PATH_MAX = 512, /* of the directory for what they write */
+    /* A line of reply, at the longest: one that names two files there, with each byte escaped. */
+    REPLY_SIZE = 4096,
     /* Drivers that may be starting at once for one command: enough to keep the processors busy. */
     STARTING_MAX = 32,
 
@@ -180,6 +186,7 @@ struct deadline {
 enum call_outcome {
     CALL_PENDING,
     CALL_STATE,     /* the driver said: see refusal and remaining_ms */
+    CALL_DONE,      /* the command has ended: see run */
     CALL_TIMEOUT,   /* it did not, in time */
     CALL_DIED,      /* it died: see status */
     CALL_DELETED,   /* it was told to exit, and was reaped */
@@ -191,25 +198,40 @@ enum call_outcome {
     CALL_STOPPING,  /* the server is being stopped */
 };
 
+/* A command as a driver gets it: a line without its newline. */
+struct text {
+    size_t size;
+    char bytes[PROTO_TEXT_MAX];
+};
+
+/* What a RUN has besides. */
+struct run {
+    struct text *text; /* from server.lines, until it is handed to the driver; then NULL */
+    uint64_t output;   /* the number of its files in server.output_path; 0: none */
+    struct proto_result result;
+};
+
 /* A question to a driver, and the line of a reply that its outcome becomes. A call with no
  * request has nobody waiting for it. */
 struct call {
     struct list of_request;   /* request.calls; of nobody: alone */
-    struct list of_driver;    /* driver.queued, then driver.in_flight; alone once it has ended */
+    struct list of_driver;    /* driver.queued, .in_flight, .ongoing; alone once it has ended */
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;
     struct driver *driver; /* NULL once it has ended */
     pid_t pid;
+    bool ongoing;          /* it is in driver.ongoing */
     uint32_t id;           /* the request's number on the wire */
-    enum proto_type type;  /* PROTO_TASK, PROTO_STATUS or PROTO_CANCEL */
+    enum proto_type type;  /* PROTO_TASK, PROTO_RUN, PROTO_STATUS or PROTO_CANCEL */
     uint32_t cancelled_id; /* of a CANCEL */
-    uint64_t duration_ms;  /* of a TASK */
+    uint64_t duration_ms;  /* of a TASK, or the limit of a RUN */
+    struct run *run;       /* of a RUN; else NULL */
     enum call_outcome outcome;
     enum proto_refusal refusal;
     union {
         uint64_t remaining_ms; /* of CALL_STATE; 0: Available */
         int status;            /* from waitpid(2) */
-        int error;             /* an errno */
+        int error;             /* an errno; also of PROTO_REFUSED_EXEC */
     };
 };
 
@@ -244,6 +266,7 @@ struct driver {
     struct driver *next_hash; /* server.by_pid */
     struct list queued;       /* calls that wait for room in the socket, oldest first */
     struct list in_flight;    /* calls that it has and has not answered, oldest first */
+    struct list ongoing;      /* calls that it has answered, that end with its command */
     struct list held;         /* clients that wait for room in queued */
     struct list idle;         /* server.idle, while it could take a task */
     struct list awaited;      /* clients that wait until it has no task */
@@ -255,6 +278,8 @@ struct driver {
     bool reaped; /* the pid is not its own any more */
     bool said_hello;
     bool busy;         /* as far as it has told */
+    bool ran;          /* it was handed a command, which it may have left behind if it fails */
+    pid_t command;     /* that runs, and leads a session; 0: none */
     bool engaged;      /* busy, or to be: counted in server.engaged */
     bool unresponsive; /* it let a call time out and has said nothing since */
     bool kept;         /* it is replaced when it dies */
@@ -264,13 +289,16 @@ struct driver {
     bool exit_wanted; /* send EXIT behind what is queued */
     bool exit_sent;
     unsigned queued_count;
-    unsigned tasks_due; /* tasks among queued and in_flight */
+    unsigned tasks_due; /* tasks and commands among queued and in_flight */
     int64_t started_ns;
     uint32_t sent_id;     /* number of the last call handed to the socket */
     uint32_t answered_id; /* number of the last call answered: it answers in order */
-    /* The rest of a frame that was sent in part, the part of one that has come in so far. */
+    /* The rest of a frame that was sent in part, the part of one that has come in so far. Of a RUN, the
+     * end of the text is to be sent behind out: all of it, or as many bytes. */
     uint8_t out_size, in_size;
     unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
+    uint16_t out_text_size;
+    struct text *out_text; /* from server.lines */
 };
 
 /* Who gives commands: the console, which is standard input and output, or a connection to the
@@ -288,6 +316,7 @@ struct client {
      * any driver that has none yet. */
     struct request *barrier;
     unsigned owed;      /* its requests and their calls */
+    unsigned runs;      /* commands to run among them */
     bool full;          /* it is owed too much */
     bool more;          /* the last read took all that there was room for */
     bool starved;       /* no whole line is in the input */
@@ -327,6 +356,7 @@ struct command {
     struct span name;
     const char *args; /* as the usage shows them */
     unsigned min_args, max_args;
+    bool takes_line; /* the last argument is the rest of the line */
     enum handling (*run)(struct client *, const struct span *args, unsigned count);
     const char *help;
 };
@@ -377,7 +407,7 @@ static struct server {
     size_t by_pid_size;
     unsigned counts[DRIVER_STATES];
 
-    struct pool blocks, requests, calls, texts, clients;
+    struct pool blocks, requests, calls, texts, clients, runs, lines;
 
     unsigned kept_missing;  /* drivers that are kept, yet to be started: */
     unsigned kept_died;     /* so many of them in the place of one that died */
@@ -385,6 +415,11 @@ static struct server {
     int64_t backoff_ms;     /* before the next are started; 0: they have lived */
     bool warming_up;        /* the first of them are not up yet: commands wait */
     bool announced;         /* that we are ready */
+
+    /* Children that are no drivers, of a driver that has failed, are being killed. */
+    bool orphans;
+    pid_t orphans_session; /* of the last such driver's command; 0: not known */
+    bool childless;        /* all children that are no drivers come from drivers */
 
     bool hup_ignored; /* nohup(1) */
     bool stopping;
@@ -397,14 +432,17 @@ static struct server {
     const char *driver_path;
     const char *listen_path;  /* NULL: standard input is the only client */
     const char *connect_path; /* NULL: we are a server */
+    const char *output_path;  /* NULL: what commands write goes to standard error */
     unsigned kept_wanted;
     int ready_fd; /* -1: none */
     bool json;
     bool verbose;
 
     /* stats */
-    uint64_t commands, errors, created, died, replaced, tasks, tasks_done, timeouts, log_dropped;
+    uint64_t commands, errors, created, died, replaced, tasks, tasks_done, unanswered, log_dropped;
+    uint64_t runs_started, runs_failed, runs_timed_out;
     uint64_t cancelled_at_stop;
+    uint64_t outputs; /* numbers used for files in output_path */
     int64_t started_ns;
 
     struct {
@@ -425,6 +463,8 @@ static struct server {
     .calls = {.size = sizeof(struct call), .per_slab = 60},
     .texts = {.size = TEXT_SIZE, .per_slab = 16},
     .clients = {.size = sizeof(struct client), .per_slab = 15},
+    .runs = {.size = sizeof(struct run), .per_slab = 60},
+    .lines = {.size = sizeof(struct text), .per_slab = 4},
     .deadlines[DEADLINE_REPLY].timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
     .deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S,
     .deadlines[DEADLINE_EXIT].timeout_ns = GRACE_DEFAULT_S * NS_PER_S,
@@ -935,6 +975,40 @@ request_abandon(struct request *request)
     request_free(request);
 }
 
+static void
+text_free(struct text *text)
+{
+    if (text != NULL)
+        pool_put(&server.lines, text);
+}
+
+/* What a RUN of that command has. NULL: no memory. */
+static struct run *
+run_new(const struct span *command)
+{
+    struct run *run = pool_get(&server.runs);
+    struct text *text = pool_get(&server.lines);
+
+    if (run == NULL || text == NULL) {
+        if (run != NULL)
+            pool_put(&server.runs, run);
+        text_free(text);
+        return NULL;
+    }
+    text->size = command->size;
+    memcpy(text->bytes, command->at, command->size);
+    run->text = text;
+    run->output = server.output_path != NULL ? ++server.outputs : 0;
+    return run;
+}
+
+static void
+run_free(struct run *run)
+{
+    text_free(run->text);
+    pool_put(&server.runs, run);
+}
+
 /* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or found.
  * Returns NULL without memory. */
 static struct call *
@@ -950,6 +1024,8 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     call->type = type;
     call->cancelled_id = 0; /* a cancel_task means whichever runs */
     call->duration_ms = 0;
+    call->run = NULL;
+    call->ongoing = false;
     call->outcome = CALL_PENDING;
     call->refusal = PROTO_OK;
     call->remaining_ms = 0;
@@ -971,6 +1047,10 @@ call_free(struct call *call)
     deadline_stop(&call->deadline);
     if (call->request != NULL)
         call->request->client->owed--;
+    if (call->run != NULL) {
+        call->request->client->runs--;
+        run_free(call->run);
+    }
     pool_put(&server.calls, call);
 }
 
@@ -1190,6 +1270,13 @@ driver_condemn_malformed(struct driver *driver, const char *what, unsigned value
     driver_condemn(driver, "%s %u", what, value);
 }
 
+/* Whether it keeps the driver busy. */
+static bool
+call_is_task(const struct call *call)
+{
+    return call->type == PROTO_TASK || call->type == PROTO_RUN;
+}
+
 /* Queues a call for the driver. */
 static void
 driver_call(struct driver *driver, struct call *call)
@@ -1197,7 +1284,7 @@ driver_call(struct driver *driver, struct call *call)
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
     driver_send_later(driver);
-    if (call->type == PROTO_TASK) {
+    if (call_is_task(call)) {
         driver->tasks_due++;
         driver_changed(driver);
     }
@@ -1207,10 +1294,29 @@ driver_call(struct driver *driver, struct call *call)
 static void
 driver_call_end(struct driver *driver, struct call *call, enum call_outcome outcome)
 {
-    bool task = call->type == PROTO_TASK;
+    bool task = call_is_task(call);
 
     call_end(call, outcome);
     if (task) {
+        driver->tasks_due--;
+        driver_changed(driver);
+    }
+}
+
+/* A call that the driver had is answered, but ends only with the driver's command. If its client is gone,
+ * nobody waits for that. */
+static void
+driver_call_goes_on(struct driver *driver, struct call *call)
+{
+    if (call->request->client->gone) {
+        driver_call_end(driver, call, CALL_STOPPING);
+        return;
+    }
+    list_remove(&call->of_driver);
+    deadline_stop(&call->deadline);
+    list_append(&driver->ongoing, &call->of_driver);
+    call->ongoing = true;
+    if (call_is_task(call)) {
         driver->tasks_due--;
         driver_changed(driver);
     }
@@ -1289,19 +1395,72 @@ id_after(uint32_t id)
     return id == UINT32_MAX ? 1 : id + 1;
 }
 
+static void
+driver_command_started(struct driver *driver, const struct call *call)
+{
+    server.runs_started++;
+    if (server.verbose)
+        log_line("driver %d runs a command as process %d", call->pid, driver->command);
+}
+
 /* Whether that can be the answer to that call. */
 static bool
-answer_fits(const struct call *call, const struct proto_state *state)
+answer_fits(const struct driver *driver, const struct call *call, const struct proto_state *state)
 {
     switch (call->type) {
     case PROTO_TASK:
         return state->refusal == PROTO_REFUSED_LATE ||
-               (state->busy && state->refusal != PROTO_REFUSED_FREE);
+               (state->busy && state->refusal <= PROTO_REFUSED_BUSY);
+    case PROTO_RUN:
+        if (state->refusal == PROTO_REFUSED_EXEC)
+            return !state->busy && state->value > 0 && state->value < INT_MAX;
+        return state->refusal == PROTO_REFUSED_LATE || state->refusal == PROTO_REFUSED_BUSY ||
+               (state->refusal == PROTO_OK && driver->command != 0);
     case PROTO_CANCEL:
-        return state->refusal == PROTO_OK ? !state->busy : state->refusal == PROTO_REFUSED_FREE;
+        return state->refusal == PROTO_OK ? !state->busy || driver->command != 0
+                                          : state->refusal == PROTO_REFUSED_FREE;
     default:
         return state->refusal == PROTO_OK;
     }
+}
+
+/* The call has its answer. It ends with that, unless it has to wait for the end of a command. */
+static void
+call_answered(struct driver *driver, struct call *call, const struct proto_state *state)
+{
+    call->refusal = (enum proto_refusal)state->refusal;
+    call->remaining_ms = state->remaining_ms;
+    if (call->refusal == PROTO_REFUSED_EXEC)
+        call->error = (int)state->value;
+    if (call->type == PROTO_TASK && call->refusal == PROTO_OK)
+        driver_task_started(driver, call);
+    if (call->type == PROTO_RUN && call->refusal == PROTO_OK)
+        driver_command_started(driver, call);
+    if (call->refusal == PROTO_REFUSED_LATE)
+        driver_call_end(driver, call, CALL_TIMEOUT);
+    else if (call->refusal == PROTO_OK && driver->command != 0 &&
+             (call->type == PROTO_RUN || (call->type == PROTO_CANCEL && call->request != NULL)))
+        driver_call_goes_on(driver, call);
+    else
+        driver_call_end(driver, call, CALL_STATE);
+}
+
+/* Takes over whether the driver is busy, and with which command. False: it cannot be. */
+static bool
+driver_state_taken(struct driver *driver, const struct proto_state *state)
+{
+    if (driver->command != 0 && !state->busy)
+        return false;
+    if (state->busy && state->refusal == PROTO_OK && state->value != 0) {
+        if (driver->command != 0 || state->value > INT_MAX)
+            return false;
+        driver->command = (pid_t)state->value;
+    }
+    if (driver->busy != state->busy) {
+        driver->busy = state->busy;
+        driver_changed(driver);
+    }
+    return true;
 }
 
 /* The answer to a request: the next one in order, or it is not an answer. */
@@ -1314,24 +1473,20 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->answered_id = frame->header.id;
-    if (driver->busy != frame->state.busy) {
-        driver->busy = frame->state.busy;
-        driver_changed(driver);
+    if (!driver_state_taken(driver, &frame->state)) {
+        driver_condemn_malformed(driver, "a state that cannot be, of request", frame->header.id);
+        return;
     }
     if (list_empty(&driver->in_flight))
         return; /* too late: the call has timed out */
     struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
     if (call->id != frame->header.id)
         return; /* too late, and the next call is not answered yet */
-    if (!answer_fits(call, &frame->state)) {
+    if (!answer_fits(driver, call, &frame->state)) {
         driver_condemn_malformed(driver, "an answer that does not fit request", call->id);
         return;
     }
-    call->refusal = (enum proto_refusal)frame->state.refusal;
-    call->remaining_ms = frame->state.remaining_ms;
-    if (call->type == PROTO_TASK && call->refusal == PROTO_OK)
-        driver_task_started(driver, call);
-    driver_call_end(driver, call, call->refusal == PROTO_REFUSED_LATE ? CALL_TIMEOUT : CALL_STATE);
+    call_answered(driver, call, &frame->state);
 }
 
 static void
@@ -1339,7 +1494,7 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
 {
     bool done = frame->end.outcome == PROTO_DONE;
 
-    if (!driver->busy) {
+    if (!driver->busy || driver->command != 0) {
         driver_condemn_malformed(driver, "the end of no task, outcome", frame->end.outcome);
         return;
     }
@@ -1350,6 +1505,47 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     server.cancelled_at_stop += !done && server.stopping && driver->answered_id == driver->sent_id;
     if (server.verbose)
         log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
+}
+
+/* Ends the calls that were waiting for the end of the command. Returns whether it was cancelled by one. */
+static bool
+driver_ongoing_end(struct driver *driver, const struct proto_result *result)
+{
+    bool cancelled = false;
+
+    while (!list_empty(&driver->ongoing)) {
+        struct call *call = container_of(driver->ongoing.next, struct call, of_driver);
+        if (call->type == PROTO_RUN) {
+            call->run->result = *result;
+            call_end(call, CALL_DONE);
+        } else {
+            cancelled = true;
+            call->remaining_ms = 0;
+            call_end(call, CALL_STATE);
+        }
+    }
+    return cancelled;
+}
+
+static void
+driver_command_ended(struct driver *driver, const struct proto_frame *frame)
+{
+    const struct proto_result *result = &frame->result;
+
+    if (driver->command == 0) {
+        driver_condemn_malformed(driver, "the result of no command, id", frame->header.id);
+        return;
+    }
+    driver->command = 0;
+    driver->busy = false;
+    driver_changed(driver);
+    bool cancelled = driver_ongoing_end(driver, result);
+    server.runs_failed += result->outcome == PROTO_SIGNALLED ||
+                          (result->outcome == PROTO_EXITED && result->status != 0);
+    server.runs_timed_out += result->outcome == PROTO_TIMED_OUT;
+    server.cancelled_at_stop += result->outcome == PROTO_CANCELLED && server.stopping && !cancelled;
+    if (server.verbose)
+        log_line("driver %d command ended", driver->pid);
 }
 
 static void
@@ -1367,6 +1563,8 @@ driver_said(struct driver *driver, const struct proto_frame *frame)
         driver_condemn_malformed(driver, "no HELLO but a frame of type", frame->header.type);
     else if (frame->header.type == PROTO_STATE)
         driver_answered(driver, frame);
+    else if (frame->header.type == PROTO_RESULT)
+        driver_command_ended(driver, frame);
     else
         driver_task_ended(driver, frame);
 }
@@ -1457,40 +1655,71 @@ static size_t
 call_frame_size(const struct call *call)
 {
     return sizeof(struct proto_header) +
-           (size_t)proto_body_size(PROTO_FROM_SERVER, (uint8_t)call->type);
+           (size_t)proto_body_size(PROTO_FROM_SERVER, (uint8_t)call->type) +
+           (call->run != NULL ? call->run->text->size : 0);
+}
+
+/* The call's frame, but for its text. */
+static struct proto_frame
+call_frame(const struct call *call, uint32_t id)
+{
+    struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
+    uint64_t expires_ns = (uint64_t)(server.now_ns + server.deadlines[DEADLINE_REPLY].timeout_ns);
+
+    if (call->type == PROTO_TASK) {
+        frame.task.duration_ms = call->duration_ms;
+        frame.task.expires_ns = expires_ns;
+    } else if (call->type == PROTO_RUN) {
+        frame.header.length = (uint16_t)(frame.header.length + call->run->text->size);
+        frame.run.limit_ms = call->duration_ms;
+        frame.run.grace_ms = (uint64_t)(server.deadlines[DEADLINE_EXIT].timeout_ns / NS_PER_MS);
+        frame.run.expires_ns = expires_ns;
+        frame.run.output = call->run->output;
+    } else if (call->type == PROTO_CANCEL) {
+        frame.cancel.task_id = call->cancelled_id;
+    }
+    return frame;
 }
 
 /* Puts the call's frame at data, where there is room for the longest. What it does not need of that
  * is written, too: a copy of fixed size is faster. */
 static void
-call_frame(const struct call *call, uint32_t id, unsigned char *data)
+call_put(const struct call *call, uint32_t id, unsigned char *data)
 {
-    struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
+    struct proto_frame frame = call_frame(call, id);
 
-    if (call->type == PROTO_TASK) {
-        frame.task.duration_ms = call->duration_ms;
-        frame.task.expires_ns =
-            (uint64_t)(server.now_ns + server.deadlines[DEADLINE_REPLY].timeout_ns);
-    } else if (call->type == PROTO_CANCEL) {
-        frame.cancel.task_id = call->cancelled_id;
-    }
     memcpy(data, &frame, sizeof(frame));
+    if (call->run != NULL)
+        memcpy(data + sizeof(frame.header) + sizeof(frame.run), call->run->text->bytes,
+               call->run->text->size);
+}
+
+/* Puts the rest of a frame that was sent in part at data. Returns its size. */
+static size_t
+driver_rest(const struct driver *driver, unsigned char *data)
+{
+    const struct text *text = driver->out_text;
+
+    memcpy(data, driver->out, driver->out_size);
+    if (text != NULL)
+        memcpy(data + driver->out_size, text->bytes + text->size - driver->out_text_size,
+               driver->out_text_size);
+    return driver->out_size + driver->out_text_size;
 }
 
 /* Puts the frames to be sent into data, the rest of the last one first. Returns their size. */
 static size_t
 driver_frames(const struct driver *driver, unsigned char *data, size_t room)
 {
-    size_t size = driver->out_size;
+    size_t size = driver_rest(driver, data);
     uint32_t id = driver->sent_id;
 
-    memcpy(data, driver->out, size);
     for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
-        if (room - size < 2 * PROTO_FRAME_MAX)
-            return size;
         const struct call *call = container_of(link, struct call, of_driver);
+        if (room - size < call_frame_size(call) + 2 * PROTO_FRAME_MAX)
+            return size;
         id = id_after(id);
-        call_frame(call, id, data + size);
+        call_put(call, id, data + size);
         size += call_frame_size(call);
     }
     if (driver->exit_wanted && !driver->exit_sent) {
@@ -1514,26 +1743,44 @@ call_handed_over(struct driver *driver, struct call *call)
         deadline_start(&call->deadline, DEADLINE_REPLY);
 }
 
+/* The text of the last frame that is sent is the call's; that of the one before it is not needed any more. */
+static void
+driver_take_text(struct driver *driver, struct call *call)
+{
+    text_free(driver->out_text);
+    driver->out_text = NULL;
+    if (call != NULL && call->run != NULL) {
+        driver->out_text = call->run->text;
+        call->run->text = NULL;
+        driver->ran = true;
+    }
+}
+
 /* Accounts for the first sent bytes of what driver_frames() made. A frame of which a part was sent
  * counts as sent: its rest is kept, and goes first the next time. */
 static void
 driver_sent(struct driver *driver, const unsigned char *data, size_t sent)
 {
-    size_t at = driver->out_size; /* where the next frame begins */
-    size_t size;
+    size_t at = driver->out_size + driver->out_text_size; /* where the next frame begins */
 
     while (at < sent && !list_empty(&driver->queued)) {
         struct call *call = container_of(driver->queued.next, struct call, of_driver);
         at += call_frame_size(call);
+        driver_take_text(driver, call);
         call_handed_over(driver, call);
     }
     if (at < sent) {
         at += sizeof(struct proto_header);
+        driver_take_text(driver, NULL);
         driver->exit_sent = true;
     }
-    size = at > sent ? at - sent : 0;
-    memmove(driver->out, data + sent, size);
-    driver->out_size = (uint8_t)size;
+    size_t left = at > sent ? at - sent : 0;
+    size_t text_size = driver->out_text != NULL ? driver->out_text->size : 0;
+    driver->out_text_size = (uint16_t)(left < text_size ? left : text_size);
+    driver->out_size = (uint8_t)(left - driver->out_text_size);
+    memmove(driver->out, data + sent, driver->out_size);
+    if (driver->out_text_size == 0)
+        driver_take_text(driver, NULL);
 }
 
 /* Its end takes nothing any more. What it said before is read; if that does not end with a hangup,
@@ -1620,7 +1867,8 @@ driver_ready(struct source *source, uint32_t events)
 static int
 spawn_child(void *error)
 {
-    char *argv[] = {(char *)server.driver_path, NULL}; /* which execve(2) leaves alone */
+    /* Which execve(2) leaves alone. */
+    char *argv[] = {(char *)server.driver_path, (char *)server.output_path, NULL};
 
     if (syscall(SYS_close_range, (unsigned)server.spawn_fd + 1, ~0U, RANGE_UNSHARE) < 0)
         goto failed;
@@ -1695,6 +1943,7 @@ driver_new(struct call *birth)
     list_init(&driver->ended);
     list_init(&driver->queued);
     list_init(&driver->in_flight);
+    list_init(&driver->ongoing);
     list_init(&driver->held);
     list_init(&driver->idle);
     list_init(&driver->awaited);
@@ -1859,6 +2108,49 @@ kept_ended(const struct driver *driver, int status)
         server.backoff_ms = 0;
 }
 
+/* Kills a child that is no driver, if it comes from one that has failed, and the process group that it is
+ * in: all of that descends from us. Returns whether it does. It is not reaped, so the pid is its own. */
+static bool
+orphan_kill(pid_t pid)
+{
+    if (driver_find(pid) != NULL || !(server.childless || getsid(pid) == server.orphans_session))
+        return false;
+    pid_t group = getpgid(pid);
+    kill(group > 0 && group != getpgrp() ? -group : pid, SIGKILL);
+    return true;
+}
+
+/*
+ * A driver that had a command of that session (0: not known) has failed to end it, or was killed. What is
+ * left of it has become ours, since we are a subreaper, and is killed; what that leaves in turn is found when
+ * it is reaped.
+ */
+static void
+orphans_kill(pid_t session)
+{
+    char text[1024];
+    pid_t pid = 0;
+    ssize_t n;
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+
+    if (session != 0)
+        server.orphans_session = session;
+    server.orphans = false;
+    /* Numbers, each with a blank behind it, proc(5). */
+    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+            } else if (pid > 0) {
+                server.orphans |= orphan_kill(pid);
+                pid = 0;
+            }
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 /* The driver was reaped. All that it said is read, then its death is judged, then it is dropped. */
 static void
 driver_reaped(struct driver *driver, int status)
@@ -1875,8 +2167,12 @@ driver_reaped(struct driver *driver, int status)
     if (driver->kept)
         kept_ended(driver, status);
     driver_end_birth(driver, status);
+    calls_end_died(&driver->ongoing, status);
     calls_end_died(&driver->in_flight, status);
     calls_end_died(&driver->queued, status);
+    driver_take_text(driver, NULL);
+    if (driver->ran && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        orphans_kill(driver->command);
     while (!list_empty(&driver->awaited))
         call_end_died(clients_resume_first(&driver->awaited), status);
     if (driver->death != NULL)
@@ -1912,6 +2208,8 @@ child_reap(pid_t pid)
     struct driver *driver = driver_find(dead);
     if (driver != NULL)
         driver_reaped(driver, status);
+    else if (server.orphans)
+        orphans_kill(0);
     return true;
 }
 
@@ -2051,7 +2349,7 @@ call_timed_out(struct call *call)
     /* The answer may be there, and unread because it was we who were stopped. */
     if (driver_receive(driver))
         return;
-    server.timeouts++;
+    server.unanswered++;
     driver_not_responding(driver);
     if (call->type == PROTO_TASK)
         driver_revoke(driver, call->id);
@@ -2183,6 +2481,107 @@ reply_count(struct request *request)
         buffer_append_string(out, request->lines == 1 ? " driver\n" : " drivers\n");
 }
 
+/* How a command has ended. */
+static const char *
+outcome_name(uint32_t outcome)
+{
+    switch (outcome) {
+    case PROTO_EXITED:
+        return "exit";
+    case PROTO_SIGNALLED:
+        return "signal";
+    case PROTO_TIMED_OUT:
+        return "timeout";
+    default:
+        return "cancelled";
+    }
+}
+
+/* "ms":12.3 */
+static void
+reply_ms_json(struct buffer *out, const char *name, uint64_t us)
+{
+    buffer_append_string(out, ",\"");
+    buffer_append_string(out, name);
+    buffer_append_string(out, "\":");
+    buffer_append_number(out, us / 1000);
+    buffer_append_string(out, ".");
+    buffer_append_number(out, us % 1000 / 100);
+}
+
+/* The name of a file that took what a command has written. */
+static void
+reply_output(struct buffer *out, const struct run *run, const char *suffix, bool json)
+{
+    for (const char *at = server.output_path; *at != '\0'; at++) {
+        if (json && (*at == '"' || *at == '\\'))
+            buffer_append_string(out, "\\");
+        buffer_append(out, at, 1);
+    }
+    buffer_append_string(out, "/");
+    buffer_append_number(out, run->output);
+    buffer_append_string(out, suffix);
+}
+
+/* {"driver":4711,"exit":0,"ms":12.3,...} */
+static void
+reply_done_json(struct buffer *out, const struct call *call)
+{
+    const struct proto_result *result = &call->run->result;
+    bool ours = result->outcome == PROTO_TIMED_OUT || result->outcome == PROTO_CANCELLED;
+
+    buffer_append_string(out, "{\"driver\":");
+    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append_string(out, ",\"");
+    buffer_append_string(out, outcome_name(result->outcome));
+    buffer_append_string(out, "\":");
+    if (ours)
+        buffer_append_string(out, "true");
+    else
+        buffer_append_number(out, result->status);
+    reply_ms_json(out, "ms", result->elapsed_us);
+    reply_ms_json(out, "user_ms", result->user_us);
+    reply_ms_json(out, "sys_ms", result->system_us);
+    buffer_append_string(out, ",\"maxrss_kb\":");
+    buffer_append_number(out, result->maxrss_kb);
+    if (call->run->output != 0) {
+        buffer_append_string(out, ",\"out\":\"");
+        reply_output(out, call->run, ".out", true);
+        buffer_append_string(out, "\",\"err\":\"");
+        reply_output(out, call->run, ".err", true);
+        buffer_append_string(out, "\"");
+    }
+    buffer_append_string(out, "}\n");
+}
+
+/* "Driver 4711 Done exit 0", "Driver 4711 Done timeout" */
+static void
+reply_done(struct request *request, const struct call *call)
+{
+    struct buffer *out = &request->client->output;
+    const struct proto_result *result = &call->run->result;
+
+    if (request->json) {
+        reply_done_json(out, call);
+        return;
+    }
+    buffer_append_string(out, "Driver ");
+    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append_string(out, " Done ");
+    buffer_append_string(out, outcome_name(result->outcome));
+    if (result->outcome == PROTO_EXITED || result->outcome == PROTO_SIGNALLED) {
+        buffer_append_string(out, " ");
+        buffer_append_number(out, result->status);
+    }
+    if (call->run->output != 0) {
+        buffer_append_string(out, " ");
+        reply_output(out, call->run, ".out", false);
+        buffer_append_string(out, " ");
+        reply_output(out, call->run, ".err", false);
+    }
+    buffer_append_string(out, "\n");
+}
+
 /* Makes a line of TEXT_SIZE of an Error, which is printable ASCII. Returns its size. */
 static size_t
 error_line(char *line, bool json, const char *code, const char *message)
@@ -2234,7 +2633,9 @@ reply_listed(struct request *request, const struct call *call)
 static void
 reply_refused(struct request *request, const struct call *call)
 {
-    if (call->refusal == PROTO_REFUSED_BUSY)
+    if (call->refusal == PROTO_REFUSED_EXEC)
+        reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
+    else if (call->refusal == PROTO_REFUSED_BUSY)
         reply_error(request, "busy", "driver %d Busy %" PRIu64, call->pid,
                     (call->remaining_ms + 999) / 1000);
     else
@@ -2267,6 +2668,9 @@ reply_line(struct request *request, const struct call *call)
             return false;
         }
         reply_state(request, call);
+        return true;
+    case CALL_DONE:
+        reply_done(request, call);
         return true;
     case CALL_DELETED:
         reply_word(request, call->pid, " Deleted\n", "deleted");
@@ -2315,14 +2719,14 @@ request_write(struct request *request)
         struct call *call = container_of(request->calls.next, struct call, of_request);
         if (call->outcome == CALL_PENDING)
             return false;
-        client->output_full = buffer_room(out) < TEXT_SIZE;
+        client->output_full = buffer_room(out) < REPLY_SIZE;
         if (client->output_full)
             return false;
         request->lines +=
             request->listing ? reply_listed(request, call) : reply_line(request, call);
         call_free(call);
     }
-    client->output_full = buffer_room(out) < TEXT_SIZE;
+    client->output_full = buffer_room(out) < REPLY_SIZE;
     if (client->output_full || request->to_start > 0)
         return false;
     if (request->counted)
@@ -2500,34 +2904,53 @@ command_driver_to_ask(struct client *client, const struct span *word, enum handl
     return driver;
 }
 
-/* A request of one call to one driver. NULL: no memory, the command is held. */
-static struct call *
-command_call(struct client *client, struct driver *driver, enum proto_type type)
-{
-    struct request *request = request_new(client);
+/* What a command wants of a driver. */
+struct order {
+    enum proto_type type;
+    uint64_t duration_ms;       /* of a TASK or RUN */
+    const struct span *command; /* of a RUN; else NULL */
+};
 
-    if (request == NULL)
+/* A request of one call, for that driver or, NULL, one that is yet to be found. NULL: no memory, the
+ * command is held. */
+static struct call *
+command_call(struct client *client, struct driver *driver, const struct order *order)
+{
+    struct run *run = NULL;
+
+    if (order->command != NULL && (run = run_new(order->command)) == NULL)
         return NULL;
-    struct call *call = call_new(request, driver, type);
+    struct request *request = request_new(client);
+    if (request == NULL)
+        goto no_request;
+    struct call *call = call_new(request, driver, order->type);
     if (call == NULL)
-        request_abandon(request);
+        goto no_call;
+    call->duration_ms = order->duration_ms;
+    call->run = run;
+    client->runs += run != NULL;
     return call;
+
+no_call:
+    request_abandon(request);
+no_request:
+    if (run != NULL)
+        run_free(run);
+    return NULL;
 }
 
 /* Asks the driver that the first word names. */
 static enum handling
-command_ask(struct client *client, const struct span *args, enum proto_type type,
-            uint64_t duration_ms)
+command_ask(struct client *client, const struct span *args, const struct order *order)
 {
     enum handling handling = COMMAND_HELD;
     struct driver *driver = command_driver_to_ask(client, &args[0], &handling);
 
     if (driver == NULL)
         return handling;
-    struct call *call = command_call(client, driver, type);
+    struct call *call = command_call(client, driver, order);
     if (call == NULL)
         return COMMAND_HELD;
-    call->duration_ms = duration_ms;
     driver_call(driver, call);
     return COMMAND_TAKEN;
 }
@@ -2536,14 +2959,26 @@ static enum handling
 run_get_status(struct client *client, const struct span *args, unsigned count)
 {
     (void)count;
-    return command_ask(client, args, PROTO_STATUS, 0);
+    return command_ask(client, args, &(struct order){.type = PROTO_STATUS});
 }
 
+/* A command may take its time to end: those behind wait, since they are to find the driver free. */
 static enum handling
 run_cancel_task(struct client *client, const struct span *args, unsigned count)
 {
+    enum handling handling = COMMAND_HELD;
+    struct driver *driver = command_driver_to_ask(client, &args[0], &handling);
+
     (void)count;
-    return command_ask(client, args, PROTO_CANCEL, 0);
+    if (driver == NULL)
+        return handling;
+    struct call *call = command_call(client, driver, &(struct order){.type = PROTO_CANCEL});
+    if (call == NULL)
+        return COMMAND_HELD;
+    if (driver->command != 0 || driver->tasks_due > 0)
+        client->barrier = call->request;
+    driver_call(driver, call);
+    return COMMAND_TAKEN;
 }
 
 static bool
@@ -2555,14 +2990,13 @@ span_is(const struct span *span, const char *text)
 /* A command that waits in that list, with one call. If it is for a driver, the call has its pid; but it
  * is none of those that the driver is asked. */
 static enum handling
-command_wait(struct client *client, struct driver *driver, enum proto_type type,
-             uint64_t duration_ms, struct list *list)
+command_wait(struct client *client, struct driver *driver, const struct order *order,
+             struct list *list)
 {
-    struct call *call = command_call(client, driver, type);
+    struct call *call = command_call(client, driver, order);
 
     if (call == NULL)
         return COMMAND_HELD;
-    call->duration_ms = duration_ms;
     call->driver = NULL;
     request_wait(call->request, list);
     return COMMAND_TAKEN;
@@ -2583,22 +3017,36 @@ tasks_assign(void)
         clients_resume(&server.any_waiting, CALL_NO_DRIVER);
 }
 
+/* Has a driver, or any that is free, do what is ordered for as long as the second word says. */
 static enum handling
-run_send_task(struct client *client, const struct span *args, unsigned count)
+command_order(struct client *client, const struct span *args, struct order *order)
 {
-    uint64_t duration_ms;
-
-    (void)count;
-    if (!seconds_parse(args[1].at, args[1].size, &duration_ms))
+    if (!seconds_parse(args[1].at, args[1].size, &order->duration_ms))
         return client_error(client, "bad_seconds",
                             "bad seconds '%s' (above 0, at most %" PRIu64 ")",
                             echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
     if (!span_is(&args[0], "any"))
-        return command_ask(client, args, PROTO_TASK, duration_ms);
-    enum handling handling =
-        command_wait(client, NULL, PROTO_TASK, duration_ms, &server.any_waiting);
+        return command_ask(client, args, order);
+    enum handling handling = command_wait(client, NULL, order, &server.any_waiting);
     tasks_assign();
     return handling;
+}
+
+static enum handling
+run_send_task(struct client *client, const struct span *args, unsigned count)
+{
+    (void)count;
+    return command_order(client, args, &(struct order){.type = PROTO_TASK});
+}
+
+static enum handling
+run_run(struct client *client, const struct span *args, unsigned count)
+{
+    (void)count;
+    if (memchr(args[2].at, '\0', args[2].size) != NULL)
+        return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
+                            echo_word(&args[2]).text);
+    return command_order(client, args, &(struct order){.type = PROTO_RUN, .command = &args[2]});
 }
 
 /* Answers all who wait until no driver has a task, if none has. */
@@ -2616,17 +3064,18 @@ waits_end(void)
 static enum handling
 run_wait(struct client *client, const struct span *args, unsigned count)
 {
+    static const struct order order = {.type = PROTO_STATUS};
     enum handling handling = COMMAND_HELD;
 
     if (count == 0) {
-        handling = command_wait(client, NULL, PROTO_STATUS, 0, &server.all_waiting);
+        handling = command_wait(client, NULL, &order, &server.all_waiting);
         waits_end();
         return handling;
     }
     struct driver *driver = command_driver(client, &args[0], &handling);
     if (driver == NULL)
         return handling;
-    handling = command_wait(client, driver, PROTO_STATUS, 0, &driver->awaited);
+    handling = command_wait(client, driver, &order, &driver->awaited);
     driver_changed(driver);
     return handling;
 }
@@ -2640,7 +3089,7 @@ run_delete_driver(struct client *client, const struct span *args, unsigned count
     (void)count;
     if (driver == NULL)
         return handling;
-    driver->death = command_call(client, driver, PROTO_EXIT);
+    driver->death = command_call(client, driver, &(struct order){.type = PROTO_EXIT});
     if (driver->death == NULL)
         return COMMAND_HELD;
     driver_dismiss(driver);
@@ -2713,7 +3162,10 @@ stats_line(char *line, bool json)
         {"errors", server.errors},
         {"tasks", server.tasks},
         {"tasks_done", server.tasks_done},
-        {"timeouts", server.timeouts},
+        {"runs", server.runs_started},
+        {"failures", server.runs_failed},
+        {"timeouts", server.runs_timed_out},
+        {"unanswered", server.unanswered},
         {"log_dropped", server.log_dropped},
     };
     size_t size = (size_t)snprintf(line, TEXT_SIZE, json ? "{" : "Stats");
@@ -2795,20 +3247,25 @@ run_shutdown(struct client *client, const struct span *args, unsigned count)
 }
 
 static const struct command commands[] = {
-    {SPAN("create_driver"), "[COUNT]", 0, 1, run_create_driver, "start a driver, or COUNT of them"},
-    {SPAN("send_task"), "PID SECONDS", 2, 2, run_send_task,
+    {SPAN("create_driver"), "[COUNT]", 0, 1, false, run_create_driver,
+     "start a driver, or COUNT of them"},
+    {SPAN("send_task"), "PID SECONDS", 2, 2, false, run_send_task,
      "keep a driver busy that long (0.25, 3); PID any: one that is free"},
-    {SPAN("get_status"), "PID", 1, 1, run_get_status, "ask a driver: Available or Busy"},
-    {SPAN("get_drivers"), "", 0, 0, run_get_drivers, "ask all drivers, oldest first"},
-    {SPAN("cancel_task"), "PID", 1, 1, run_cancel_task, "end a driver's task"},
-    {SPAN("wait"), "[PID]", 0, 1, run_wait, "wait until that driver, or every driver, has no task"},
-    {SPAN("delete_driver"), "PID", 1, 1, run_delete_driver, "end a driver, and its task"},
-    {SPAN("stats"), "", 0, 0, run_stats, "show counters"},
-    {SPAN("session"), "WORD...", 1, 3, run_session, "for this client: json, prompt, farewell"},
-    {SPAN("help"), "", 0, 0, run_help, "show this"},
-    {SPAN("quit"), "", 0, 0, run_quit, "end this client, after all replies"},
-    {SPAN("exit"), "", 0, 0, run_quit, "the same"},
-    {SPAN("shutdown"), "", 0, 0, run_shutdown, "stop the server"},
+    {SPAN("run"), "PID|any SECONDS COMMAND...", 3, 3, true, run_run,
+     "run a shell command on a driver, for at most that long"},
+    {SPAN("get_status"), "PID", 1, 1, false, run_get_status, "ask a driver: Available or Busy"},
+    {SPAN("get_drivers"), "", 0, 0, false, run_get_drivers, "ask all drivers, oldest first"},
+    {SPAN("cancel_task"), "PID", 1, 1, false, run_cancel_task, "end a driver's task"},
+    {SPAN("wait"), "[PID]", 0, 1, false, run_wait,
+     "wait until that driver, or every driver, has no task"},
+    {SPAN("delete_driver"), "PID", 1, 1, false, run_delete_driver, "end a driver, and its task"},
+    {SPAN("stats"), "", 0, 0, false, run_stats, "show counters"},
+    {SPAN("session"), "WORD...", 1, 3, false, run_session,
+     "for this client: json, prompt, farewell"},
+    {SPAN("help"), "", 0, 0, false, run_help, "show this"},
+    {SPAN("quit"), "", 0, 0, false, run_quit, "end this client, after all replies"},
+    {SPAN("exit"), "", 0, 0, false, run_quit, "the same"},
+    {SPAN("shutdown"), "", 0, 0, false, run_shutdown, "stop the server"},
 };
 
 enum {
@@ -2886,6 +3343,11 @@ command_run(struct client *client, const struct span *line)
     if (command == NULL)
         return client_error(client, "unknown_command", "unknown command '%s' (try help)",
                             echo_word(&words[0]).text);
+    if (command->takes_line && count > command->max_args) {
+        struct span *last = &words[command->max_args];
+        last->size = (size_t)(line->at + line->size - last->at);
+        count = command->max_args + 1;
+    }
     if (count - 1 < command->min_args || count - 1 > command->max_args)
         return client_error(client, "usage", "usage: %s%s%s", command->name.at,
                             command->args[0] != '\0' ? " " : "", command->args);
@@ -3020,6 +3482,14 @@ client_give_up(struct client *client)
     if (!list_empty(&client->held)) {
         list_remove(&client->held);
         client->quit = true;
+    }
+    for (struct list *of = client->requests.next; of != &client->requests; of = of->next) {
+        struct request *request = container_of(of, struct request, link);
+        for (struct list *link = request->calls.next; link != &request->calls; link = link->next) {
+            struct call *call = container_of(link, struct call, of_request);
+            if (call->ongoing && call->outcome == CALL_PENDING)
+                call_end(call, CALL_STOPPING);
+        }
     }
 }
 
@@ -3201,7 +3671,8 @@ static bool
 client_willing(struct client *client)
 {
     return !client->quit && client->barrier == NULL && list_empty(&client->held) &&
-           !client->output_waits && !server.warming_up && !client_owed_enough(client);
+           client->runs < RUNS_MAX && !client->output_waits && !server.warming_up &&
+           !client_owed_enough(client);
 }
 
 /* Runs the commands that are there, but not for longer than until then. Returns whether there were
@@ -3773,6 +4244,7 @@ static const char usage_text[] =
     "  -j, --json                   replies are JSON objects, one a line\n"
     "  -g, --grace SECONDS          for drivers to exit before they are killed (2)\n"
     "  -t, --reply-timeout SECONDS  for a driver to answer (1)\n"
+    "  -o, --output DIR             write the output of commands to files there\n"
     "  -r, --ready-fd FD            write a newline to that descriptor when ready\n"
     "  -v, --verbose                log each driver's start, end and task\n"
     "  -h, --help                   show this\n"
@@ -3826,6 +4298,22 @@ option_socket(const char *name, const char *value)
     return value;
 }
 
+/* A directory that replies can name. */
+static const char *
+option_output(const char *name, const char *value)
+{
+    size_t size = strlen(value);
+
+    if (size == 0)
+        usage_error("--%s needs a path that is not empty", name);
+    if (size > OUTPUT_PATH_MAX)
+        usage_error("--%s: path too long (limit %d bytes)", name, OUTPUT_PATH_MAX);
+    for (size_t i = 0; i < size; i++)
+        if (value[i] < ' ' || value[i] > '~')
+            usage_error("--%s: replies name the path, which has to be printable ASCII", name);
+    return value;
+}
+
 static unsigned
 option_number(const char *name, const char *value, unsigned min, unsigned max)
 {
@@ -3870,6 +4358,9 @@ option_take(int option)
     case 'n':
         server.kept_wanted = option_number("drivers", optarg, 1, COUNT_MAX);
         return true;
+    case 'o':
+        server.output_path = option_output("output", optarg);
+        return true;
     case 'r':
         server.ready_fd = option_descriptor("ready-fd", optarg);
         return true;
@@ -3893,17 +4384,24 @@ static void
 options_parse(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"connect", required_argument, NULL, 'c'},  {"driver", required_argument, NULL, 'd'},
-        {"drivers", required_argument, NULL, 'n'},  {"grace", required_argument, NULL, 'g'},
-        {"json", no_argument, NULL, 'j'},           {"listen", required_argument, NULL, 'l'},
-        {"ready-fd", required_argument, NULL, 'r'}, {"reply-timeout", required_argument, NULL, 't'},
-        {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},        {0},
+        {"connect", required_argument, NULL, 'c'},
+        {"driver", required_argument, NULL, 'd'},
+        {"drivers", required_argument, NULL, 'n'},
+        {"grace", required_argument, NULL, 'g'},
+        {"json", no_argument, NULL, 'j'},
+        {"listen", required_argument, NULL, 'l'},
+        {"output", required_argument, NULL, 'o'},
+        {"ready-fd", required_argument, NULL, 'r'},
+        {"reply-timeout", required_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
     };
     bool for_servers = false;
     int option;
 
-    while ((option = getopt_long(argc, argv, "+:c:d:g:jl:n:r:t:vhV", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+:c:d:g:jl:n:o:r:t:vhV", options, NULL)) != -1) {
         if (option == ':')
             usage_error("%s needs a value", argv[optind - 1]);
         if (option == '?' && optopt != 0)
@@ -4249,6 +4747,20 @@ descriptors_prepare(void)
     setrlimit(RLIMIT_NOFILE, &limit); /* with fewer, fewer drivers: create_driver will say */
 }
 
+/* The directory for the output of commands is made, if there is none. */
+static void
+output_prepare(void)
+{
+    struct stat status;
+
+    if (mkdir(server.output_path, 0777) < 0 && errno != EEXIST)
+        err(EXIT_FAILURE, "cannot make the directory %s", server.output_path);
+    if (stat(server.output_path, &status) == 0 && !S_ISDIR(status.st_mode))
+        errx(EXIT_FAILURE, "cannot write into %s: Not a directory", server.output_path);
+    if (access(server.output_path, W_OK | X_OK) < 0)
+        err(EXIT_FAILURE, "cannot write into %s", server.output_path);
+}
+
 /* Everything that the loop works with, for these signals. Exits if it cannot be had. */
 static void
 server_open(const sigset_t *signals)
@@ -4319,6 +4831,8 @@ server_close(void)
     pool_free(&server.calls);
     pool_free(&server.texts);
     pool_free(&server.clients);
+    pool_free(&server.runs);
+    pool_free(&server.lines);
     free(server.by_pid);
     free(server.driver_env);
 }
@@ -4368,7 +4882,9 @@ clients_finished(void)
 static bool
 server_finished(void)
 {
-    return server.stopping && server.listener.fd < 0 && list_empty(&server.drivers) &&
+    bool orphans = server.orphans && !list_empty(&server.stop_deadline.link);
+
+    return server.stopping && server.listener.fd < 0 && list_empty(&server.drivers) && !orphans &&
            (clients_finished() || (server.out_of_time && list_empty(&server.runnable)));
 }
 
@@ -4383,6 +4899,8 @@ server_run(void)
     if (!signals_block(&signals))
         err(EXIT_FAILURE, "cannot block signals");
     driver_locate();
+    if (server.output_path != NULL)
+        output_prepare();
     environment_prepare();
     descriptors_prepare();
     server_open(&signals);
@@ -4391,6 +4909,10 @@ server_run(void)
     console_open(&server.console);
     while (child_reap(-1))
         ; /* who died before SIGCHLD was blocked */
+    server.childless = server.pid != 1 && waitpid(-1, NULL, WNOHANG) < 0;
+    /* What a driver that is killed leaves becomes our child; if not, that of process 1. */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        log_line("cannot become a subreaper: %s", strerror(errno));
     while (!server_finished())
         loop_turn();
     if (!clients_finished())

@@ -16,7 +16,7 @@ load helpers
         "Error: driver $first is not responding" "Error: driver $first is not responding" \
         "Driver $pid Available"
     say stats
-    expect 'Stats * timeouts=3 *'
+    expect 'Stats * unanswered=3 *'
 }
 
 @test "stopped driver: listed as Unresponsive, in its place, and Available when it goes on" {
