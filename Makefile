@@ -93,7 +93,7 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 # What README says of its costs; see scripts/bench.
 BENCH_CFLAGS = -O2
 BENCH_PROGRAMS = $(addprefix build/bench/,load workers beanstalk-ask bare-trip bare-oneway \
-                 bare-spawn bare-timers bare-pause bare-worker count-allocs.so)
+                 bare-run bare-spawn bare-timers bare-pause bare-worker count-allocs.so)
 bench: bench-programs
 	@scripts/bench/run.sh
 

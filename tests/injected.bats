@@ -172,7 +172,7 @@ output_waits_or_failed() {
 }
 
 @test "a child that cannot be made a driver: create_driver says why, and the next one is" {
-    for fault in syscall:ENOMEM:1 prctl:EPERM:1 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
+    for fault in syscall:ENOMEM:1 prctl:EPERM:2 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
         start_faulty "$fault"
         say create_driver create_driver
         expect 'Error: cannot create driver: @(Operation not permitted|Cannot allocate memory|Out of memory)' 'Driver * Available'

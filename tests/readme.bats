@@ -310,6 +310,10 @@ run_sessions() {
     run_sessions
 }
 
+@test "README: A batch of jobs" {
+    run_sessions
+}
+
 @test "README: As a service, for many at once" {
     run_sessions
 }
@@ -384,6 +388,9 @@ tested() {
     say "cancel_task $pid"
     expect "Driver $pid Available"
     provoke "cancel_task $pid"
+    provoke "run $pid 5 /none/such"
+    env printf 'run any 5 echo \0\n' >&"$to"
+    note_reply
 
     another_server start_server -t 0.1
     create

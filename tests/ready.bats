@@ -144,7 +144,7 @@ json() {
     reply
     [[ $(json <<<"$line") == *'"commands":18,'*'"uptime":'* ]]
     hang_up
-    printf '%s\n' help | session --json | json | tail -n 1 | grep -qx '{"count":13}'
+    printf '%s\n' help | session --json | json | tail -n 1 | grep -qx '{"count":14}'
 }
 
 @test "JSON: strict, whatever the input" {

@@ -151,7 +151,7 @@ as_nobody() {
 
 @test "pipes of another user: all replies" {
     as_nobody
-    output=$(yes help | head -n 3000 | timeout 30 "${nobody[@]}" ./server 2>err | grep -c '^13 commands$')
+    output=$(yes help | head -n 3000 | timeout 30 "${nobody[@]}" ./server 2>err | grep -c '^14 commands$')
     [ "$output" = 3000 ]
     [ ! -s err ]
 }
@@ -171,7 +171,7 @@ as_nobody() {
     start_terminal "${nobody[*]} $PWD/server"
     shows '> $'
     keys 'help\n'
-    shows '^13 commands'
+    shows '^14 commands'
     keys '\003'
     wait_until ended "$terminal_pid"
     wait "$terminal_pid"
@@ -182,7 +182,7 @@ as_nobody() {
     start_terminal "${nobody[*]} setsid --wait $PWD/server"
     shows '> $'
     keys 'help\n'
-    shows '^13 commands'
+    shows '^14 commands'
     keys 'quit\n'
     wait_until ended "$terminal_pid"
     wait "$terminal_pid"

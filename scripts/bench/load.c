@@ -6,6 +6,8 @@
  *                                  in turn, while there are DRIVERS
  *     pipeline DRIVERS COUNT       get_status per second, as many at once as the pipes hold, of all
  *                                  drivers in turn
+ *     jobs DRIVERS COUNT           commands (/bin/true) per second that a pool of drivers runs, all
+ *                                  given at once
  *     create COUNT                 drivers per second that one create_driver brings up
  *     stop COUNT                   seconds until that many are up, and from SIGTERM until the server
  *                                  and all of them are gone
@@ -406,6 +408,30 @@ run_pipeline(char **args)
     ask_pipelined((rounds + 9) / 10);
     int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
     count = ask_pipelined(rounds);
+    printf("%.0f\n", rate_since(count, start_ns));
+    server_end();
+}
+
+static void
+run_jobs(char **args)
+{
+    long drivers = argument(args[0], DRIVERS_MAX), count = argument(args[1], COUNT_MAX);
+    static const char job[] = "run any 60 /bin/true\n";
+    const size_t size = sizeof(job) - 1;
+    long written = 0, done = 0;
+
+    server_start_plain();
+    create(drivers);
+    int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+    while (done < count) {
+        /* A line is written whole or not at all, pipe(7). */
+        while (written < count && write(server.in, job, size) == (ssize_t)size)
+            written++;
+        const char *line = reply();
+        if (strstr(line, " Done exit 0") == NULL)
+            errx(1, "unexpected reply '%s'", line);
+        done++;
+    }
     printf("%.0f\n", rate_since(count, start_ns));
     server_end();
 }
@@ -916,9 +942,9 @@ static const struct mode {
     void (*run)(char **args);
 } modes[] = {
     {"trip", 3, run_trip},   {"pipeline", 2, run_pipeline}, {"create", 1, run_create},
-    {"stop", 1, run_stop},   {"orphans", 1, run_orphans},   {"hold", 1, run_hold},
-    {"many", 1, run_many},   {"deaths", 2, run_deaths},     {"tasks", 2, run_tasks},
-    {"calls", 1, run_calls}, {"allocs", 2, run_allocs},
+    {"jobs", 2, run_jobs},   {"stop", 1, run_stop},         {"orphans", 1, run_orphans},
+    {"hold", 1, run_hold},   {"many", 1, run_many},         {"deaths", 2, run_deaths},
+    {"tasks", 2, run_tasks}, {"calls", 1, run_calls},       {"allocs", 2, run_allocs},
 };
 
 int

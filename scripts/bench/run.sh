@@ -20,7 +20,7 @@ ROUNDS=${ROUNDS:-5}
 PATIENCE=120 # seconds for one program
 
 ROWS=(trip pipeline spread create memory own many crowd deaths tasks calls allocs fair
-    start query stop orphans)
+    jobs crew start query stop orphans batch)
 
 # ---- figures
 
@@ -271,6 +271,27 @@ row_allocs() {
     report 'malloc, free and kin in steady state' "${ours[0]}" '' '' 0 "${ours[0]} == 0"
 }
 
+# The bare loop keeps one processor busy, the server and its drivers two.
+row_jobs() {
+    local n
+    n=$(size 2000 20)
+    alternate figures "$TWO" "$LOAD" jobs 2 "$n" -- figures "$ONE" "$BENCH/bare-run" "$n" /bin/true ||
+        return
+    report "run true, $n times, 2 drivers, 2 processors" "$(rate "${ours[0]}")" \
+        "vfork, exec, wait, 1 processor: $(rate "${bare[0]}")" \
+        "$(calc %.2f "${ours[0]} / 2 / ${bare[0]}") each" '>= 0.7 each' \
+        "${ours[0]} / 2 >= 0.7 * ${bare[0]}"
+}
+
+row_crew() {
+    local n
+    n=$(size 2000 20)
+    alternate figures "$TWO" "$LOAD" jobs "$(size 100 5)" "$n" -- figures "$TWO" "$LOAD" jobs 2 "$n" ||
+        return
+    report "run true, $n times, $(size 100 5) drivers, 2 processors" "$(rate "${ours[0]}")" \
+        "2 drivers: $(rate "${bare[0]}")" "$(calc %.2f "${ours[0]} / ${bare[0]}")" '' ''
+}
+
 # ---- rows without a target
 
 # These show what else one could take, as far as it is installed. All of them
@@ -440,6 +461,19 @@ row_orphans() {
         installed "$name" "$what: $name" || continue
         ROUNDS=1 alternate with "$name" "$TWO" kill "$n" || return
         report "$what" "$our" "$name: ${ours[1]}" '' '' ''
+    done
+}
+
+row_batch() {
+    local n tool what
+    n=$(size 2000 10)
+    what="run true, $n times, 2 at a time, 2 processors"
+    for tool in xargs parallel tsp; do
+        installed "$tool" "$what: $tool" || continue
+        ROUNDS=$others_rounds alternate figures "$TWO" "$LOAD" jobs 2 "$n" -- \
+            figures "$TWO" scripts/bench/batch.sh "$tool" "$n" || return
+        report "$what" "$(rate "${ours[0]}")" "$tool: $(rate "${bare[0]}")" \
+            "$(calc %.1f "${ours[0]} / ${bare[0]}")" '> 1' "${ours[0]} > ${bare[0]}"
     done
 }
 

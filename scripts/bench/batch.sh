@@ -1,0 +1,35 @@
+#!/bin/bash
+# batch.sh TOOL COUNT: how many times per second that tool runs /bin/true, two at a time, COUNT times in
+# all. Of task-spooler a server of its own is used, and ended again.
+set -eu
+tool=$1 count=$2
+dir=$(mktemp -d)
+end() {
+    [ "$tool" != tsp ] || tsp -K || true
+    rm -rf "$dir"
+}
+trap end EXIT
+seq "$count" >"$dir/numbers"
+
+batch() {
+    local i
+    case $tool in
+    xargs) xargs -a "$dir/numbers" -P 2 -n 1 /bin/true ;;
+    parallel) parallel -j 2 -a "$dir/numbers" /bin/true ;;
+    tsp)
+        for ((i = 0; i < count; i++)); do
+            tsp -n /bin/true
+        done >"$dir/ids"
+        tsp -w # for the last one; the one before may be running, which counts for it
+        ;;
+    esac
+}
+
+if [ "$tool" = tsp ]; then
+    export TS_SOCKET=$dir/socket TS_MAXFINISHED=10 TMPDIR=$dir
+    tsp -S 2
+fi
+start=${EPOCHREALTIME/./}
+batch
+end=${EPOCHREALTIME/./}
+echo $((count * 1000000 / (end - start)))
