@@ -416,10 +416,9 @@ static struct server {
     bool warming_up;        /* the first of them are not up yet: commands wait */
     bool announced;         /* that we are ready */
 
-    /* Children that are no drivers, of a driver that has failed, are being killed. */
-    bool orphans;
-    pid_t orphans_session; /* of the last such driver's command; 0: not known */
-    bool childless;        /* all children that are no drivers come from drivers */
+    bool orphans;         /* there may be children that a driver has left, which are to be killed */
+    bool orphans_changed; /* and they are to be looked for */
+    bool childless;       /* all children that are no drivers come from drivers */
 
     bool hup_ignored; /* nohup(1) */
     bool stopping;
@@ -2108,49 +2107,6 @@ kept_ended(const struct driver *driver, int status)
         server.backoff_ms = 0;
 }
 
-/* Kills a child that is no driver, if it comes from one that has failed, and the process group that it is
- * in: all of that descends from us. Returns whether it does. It is not reaped, so the pid is its own. */
-static bool
-orphan_kill(pid_t pid)
-{
-    if (driver_find(pid) != NULL || !(server.childless || getsid(pid) == server.orphans_session))
-        return false;
-    pid_t group = getpgid(pid);
-    kill(group > 0 && group != getpgrp() ? -group : pid, SIGKILL);
-    return true;
-}
-
-/*
- * A driver that had a command of that session (0: not known) has failed to end it, or was killed. What is
- * left of it has become ours, since we are a subreaper, and is killed; what that leaves in turn is found when
- * it is reaped.
- */
-static void
-orphans_kill(pid_t session)
-{
-    char text[1024];
-    pid_t pid = 0;
-    ssize_t n;
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-
-    if (session != 0)
-        server.orphans_session = session;
-    server.orphans = false;
-    /* Numbers, each with a blank behind it, proc(5). */
-    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            if (text[i] >= '0' && text[i] <= '9') {
-                pid = pid * 10 + (text[i] - '0');
-            } else if (pid > 0) {
-                server.orphans |= orphan_kill(pid);
-                pid = 0;
-            }
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
 /* The driver was reaped. All that it said is read, then its death is judged, then it is dropped. */
 static void
 driver_reaped(struct driver *driver, int status)
@@ -2172,7 +2128,7 @@ driver_reaped(struct driver *driver, int status)
     calls_end_died(&driver->queued, status);
     driver_take_text(driver, NULL);
     if (driver->ran && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        orphans_kill(driver->command);
+        server.orphans = server.orphans_changed = true;
     while (!list_empty(&driver->awaited))
         call_end_died(clients_resume_first(&driver->awaited), status);
     if (driver->death != NULL)
@@ -2208,8 +2164,8 @@ child_reap(pid_t pid)
     struct driver *driver = driver_find(dead);
     if (driver != NULL)
         driver_reaped(driver, status);
-    else if (server.orphans)
-        orphans_kill(0);
+    else
+        server.orphans_changed = server.orphans;
     return true;
 }
 
@@ -2242,6 +2198,64 @@ drivers_reap_ended(void)
         next = link->next;
         child_reap(container_of(link, struct driver, ended)->pid);
     }
+}
+
+/* ---- what drivers leave behind ------------------------------------------------------------- */
+
+/* Whether a child is of a driver that was reaped in this turn: in the session of its command. */
+static bool
+orphan_of_dropped(pid_t pid)
+{
+    pid_t session = getsid(pid);
+
+    for (struct list *link = server.dropped.next; link != &server.dropped; link = link->next)
+        if (container_of(link, struct driver, by_age)->command == session)
+            return true;
+    return false;
+}
+
+/* Kills a child if a driver has left it, with the process group that it is in, all of which descends
+ * from us. Returns whether it does. The child is not reaped, so the pid is its own. */
+static bool
+orphan_kill(pid_t pid)
+{
+    if (driver_find(pid) != NULL || !(server.childless || orphan_of_dropped(pid)))
+        return false;
+    pid_t group = getpgid(pid);
+    kill(group > 0 && group != getpgrp() ? -group : pid, SIGKILL);
+    return true;
+}
+
+/*
+ * A driver that had commands was killed, or has failed. What it has left has become ours, since we are a
+ * subreaper, and is killed. What that leaves in turn is found when it is reaped.
+ */
+static void
+orphans_kill(void)
+{
+    char text[1024];
+    pid_t pid = 0;
+    ssize_t n;
+
+    if (!server.orphans_changed)
+        return;
+    server.orphans = server.orphans_changed = false;
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    /* Numbers, each with a blank behind it, proc(5). */
+    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+            } else if (pid > 0) {
+                server.orphans |= orphan_kill(pid);
+                pid = 0;
+            }
+        }
+    }
+    if (fd < 0)
+        log_line("cannot look for what a driver has left: %s", strerror(errno));
+    else
+        close(fd);
 }
 
 /* ---- who started us ------------------------------------------------------------------------ */
@@ -4866,6 +4880,7 @@ loop_turn(void)
         driver_flush(container_of(server.unsent.next, struct driver, unsent));
     if (server.stopping)
         listener_close();
+    orphans_kill();
     drivers_free_dropped();
     clients_free_dropped();
     clients_retry();
