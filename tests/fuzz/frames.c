@@ -17,13 +17,20 @@ decode_all(enum proto_sender sender, const uint8_t *data, size_t size)
 
     memcpy(copy, data, size);
     while ((verdict = proto_decode(sender, copy + done, size - done, &frame)) == PROTO_COMPLETE) {
+        size_t body = (size_t)proto_body_size(sender, frame.header.type), text_size = 0;
         assert(proto_size(&frame) <= size - done);
-        assert(memcmp(&frame, copy + done, proto_size(&frame)) == 0);
-        assert(proto_body_size(sender, frame.header.type) == frame.header.length);
+        assert(memcmp(&frame, copy + done, sizeof(frame.header) + body) == 0);
+        if (frame.header.type == PROTO_RUN) {
+            const char *text = proto_text(copy + done, &frame, &text_size);
+            assert(text_size >= 1 && text_size <= PROTO_TEXT_MAX);
+            assert(memchr(text, '\0', text_size) == NULL);
+        }
+        assert(frame.header.length == body + text_size);
         done += proto_size(&frame);
     }
     /* A frame is never longer than a receiver keeps of an incomplete one. */
-    assert(verdict != PROTO_INCOMPLETE || size - done < PROTO_FRAME_MAX);
+    size_t longest = PROTO_FRAME_MAX + (sender == PROTO_FROM_SERVER ? PROTO_TEXT_MAX : 0);
+    assert(verdict != PROTO_INCOMPLETE || size - done < longest);
     free(copy);
 }
 

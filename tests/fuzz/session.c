@@ -231,6 +231,8 @@ step_command(int client)
         "session json\n",
         "session farewell\n",
         "quit\n",
+        "run %d 5 true\n",
+        "run any 1 sleep 5\n",
     };
     char line[64];
     const char *format = formats[take() % (sizeof(formats) / sizeof(formats[0]))];
@@ -258,18 +260,22 @@ step_flood(int client, int driver)
 static void
 step_frame(struct fuzz_driver *driver)
 {
-    static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_END};
+    static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_END, PROTO_RESULT};
     struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, types[take() % 3], take()),
+        .header = proto_header(PROTO_FROM_DRIVER, types[take() % 4], take()),
     };
 
     if (frame.header.type == PROTO_HELLO) {
         frame.header.id = 0;
         frame.hello.pid = (uint32_t)driver->pid;
     } else if (frame.header.type == PROTO_STATE) {
-        frame.state.refusal = take() % 4;
+        frame.state.refusal = take() % 5;
         frame.state.busy = take() % 2;
+        frame.state.value = take();
         frame.state.remaining_ms = frame.state.busy ? 1000 : 0;
+    } else if (frame.header.type == PROTO_RESULT) {
+        frame.result.outcome = take() % 6;
+        frame.result.status = take();
     } else {
         frame.header.id = 0;
         frame.end.outcome = take() % 2 ? PROTO_DONE : PROTO_CANCELLED;
@@ -400,6 +406,19 @@ fuzz_open(void)
     client->out.fd = client->out.source.fd;
 }
 
+/* Whether all objects of the pool have been given back. */
+static bool
+fuzz_all_free(const struct pool *pool)
+{
+    size_t there = 0, not_taken = 0;
+
+    for (const struct pool_slab *slab = pool->slabs; slab != NULL; slab = slab->next)
+        there += pool->per_slab;
+    for (const struct pool_item *item = pool->free; item != NULL; item = item->next)
+        not_taken++;
+    return there == not_taken;
+}
+
 /* Stops it as two signals would, with a reader that reads to the end. */
 static void
 fuzz_finish(void)
@@ -438,6 +457,7 @@ fuzz_finish(void)
     for (size_t i = 0; i < server.by_pid_size; i++)
         assert(server.by_pid[i] == NULL);
     assert(list_empty(&server.unsent) && list_empty(&server.dropped));
+    assert(server.console.runs == 0 && fuzz_all_free(&server.runs) && fuzz_all_free(&server.lines));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
