@@ -107,12 +107,14 @@ static struct {
     bool busy;
     uint32_t task_id;     /* the number of the TASK or RUN */
     uint64_t task_end_ns; /* on CLOCK_MONOTONIC; of a command, when the next stage begins */
-    struct command command;
 
-    unsigned char input[INPUT_SIZE];
-    size_t input_size; /* bytes not handled yet */
-    unsigned char output[OUTPUT_SIZE];
+    /* What is written early comes first, and the large rest last, of which no page is touched before it is
+     * needed. */
+    size_t input_size;  /* bytes not handled yet */
     size_t output_size; /* bytes not sent yet */
+    unsigned char output[OUTPUT_SIZE];
+    unsigned char input[INPUT_SIZE];
+    struct command command;
 } self;
 
 /* ---- log ----------------------------------------------------------------------------------- */
