@@ -290,6 +290,7 @@ struct driver {
     bool exit_sent;
     unsigned queued_count;
     unsigned tasks_due; /* tasks and commands among queued and in_flight */
+    unsigned runs_due;  /* commands among these */
     int64_t started_ns;
     uint32_t sent_id;     /* number of the last call handed to the socket */
     uint32_t answered_id; /* number of the last call answered: it answers in order */
@@ -1276,6 +1277,18 @@ call_is_task(const struct call *call)
     return call->type == PROTO_TASK || call->type == PROTO_RUN;
 }
 
+/* One more, or one less (-1), of the calls that keep the driver busy is among those that it has not
+ * answered. */
+static void
+driver_task_due(struct driver *driver, const struct call *call, int change)
+{
+    if (!call_is_task(call))
+        return;
+    driver->tasks_due += (unsigned)change;
+    driver->runs_due += call->type == PROTO_RUN ? (unsigned)change : 0;
+    driver_changed(driver);
+}
+
 /* Queues a call for the driver. */
 static void
 driver_call(struct driver *driver, struct call *call)
@@ -1283,23 +1296,15 @@ driver_call(struct driver *driver, struct call *call)
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
     driver_send_later(driver);
-    if (call_is_task(call)) {
-        driver->tasks_due++;
-        driver_changed(driver);
-    }
+    driver_task_due(driver, call, 1);
 }
 
 /* A call that the driver had has its outcome. */
 static void
 driver_call_end(struct driver *driver, struct call *call, enum call_outcome outcome)
 {
-    bool task = call_is_task(call);
-
+    driver_task_due(driver, call, -1);
     call_end(call, outcome);
-    if (task) {
-        driver->tasks_due--;
-        driver_changed(driver);
-    }
 }
 
 /* A call that the driver had is answered, but ends only with the driver's command. If its client is gone,
@@ -1315,10 +1320,7 @@ driver_call_goes_on(struct driver *driver, struct call *call)
     deadline_stop(&call->deadline);
     list_append(&driver->ongoing, &call->of_driver);
     call->ongoing = true;
-    if (call_is_task(call)) {
-        driver->tasks_due--;
-        driver_changed(driver);
-    }
+    driver_task_due(driver, call, -1);
 }
 
 /* Takes back a task whose answer did not come in time: the client was told that it does not run.
@@ -2953,46 +2955,43 @@ no_request:
     return NULL;
 }
 
-/* Asks the driver that the first word names. */
-static enum handling
-command_ask(struct client *client, const struct span *args, const struct order *order)
+/* Asks the driver that the first word names. NULL: *handling tells what becomes of the command. */
+static struct call *
+command_ask(struct client *client, const struct span *args, const struct order *order,
+            enum handling *handling)
 {
-    enum handling handling = COMMAND_HELD;
-    struct driver *driver = command_driver_to_ask(client, &args[0], &handling);
+    struct driver *driver = command_driver_to_ask(client, &args[0], handling);
 
     if (driver == NULL)
-        return handling;
+        return NULL;
     struct call *call = command_call(client, driver, order);
-    if (call == NULL)
-        return COMMAND_HELD;
-    driver_call(driver, call);
-    return COMMAND_TAKEN;
+    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+    if (call != NULL)
+        driver_call(driver, call);
+    return call;
 }
 
 static enum handling
 run_get_status(struct client *client, const struct span *args, unsigned count)
 {
+    enum handling handling;
+
     (void)count;
-    return command_ask(client, args, &(struct order){.type = PROTO_STATUS});
+    command_ask(client, args, &(struct order){.type = PROTO_STATUS}, &handling);
+    return handling;
 }
 
 /* A command may take its time to end: those behind wait, since they are to find the driver free. */
 static enum handling
 run_cancel_task(struct client *client, const struct span *args, unsigned count)
 {
-    enum handling handling = COMMAND_HELD;
-    struct driver *driver = command_driver_to_ask(client, &args[0], &handling);
+    enum handling handling;
+    struct call *call = command_ask(client, args, &(struct order){.type = PROTO_CANCEL}, &handling);
 
     (void)count;
-    if (driver == NULL)
-        return handling;
-    struct call *call = command_call(client, driver, &(struct order){.type = PROTO_CANCEL});
-    if (call == NULL)
-        return COMMAND_HELD;
-    if (driver->command != 0 || driver->tasks_due > 0)
+    if (call != NULL && (call->driver->command != 0 || call->driver->runs_due > 0))
         client->barrier = call->request;
-    driver_call(driver, call);
-    return COMMAND_TAKEN;
+    return handling;
 }
 
 static bool
@@ -3039,10 +3038,13 @@ command_order(struct client *client, const struct span *args, struct order *orde
         return client_error(client, "bad_seconds",
                             "bad seconds '%s' (above 0, at most %" PRIu64 ")",
                             echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
-    if (!span_is(&args[0], "any"))
-        return command_ask(client, args, order);
-    enum handling handling = command_wait(client, NULL, order, &server.any_waiting);
-    tasks_assign();
+    enum handling handling;
+    if (span_is(&args[0], "any")) {
+        handling = command_wait(client, NULL, order, &server.any_waiting);
+        tasks_assign();
+    } else {
+        command_ask(client, args, order, &handling);
+    }
     return handling;
 }
 
