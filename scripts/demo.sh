@@ -48,7 +48,11 @@ echo '# One is killed: the server reaps it, logs it, and forgets it.'
 kill -KILL "$second"
 until_reply "get_status $second" "no driver $second"
 
-echo '# The last one is busy when the server is told to end.'
+echo '# The last one runs commands: it tells how each has ended, and lets none take too long.'
+ask "run $first 10 exit 3"
+ask "run $first 0.2 sleep 60"
+
+echo '# It is busy when the server is told to end.'
 ask "send_task $first 100"
 kill -TERM "$server"
 status=0

@@ -22,7 +22,8 @@ session() {
     until grep -q Available "$logs/out"; do read -r -t 0.1 <> <(:); done
     driver=$(sed -n 's/^Driver \([0-9]*\) .*/\1/p;q' "$logs/out")
     printf '%s\n' "send_task $driver 50" "send_task $driver 5" "cancel_task $driver" "get_status $driver" \
-        "cancel_task $driver" 'create_driver 3' get_drivers help stats fly 'send_task 1 2' \
+        "cancel_task $driver" "run $driver 50 true" 'create_driver 3' 'run any 50 exit 3' \
+        'run any 0.1 sleep 50' 'run any 50 /none' 'run any 50 sleep 50' get_drivers help stats fly 'send_task 1 2' \
         "delete_driver $driver" create_driver shutdown
 }
 : >"$logs/out"
