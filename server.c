@@ -2351,7 +2351,7 @@ call_timed_out(struct call *call)
         return;
     server.unanswered++;
     driver_not_responding(driver);
-    if (call->type == PROTO_TASK)
+    if (call_is_task(call))
         driver_revoke(driver, call->id);
     driver_call_end(driver, call, server.stopping ? CALL_STOPPING : CALL_TIMEOUT);
 }
