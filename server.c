@@ -998,7 +998,7 @@ run_new(const struct span *command)
     text->size = command->size;
     memcpy(text->bytes, command->at, command->size);
     run->text = text;
-    run->output = server.output_path != NULL ? ++server.outputs : 0;
+    run->output = 0;
     return run;
 }
 
@@ -2928,7 +2928,10 @@ command_call(struct client *client, struct driver *driver, const struct order *o
         goto no_call;
     call->duration_ms = order->duration_ms;
     call->run = run;
-    client->runs += run != NULL;
+    if (run != NULL) {
+        client->runs++;
+        run->output = server.output_path != NULL ? ++server.outputs : 0;
+    }
     return call;
 
 no_call:
