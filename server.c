@@ -280,6 +280,7 @@ struct driver {
     bool busy;         /* as far as it has told */
     bool ran;          /* it was handed a command, which it may have left behind if it fails */
     pid_t command;     /* that runs, and leads a session; 0: none */
+    uint32_t run_id;   /* the number of its RUN */
     bool engaged;      /* busy, or to be: counted in server.engaged */
     bool unresponsive; /* it let a call time out and has said nothing since */
     bool kept;         /* it is replaced when it dies */
@@ -1410,17 +1411,20 @@ answer_fits(const struct driver *driver, const struct call *call, const struct p
     switch (call->type) {
     case PROTO_TASK:
         return state->refusal == PROTO_REFUSED_LATE ||
-               (state->busy && state->refusal <= PROTO_REFUSED_BUSY);
+               (state->busy && (state->refusal == PROTO_REFUSED_BUSY ||
+                                (state->refusal == PROTO_OK && state->value == 0)));
     case PROTO_RUN:
         if (state->refusal == PROTO_REFUSED_EXEC)
             return !state->busy && state->value > 0 && state->value < INT_MAX;
-        return state->refusal == PROTO_REFUSED_LATE || state->refusal == PROTO_REFUSED_BUSY ||
-               (state->refusal == PROTO_OK && driver->command != 0);
+        return state->refusal == PROTO_REFUSED_LATE ||
+               (state->busy && (state->refusal == PROTO_REFUSED_BUSY ||
+                                (state->refusal == PROTO_OK && state->value != 0)));
     case PROTO_CANCEL:
-        return state->refusal == PROTO_OK ? !state->busy || driver->command != 0
-                                          : state->refusal == PROTO_REFUSED_FREE;
+        if (state->refusal == PROTO_OK)
+            return state->value == 0 && (!state->busy || driver->command != 0);
+        return state->refusal == PROTO_REFUSED_FREE;
     default:
-        return state->refusal == PROTO_OK;
+        return state->refusal == PROTO_OK && state->value == 0;
     }
 }
 
@@ -1447,7 +1451,7 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
 
 /* Takes over whether the driver is busy, and with which command. False: it cannot be. */
 static bool
-driver_state_taken(struct driver *driver, const struct proto_state *state)
+driver_state_taken(struct driver *driver, uint32_t id, const struct proto_state *state)
 {
     if (driver->command != 0 && !state->busy)
         return false;
@@ -1455,6 +1459,7 @@ driver_state_taken(struct driver *driver, const struct proto_state *state)
         if (driver->command != 0 || state->value > INT_MAX)
             return false;
         driver->command = (pid_t)state->value;
+        driver->run_id = id;
     }
     if (driver->busy != state->busy) {
         driver->busy = state->busy;
@@ -1473,7 +1478,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->answered_id = frame->header.id;
-    if (!driver_state_taken(driver, &frame->state)) {
+    if (!driver_state_taken(driver, frame->header.id, &frame->state)) {
         driver_condemn_malformed(driver, "a state that cannot be, of request", frame->header.id);
         return;
     }
@@ -1532,7 +1537,7 @@ driver_command_ended(struct driver *driver, const struct proto_frame *frame)
 {
     const struct proto_result *result = &frame->result;
 
-    if (driver->command == 0) {
+    if (driver->command == 0 || driver->run_id != frame->header.id) {
         driver_condemn_malformed(driver, "the result of no command, id", frame->header.id);
         return;
     }
