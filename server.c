@@ -280,6 +280,7 @@ struct driver {
     bool busy;         /* as far as it has told */
     bool ran;          /* it was handed a command, which it may have left behind if it fails */
     pid_t command;     /* that runs, and leads a session; 0: none */
+    uint32_t run_id;   /* the number of its RUN */
     bool engaged;      /* busy, or to be: counted in server.engaged */
     bool unresponsive; /* it let a call time out and has said nothing since */
     bool kept;         /* it is replaced when it dies */
@@ -998,7 +999,7 @@ run_new(const struct span *command)
     text->size = command->size;
     memcpy(text->bytes, command->at, command->size);
     run->text = text;
-    run->output = server.output_path != NULL ? ++server.outputs : 0;
+    run->output = 0;
     return run;
 }
 
@@ -1411,17 +1412,20 @@ answer_fits(const struct driver *driver, const struct call *call, const struct p
     switch (call->type) {
     case PROTO_TASK:
         return state->refusal == PROTO_REFUSED_LATE ||
-               (state->busy && state->refusal <= PROTO_REFUSED_BUSY);
+               (state->busy && (state->refusal == PROTO_REFUSED_BUSY ||
+                                (state->refusal == PROTO_OK && state->value == 0)));
     case PROTO_RUN:
         if (state->refusal == PROTO_REFUSED_EXEC)
             return !state->busy && state->value > 0 && state->value < INT_MAX;
-        return state->refusal == PROTO_REFUSED_LATE || state->refusal == PROTO_REFUSED_BUSY ||
-               (state->refusal == PROTO_OK && driver->command != 0);
+        return state->refusal == PROTO_REFUSED_LATE ||
+               (state->busy && (state->refusal == PROTO_REFUSED_BUSY ||
+                                (state->refusal == PROTO_OK && state->value != 0)));
     case PROTO_CANCEL:
-        return state->refusal == PROTO_OK ? !state->busy || driver->command != 0
-                                          : state->refusal == PROTO_REFUSED_FREE;
+        if (state->refusal == PROTO_OK)
+            return state->value == 0 && (!state->busy || driver->command != 0);
+        return state->refusal == PROTO_REFUSED_FREE;
     default:
-        return state->refusal == PROTO_OK;
+        return state->refusal == PROTO_OK && state->value == 0;
     }
 }
 
@@ -1448,7 +1452,7 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
 
 /* Takes over whether the driver is busy, and with which command. False: it cannot be. */
 static bool
-driver_state_taken(struct driver *driver, const struct proto_state *state)
+driver_state_taken(struct driver *driver, uint32_t id, const struct proto_state *state)
 {
     if (driver->command != 0 && !state->busy)
         return false;
@@ -1456,6 +1460,7 @@ driver_state_taken(struct driver *driver, const struct proto_state *state)
         if (driver->command != 0 || state->value > INT_MAX)
             return false;
         driver->command = (pid_t)state->value;
+        driver->run_id = id;
     }
     if (driver->busy != state->busy) {
         driver->busy = state->busy;
@@ -1474,7 +1479,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->answered_id = frame->header.id;
-    if (!driver_state_taken(driver, &frame->state)) {
+    if (!driver_state_taken(driver, frame->header.id, &frame->state)) {
         driver_condemn_malformed(driver, "a state that cannot be, of request", frame->header.id);
         return;
     }
@@ -1533,7 +1538,7 @@ driver_command_ended(struct driver *driver, const struct proto_frame *frame)
 {
     const struct proto_result *result = &frame->result;
 
-    if (driver->command == 0) {
+    if (driver->command == 0 || driver->run_id != frame->header.id) {
         driver_condemn_malformed(driver, "the result of no command, id", frame->header.id);
         return;
     }
@@ -2367,7 +2372,7 @@ call_timed_out(struct call *call)
         return;
     server.unanswered++;
     driver_not_responding(driver);
-    if (call->type == PROTO_TASK)
+    if (call_is_task(call))
         driver_revoke(driver, call->id);
     driver_call_end(driver, call, server.stopping ? CALL_STOPPING : CALL_TIMEOUT);
 }
@@ -2944,7 +2949,10 @@ command_call(struct client *client, struct driver *driver, const struct order *o
         goto no_call;
     call->duration_ms = order->duration_ms;
     call->run = run;
-    client->runs += run != NULL;
+    if (run != NULL) {
+        client->runs++;
+        run->output = server.output_path != NULL ? ++server.outputs : 0;
+    }
     return call;
 
 no_call:
