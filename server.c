@@ -194,7 +194,7 @@ enum call_outcome {
 /* A question to a driver, and the line of a reply that its outcome becomes. A call with no
  * request has nobody waiting for it. */
 struct call {
-    struct list of_request;   /* request.calls; of nobody: alone */
+    struct list of_request;   /* request.calls, if there is a request */
     struct list of_driver;    /* driver.queued, then driver.in_flight; alone once it has ended */
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;
@@ -455,12 +455,20 @@ list_append(struct list *list, struct list *link)
     list->prev = link;
 }
 
+/* Takes a link out of its ring, if it is in one, without making it a ring of its own: it is freed or
+ * appended next. */
+static void
+list_unlink(struct list *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+}
+
 /* Takes a link out of its ring, if it is in one. */
 static void
 list_remove(struct list *link)
 {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
+    list_unlink(link);
     list_init(link);
 }
 
@@ -824,7 +832,7 @@ clock_ns(void)
 static void
 deadline_start(struct deadline *deadline, enum deadline_kind kind)
 {
-    list_remove(&deadline->link);
+    list_unlink(&deadline->link);
     deadline->at_ns = server.now_ns + server.deadlines[kind].timeout_ns;
     list_append(&server.deadlines[kind].queue, &deadline->link);
 }
@@ -918,7 +926,7 @@ request_new(struct client *client)
 static void
 request_free(struct request *request)
 {
-    list_remove(&request->link);
+    list_unlink(&request->link);
     request->client->owed--;
     if (request->text_is_own) {
         request->client->owed -= TEXT_WEIGHT;
@@ -953,7 +961,6 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     call->outcome = CALL_PENDING;
     call->refusal = PROTO_OK;
     call->remaining_ms = 0;
-    list_init(&call->of_request);
     list_init(&call->of_driver);
     list_init(&call->deadline.link);
     if (request != NULL) {
@@ -963,14 +970,14 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     return call;
 }
 
+/* Not while a driver has it, or a deadline: see call_end(). */
 static void
 call_free(struct call *call)
 {
-    list_remove(&call->of_request);
-    list_remove(&call->of_driver);
-    deadline_stop(&call->deadline);
-    if (call->request != NULL)
+    if (call->request != NULL) {
+        list_unlink(&call->of_request);
         call->request->client->owed--;
+    }
     pool_put(&server.calls, call);
 }
 
@@ -1506,7 +1513,7 @@ driver_frames(const struct driver *driver, unsigned char *data, size_t room)
 static void
 call_handed_over(struct driver *driver, struct call *call)
 {
-    list_remove(&call->of_driver);
+    list_unlink(&call->of_driver);
     list_append(&driver->in_flight, &call->of_driver);
     driver->queued_count--;
     call->id = driver->sent_id = id_after(driver->sent_id);
