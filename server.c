@@ -2857,6 +2857,13 @@ command_find(const struct span *name)
     return NULL;
 }
 
+/* Most bytes are neither, and above both: one comparison tells. */
+static bool
+is_blank(char byte)
+{
+    return byte <= ' ' && (byte == ' ' || byte == '\t');
+}
+
 /* Splits a line at blanks and tabs, into at most WORDS_MAX words; more are not looked at. */
 static unsigned
 line_split(const struct span *line, struct span words[WORDS_MAX])
@@ -2865,13 +2872,14 @@ line_split(const struct span *line, struct span words[WORDS_MAX])
     unsigned count = 0;
 
     while (count < WORDS_MAX) {
-        while (at < end && (*at == ' ' || *at == '\t'))
+        while (at < end && is_blank(*at))
             at++;
         if (at == end)
             break;
         words[count].at = at;
-        while (at < end && *at != ' ' && *at != '\t')
+        do
             at++;
+        while (at < end && !is_blank(*at));
         words[count].size = (size_t)(at - words[count].at);
         count++;
     }
