@@ -2472,22 +2472,27 @@ seconds_parse(const char *at, size_t size, uint64_t *value_ms)
     return *value_ms >= 1 && *value_ms <= PROTO_TASK_MAX_MS;
 }
 
+/* Answers a command with a word that names no listed driver. */
+static enum handling
+command_no_driver(struct client *client, const struct span *word, bool is_pid)
+{
+    if (!is_pid)
+        return client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
+    return client_error(client, "no_driver", "no driver %s", echo_word(word).text);
+}
+
 /* The listed driver that a word names. NULL: *handling tells what becomes of the command. */
 static struct driver *
 command_driver(struct client *client, const struct span *word, enum handling *handling)
 {
     uint64_t pid;
+    bool is_pid = digits_parse(word->at, word->size, INT_MAX - 1, &pid);
+    struct driver *driver = is_pid ? driver_find((pid_t)pid) : NULL;
 
-    if (!digits_parse(word->at, word->size, INT_MAX - 1, &pid)) {
-        *handling = client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
-        return NULL;
-    }
-    struct driver *driver = driver_find((pid_t)pid);
-    if (driver == NULL || driver->state != DRIVER_READY) {
-        *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
-        return NULL;
-    }
-    return driver;
+    if (driver != NULL && driver->state == DRIVER_READY)
+        return driver;
+    *handling = command_no_driver(client, word, is_pid);
+    return NULL;
 }
 
 /* The same, for something to ask it: if its queue is full, the client is held back. */
