@@ -191,6 +191,12 @@ enum call_outcome {
     CALL_STOPPING,  /* the server is being stopped */
 };
 
+/* A pid in digits, which is made once for all lines that have it. */
+struct pid_text {
+    uint8_t size;
+    char digits[11];
+};
+
 /* A question to a driver, and the line of a reply that its outcome becomes. A call with no
  * request has nobody waiting for it. */
 struct call {
@@ -200,6 +206,7 @@ struct call {
     struct request *request;
     struct driver *driver; /* NULL once it has ended */
     pid_t pid;
+    struct pid_text pid_text;
     uint32_t id;           /* the request's number on the wire */
     enum proto_type type;  /* PROTO_TASK, PROTO_STATUS or PROTO_CANCEL */
     uint32_t cancelled_id; /* of a CANCEL */
@@ -251,6 +258,7 @@ struct driver {
     struct call *birth;       /* create_driver waits for HELLO */
     struct call *death;       /* delete_driver waits for the end */
     pid_t pid;
+    struct pid_text pid_text;
     enum driver_state state;
     bool reaped; /* the pid is not its own any more */
     bool said_hello;
@@ -943,6 +951,14 @@ request_abandon(struct request *request)
     request_free(request);
 }
 
+static void
+call_set_driver(struct call *call, struct driver *driver)
+{
+    call->driver = driver;
+    call->pid = driver->pid;
+    call->pid_text = driver->pid_text;
+}
+
 /* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or found.
  * Returns NULL without memory. */
 static struct call *
@@ -953,8 +969,10 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     if (call == NULL)
         return NULL;
     call->request = request;
-    call->driver = driver;
-    call->pid = driver != NULL ? driver->pid : 0;
+    call->driver = NULL;
+    call->pid = 0;
+    if (driver != NULL)
+        call_set_driver(call, driver);
     call->type = type;
     call->cancelled_id = 0; /* a cancel_task means whichever runs */
     call->duration_ms = 0;
@@ -1714,6 +1732,8 @@ driver_new(struct call *birth)
     driver->pid = spawn_process(pair[1]);
     if (driver->pid < 0)
         goto no_process;
+    driver->pid_text.size = (uint8_t)snprintf(driver->pid_text.digits,
+                                              sizeof(driver->pid_text.digits), "%d", driver->pid);
     close(pair[1]);
     driver_table_grow();
     driver->next_hash = *driver_chain(driver->pid);
@@ -1724,10 +1744,8 @@ driver_new(struct call *birth)
     driver->birth_failure = CALL_DEAD_BORN;
     driver->started_ns = server.now_ns;
     driver->birth = birth;
-    if (birth != NULL) {
-        birth->driver = driver;
-        birth->pid = driver->pid;
-    }
+    if (birth != NULL)
+        call_set_driver(birth, driver);
     return driver;
 
 no_process:;
@@ -2150,7 +2168,7 @@ reply_state(struct request *request, const struct call *call)
         return;
     }
     buffer_append_string(out, "Driver ");
-    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append(out, call->pid_text.digits, call->pid_text.size);
     if (call->remaining_ms == 0) {
         buffer_append_string(out, " Available\n");
         return;
@@ -2587,8 +2605,7 @@ tasks_assign(void)
     while (!list_empty(&server.any_waiting) && !list_empty(&server.idle)) {
         struct call *call = clients_resume_first(&server.any_waiting);
         struct driver *driver = container_of(server.idle.next, struct driver, idle);
-        call->driver = driver;
-        call->pid = driver->pid;
+        call_set_driver(call, driver);
         driver_call(driver, call);
     }
     if (list_empty(&server.drivers) && server.kept_missing == 0)
