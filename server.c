@@ -491,8 +491,9 @@ struct pool_slab {
     _Alignas(max_align_t) char items[];
 };
 
-/* Returns false, with errno, when there is no memory. */
-static bool
+/* Returns false, with errno, when there is no memory. Rare: not inlined, which would have pool_get()
+ * save registers for it each time. */
+__attribute__((noinline)) static bool
 pool_grow(struct pool *pool)
 {
     struct pool_slab *slab = malloc(sizeof(*slab) + pool->per_slab * pool->size);
