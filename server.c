@@ -211,16 +211,23 @@ struct run {
     struct proto_result result;
 };
 
+/* A pid in digits, which is made once for all lines that have it. */
+struct pid_text {
+    uint8_t size;
+    char digits[11];
+};
+
 /* A question to a driver, and the line of a reply that its outcome becomes. A call with no
  * request has nobody waiting for it. */
 struct call {
-    struct list of_request;   /* request.calls; of nobody: alone */
+    struct list of_request;   /* request.calls, if there is a request */
     struct list of_driver;    /* driver.queued, .in_flight, .ongoing; alone once it has ended */
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;
     struct driver *driver; /* NULL once it has ended */
     pid_t pid;
-    bool ongoing;          /* it is in driver.ongoing */
+    bool ongoing; /* it is in driver.ongoing */
+    struct pid_text pid_text;
     uint32_t id;           /* the request's number on the wire */
     enum proto_type type;  /* PROTO_TASK, PROTO_RUN, PROTO_STATUS or PROTO_CANCEL */
     uint32_t cancelled_id; /* of a CANCEL */
@@ -274,6 +281,7 @@ struct driver {
     struct call *birth;       /* create_driver waits for HELLO */
     struct call *death;       /* delete_driver waits for the end */
     pid_t pid;
+    struct pid_text pid_text;
     enum driver_state state;
     bool reaped; /* the pid is not its own any more */
     bool said_hello;
@@ -496,12 +504,20 @@ list_append(struct list *list, struct list *link)
     list->prev = link;
 }
 
+/* Takes a link out of its ring, if it is in one, without making it a ring of its own: it is freed or
+ * appended next. */
+static void
+list_unlink(struct list *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+}
+
 /* Takes a link out of its ring, if it is in one. */
 static void
 list_remove(struct list *link)
 {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
+    list_unlink(link);
     list_init(link);
 }
 
@@ -516,8 +532,9 @@ struct pool_slab {
     _Alignas(max_align_t) char items[];
 };
 
-/* Returns false, with errno, when there is no memory. */
-static bool
+/* Returns false, with errno, when there is no memory. Rare: not inlined, which would have pool_get()
+ * save registers for it each time. */
+__attribute__((noinline)) static bool
 pool_grow(struct pool *pool)
 {
     struct pool_slab *slab = malloc(sizeof(*slab) + pool->per_slab * pool->size);
@@ -865,7 +882,7 @@ clock_ns(void)
 static void
 deadline_start(struct deadline *deadline, enum deadline_kind kind)
 {
-    list_remove(&deadline->link);
+    list_unlink(&deadline->link);
     deadline->at_ns = server.now_ns + server.deadlines[kind].timeout_ns;
     list_append(&server.deadlines[kind].queue, &deadline->link);
 }
@@ -932,8 +949,8 @@ owed_share_out(void)
 }
 
 /* A reply to come, behind the client's earlier ones. Each field is set by itself, which is faster than to
- * clear the whole. NULL: no memory. */
-static struct request *
+ * clear the whole, and inline, as in call_new(): every command comes by here. NULL: no memory. */
+static inline struct request *
 request_new(struct client *client)
 {
     struct request *request = pool_get(&server.requests);
@@ -959,7 +976,7 @@ request_new(struct client *client)
 static void
 request_free(struct request *request)
 {
-    list_remove(&request->link);
+    list_unlink(&request->link);
     request->client->owed--;
     if (request->text_is_own) {
         request->client->owed -= TEXT_WEIGHT;
@@ -1010,9 +1027,17 @@ run_free(struct run *run)
     pool_put(&server.runs, run);
 }
 
+static void
+call_set_driver(struct call *call, struct driver *driver)
+{
+    call->driver = driver;
+    call->pid = driver->pid;
+    call->pid_text = driver->pid_text;
+}
+
 /* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or found.
  * Returns NULL without memory. */
-static struct call *
+static inline struct call *
 call_new(struct request *request, struct driver *driver, enum proto_type type)
 {
     struct call *call = pool_get(&server.calls);
@@ -1020,8 +1045,10 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     if (call == NULL)
         return NULL;
     call->request = request;
-    call->driver = driver;
-    call->pid = driver != NULL ? driver->pid : 0;
+    call->driver = NULL;
+    call->pid = 0;
+    if (driver != NULL)
+        call_set_driver(call, driver);
     call->type = type;
     call->cancelled_id = 0; /* a cancel_task means whichever runs */
     call->duration_ms = 0;
@@ -1030,7 +1057,6 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     call->outcome = CALL_PENDING;
     call->refusal = PROTO_OK;
     call->remaining_ms = 0;
-    list_init(&call->of_request);
     list_init(&call->of_driver);
     list_init(&call->deadline.link);
     if (request != NULL) {
@@ -1040,17 +1066,17 @@ call_new(struct request *request, struct driver *driver, enum proto_type type)
     return call;
 }
 
+/* Not while a driver has it, or a deadline: see call_end(). */
 static void
 call_free(struct call *call)
 {
-    list_remove(&call->of_request);
-    list_remove(&call->of_driver);
-    deadline_stop(&call->deadline);
-    if (call->request != NULL)
+    if (call->request != NULL) {
+        list_unlink(&call->of_request);
         call->request->client->owed--;
-    if (call->run != NULL) {
-        call->request->client->runs--;
-        run_free(call->run);
+        if (call->run != NULL) {
+            call->request->client->runs--;
+            run_free(call->run);
+        }
     }
     pool_put(&server.calls, call);
 }
@@ -1741,7 +1767,7 @@ driver_frames(const struct driver *driver, unsigned char *data, size_t room)
 static void
 call_handed_over(struct driver *driver, struct call *call)
 {
-    list_remove(&call->of_driver);
+    list_unlink(&call->of_driver);
     list_append(&driver->in_flight, &call->of_driver);
     driver->queued_count--;
     call->id = driver->sent_id = id_after(driver->sent_id);
@@ -1962,6 +1988,8 @@ driver_new(struct call *birth)
     driver->pid = spawn_process(pair[1]);
     if (driver->pid < 0)
         goto no_process;
+    driver->pid_text.size = (uint8_t)snprintf(driver->pid_text.digits,
+                                              sizeof(driver->pid_text.digits), "%d", driver->pid);
     close(pair[1]);
     driver_table_grow();
     driver->next_hash = *driver_chain(driver->pid);
@@ -1972,10 +2000,8 @@ driver_new(struct call *birth)
     driver->birth_failure = CALL_DEAD_BORN;
     driver->started_ns = server.now_ns;
     driver->birth = birth;
-    if (birth != NULL) {
-        birth->driver = driver;
-        birth->pid = driver->pid;
-    }
+    if (birth != NULL)
+        call_set_driver(birth, driver);
     return driver;
 
 no_process:;
@@ -2450,8 +2476,8 @@ reply_state_json(struct buffer *out, pid_t pid, const char *state, uint64_t left
     buffer_append_string(out, "}\n");
 }
 
-/* "Driver 4711 Available", "Driver 4711 Busy 3" */
-static void
+/* "Driver 4711 Available", "Driver 4711 Busy 3"; inline, since most replies are just that. */
+static inline void
 reply_state(struct request *request, const struct call *call)
 {
     struct buffer *out = &request->client->output;
@@ -2462,7 +2488,7 @@ reply_state(struct request *request, const struct call *call)
         return;
     }
     buffer_append_string(out, "Driver ");
-    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append(out, call->pid_text.digits, call->pid_text.size);
     if (call->remaining_ms == 0) {
         buffer_append_string(out, " Available\n");
         return;
@@ -2890,22 +2916,27 @@ seconds_parse(const char *at, size_t size, uint64_t *value_ms)
     return *value_ms >= 1 && *value_ms <= PROTO_TASK_MAX_MS;
 }
 
+/* Answers a command with a word that names no listed driver. */
+static enum handling
+command_no_driver(struct client *client, const struct span *word, bool is_pid)
+{
+    if (!is_pid)
+        return client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
+    return client_error(client, "no_driver", "no driver %s", echo_word(word).text);
+}
+
 /* The listed driver that a word names. NULL: *handling tells what becomes of the command. */
 static struct driver *
 command_driver(struct client *client, const struct span *word, enum handling *handling)
 {
     uint64_t pid;
+    bool is_pid = digits_parse(word->at, word->size, INT_MAX - 1, &pid);
+    struct driver *driver = is_pid ? driver_find((pid_t)pid) : NULL;
 
-    if (!digits_parse(word->at, word->size, INT_MAX - 1, &pid)) {
-        *handling = client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
-        return NULL;
-    }
-    struct driver *driver = driver_find((pid_t)pid);
-    if (driver == NULL || driver->state != DRIVER_READY) {
-        *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
-        return NULL;
-    }
-    return driver;
+    if (driver != NULL && driver->state == DRIVER_READY)
+        return driver;
+    *handling = command_no_driver(client, word, is_pid);
+    return NULL;
 }
 
 /* The same, for something to ask it: if its queue is full, the client is held back. */
@@ -3030,8 +3061,7 @@ tasks_assign(void)
     while (!list_empty(&server.any_waiting) && !list_empty(&server.idle)) {
         struct call *call = clients_resume_first(&server.any_waiting);
         struct driver *driver = container_of(server.idle.next, struct driver, idle);
-        call->driver = driver;
-        call->pid = driver->pid;
+        call_set_driver(call, driver);
         driver_call(driver, call);
     }
     if (list_empty(&server.drivers) && server.kept_missing == 0)
@@ -3331,6 +3361,13 @@ command_find(const struct span *name)
     return NULL;
 }
 
+/* Most bytes are neither, and above both: one comparison tells. */
+static bool
+is_blank(char byte)
+{
+    return byte <= ' ' && (byte == ' ' || byte == '\t');
+}
+
 /* Splits a line at blanks and tabs, into at most WORDS_MAX words; more are not looked at. */
 static unsigned
 line_split(const struct span *line, struct span words[WORDS_MAX])
@@ -3339,13 +3376,14 @@ line_split(const struct span *line, struct span words[WORDS_MAX])
     unsigned count = 0;
 
     while (count < WORDS_MAX) {
-        while (at < end && (*at == ' ' || *at == '\t'))
+        while (at < end && is_blank(*at))
             at++;
         if (at == end)
             break;
         words[count].at = at;
-        while (at < end && *at != ' ' && *at != '\t')
+        do
             at++;
+        while (at < end && !is_blank(*at));
         words[count].size = (size_t)(at - words[count].at);
         count++;
     }
