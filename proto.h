@@ -156,37 +156,31 @@ enum {
     PROTO_TEXT_MAX = 4095,
 };
 
-/* Bytes of the body, without text, of a frame of that type, or -1 where the sender has no such frame. */
+/* Bytes of the body, without text, of a frame of that type, or -1 where the sender has no such
+ * frame. */
 static inline int
 proto_body_size(enum proto_sender sender, uint8_t type)
 {
-    if (sender == PROTO_FROM_SERVER) {
-        switch (type) {
-        case PROTO_TASK:
-            return sizeof(struct proto_task);
-        case PROTO_STATUS:
-        case PROTO_EXIT:
-            return 0;
-        case PROTO_CANCEL:
-            return sizeof(struct proto_cancel);
-        case PROTO_RUN:
-            return sizeof(struct proto_run);
-        default:
-            return -1;
-        }
-    }
-    switch (type) {
-    case PROTO_HELLO:
-        return sizeof(struct proto_hello);
-    case PROTO_STATE:
-        return sizeof(struct proto_state);
-    case PROTO_END:
-        return sizeof(struct proto_end);
-    case PROTO_RESULT:
-        return sizeof(struct proto_result);
-    default:
-        return -1;
-    }
+    enum {
+        FIRST = PROTO_HELLO
+    }; /* of those from a driver */
+    /* Each is one more, so that 0 stands for none. */
+    static const uint8_t from_server[] = {
+        [PROTO_TASK] = 1 + sizeof(struct proto_task),     [PROTO_STATUS] = 1,
+        [PROTO_CANCEL] = 1 + sizeof(struct proto_cancel), [PROTO_EXIT] = 1,
+        [PROTO_RUN] = 1 + sizeof(struct proto_run),
+    };
+    static const uint8_t from_driver[] = {
+        [PROTO_HELLO - FIRST] = 1 + sizeof(struct proto_hello),
+        [PROTO_STATE - FIRST] = 1 + sizeof(struct proto_state),
+        [PROTO_END - FIRST] = 1 + sizeof(struct proto_end),
+        [PROTO_RESULT - FIRST] = 1 + sizeof(struct proto_result),
+    };
+
+    if (sender == PROTO_FROM_SERVER)
+        return type < sizeof(from_server) ? from_server[type] - 1 : -1;
+    unsigned index = (unsigned)type - FIRST; /* large, if it is below */
+    return index < sizeof(from_driver) ? from_driver[index] - 1 : -1;
 }
 
 static inline bool

@@ -1035,6 +1035,17 @@ call_set_driver(struct call *call, struct driver *driver)
     call->pid_text = driver->pid_text;
 }
 
+/* Makes a call one to run a command, unless run is NULL. */
+static void
+call_set_run(struct call *call, struct run *run)
+{
+    call->run = run;
+    if (run == NULL)
+        return;
+    call->request->client->runs++;
+    run->output = server.output_path != NULL ? ++server.outputs : 0;
+}
+
 /* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or found.
  * Returns NULL without memory. */
 static inline struct call *
@@ -1683,12 +1694,11 @@ driver_receive(struct driver *driver)
 
 /* ---- driver: what it is told --------------------------------------------------------------- */
 
-static size_t
-call_frame_size(const struct call *call)
+/* When a call that is handed over in this turn has timed out. */
+static uint64_t
+call_expires_ns(void)
 {
-    return sizeof(struct proto_header) +
-           (size_t)proto_body_size(PROTO_FROM_SERVER, (uint8_t)call->type) +
-           (call->run != NULL ? call->run->text->size : 0);
+    return (uint64_t)(server.now_ns + server.deadlines[DEADLINE_REPLY].timeout_ns);
 }
 
 /* The call's frame, but for its text. */
@@ -1696,16 +1706,15 @@ static struct proto_frame
 call_frame(const struct call *call, uint32_t id)
 {
     struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
-    uint64_t expires_ns = (uint64_t)(server.now_ns + server.deadlines[DEADLINE_REPLY].timeout_ns);
 
     if (call->type == PROTO_TASK) {
         frame.task.duration_ms = call->duration_ms;
-        frame.task.expires_ns = expires_ns;
+        frame.task.expires_ns = call_expires_ns();
     } else if (call->type == PROTO_RUN) {
         frame.header.length = (uint16_t)(frame.header.length + call->run->text->size);
         frame.run.limit_ms = call->duration_ms;
         frame.run.grace_ms = (uint64_t)(server.deadlines[DEADLINE_EXIT].timeout_ns / NS_PER_MS);
-        frame.run.expires_ns = expires_ns;
+        frame.run.expires_ns = call_expires_ns();
         frame.run.output = call->run->output;
     } else if (call->type == PROTO_CANCEL) {
         frame.cancel.task_id = call->cancelled_id;
@@ -1714,8 +1723,8 @@ call_frame(const struct call *call, uint32_t id)
 }
 
 /* Puts the call's frame at data, where there is room for the longest. What it does not need of that
- * is written, too: a copy of fixed size is faster. */
-static void
+ * is written, too: a copy of fixed size is faster. Returns its size. */
+static size_t
 call_put(const struct call *call, uint32_t id, unsigned char *data)
 {
     struct proto_frame frame = call_frame(call, id);
@@ -1724,6 +1733,7 @@ call_put(const struct call *call, uint32_t id, unsigned char *data)
     if (call->run != NULL)
         memcpy(data + sizeof(frame.header) + sizeof(frame.run), call->run->text->bytes,
                call->run->text->size);
+    return proto_size(&frame);
 }
 
 /* Puts the rest of a frame that was sent in part at data. Returns its size. */
@@ -1747,12 +1757,10 @@ driver_frames(const struct driver *driver, unsigned char *data, size_t room)
     uint32_t id = driver->sent_id;
 
     for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
-        const struct call *call = container_of(link, struct call, of_driver);
-        if (room - size < call_frame_size(call) + 2 * PROTO_FRAME_MAX)
+        if (room - size < PROTO_TEXT_MAX + 2 * PROTO_FRAME_MAX)
             return size;
         id = id_after(id);
-        call_put(call, id, data + size);
-        size += call_frame_size(call);
+        size += call_put(container_of(link, struct call, of_driver), id, data + size);
     }
     if (driver->exit_wanted && !driver->exit_sent) {
         struct proto_header header = proto_header(PROTO_FROM_SERVER, PROTO_EXIT, 0);
@@ -1797,7 +1805,9 @@ driver_sent(struct driver *driver, const unsigned char *data, size_t sent)
 
     while (at < sent && !list_empty(&driver->queued)) {
         struct call *call = container_of(driver->queued.next, struct call, of_driver);
-        at += call_frame_size(call);
+        struct proto_header header;
+        memcpy(&header, data + at, sizeof(header));
+        at += sizeof(header) + header.length;
         driver_take_text(driver, call);
         call_handed_over(driver, call);
     }
@@ -2956,54 +2966,32 @@ command_driver_to_ask(struct client *client, const struct span *word, enum handl
     return driver;
 }
 
-/* What a command wants of a driver. */
-struct order {
-    enum proto_type type;
-    uint64_t duration_ms;       /* of a TASK or RUN */
-    const struct span *command; /* of a RUN; else NULL */
-};
-
 /* A request of one call, for that driver or, NULL, one that is yet to be found. NULL: no memory, the
  * command is held. */
 static struct call *
-command_call(struct client *client, struct driver *driver, const struct order *order)
+command_call(struct client *client, struct driver *driver, enum proto_type type)
 {
-    struct run *run = NULL;
-
-    if (order->command != NULL && (run = run_new(order->command)) == NULL)
-        return NULL;
     struct request *request = request_new(client);
-    if (request == NULL)
-        goto no_request;
-    struct call *call = call_new(request, driver, order->type);
-    if (call == NULL)
-        goto no_call;
-    call->duration_ms = order->duration_ms;
-    call->run = run;
-    if (run != NULL) {
-        client->runs++;
-        run->output = server.output_path != NULL ? ++server.outputs : 0;
-    }
-    return call;
 
-no_call:
-    request_abandon(request);
-no_request:
-    if (run != NULL)
-        run_free(run);
-    return NULL;
+    if (request == NULL)
+        return NULL;
+    struct call *call = call_new(request, driver, type);
+    if (call == NULL)
+        request_abandon(request);
+    return call;
 }
 
-/* Asks the driver that the first word names. NULL: *handling tells what becomes of the command. */
+/* Asks the driver that the word names. NULL: *handling tells what becomes of the command. The caller may
+ * add to the call, of which the frame is made later in this turn. */
 static struct call *
-command_ask(struct client *client, const struct span *args, const struct order *order,
+command_ask(struct client *client, const struct span *word, enum proto_type type,
             enum handling *handling)
 {
-    struct driver *driver = command_driver_to_ask(client, &args[0], handling);
+    struct driver *driver = command_driver_to_ask(client, word, handling);
 
     if (driver == NULL)
         return NULL;
-    struct call *call = command_call(client, driver, order);
+    struct call *call = command_call(client, driver, type);
     *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
     if (call != NULL)
         driver_call(driver, call);
@@ -3016,7 +3004,7 @@ run_get_status(struct client *client, const struct span *args, unsigned count)
     enum handling handling;
 
     (void)count;
-    command_ask(client, args, &(struct order){.type = PROTO_STATUS}, &handling);
+    command_ask(client, &args[0], PROTO_STATUS, &handling);
     return handling;
 }
 
@@ -3025,7 +3013,7 @@ static enum handling
 run_cancel_task(struct client *client, const struct span *args, unsigned count)
 {
     enum handling handling;
-    struct call *call = command_ask(client, args, &(struct order){.type = PROTO_CANCEL}, &handling);
+    struct call *call = command_ask(client, &args[0], PROTO_CANCEL, &handling);
 
     (void)count;
     if (call != NULL && (call->driver->command != 0 || call->driver->runs_due > 0))
@@ -3041,17 +3029,18 @@ span_is(const struct span *span, const char *text)
 
 /* A command that waits in that list, with one call. If it is for a driver, the call has its pid; but it
  * is none of those that the driver is asked. */
-static enum handling
-command_wait(struct client *client, struct driver *driver, const struct order *order,
-             struct list *list)
+static struct call *
+command_wait(struct client *client, struct driver *driver, enum proto_type type, struct list *list,
+             enum handling *handling)
 {
-    struct call *call = command_call(client, driver, order);
+    struct call *call = command_call(client, driver, type);
 
-    if (call == NULL)
-        return COMMAND_HELD;
-    call->driver = NULL;
-    request_wait(call->request, list);
-    return COMMAND_TAKEN;
+    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+    if (call != NULL) {
+        call->driver = NULL;
+        request_wait(call->request, list);
+    }
+    return call;
 }
 
 /* Gives tasks for any driver to those that can take one, first come, first served. */
@@ -3068,20 +3057,30 @@ tasks_assign(void)
         clients_resume(&server.any_waiting, CALL_NO_DRIVER);
 }
 
-/* Has a driver, or any that is free, do what is ordered for as long as the second word says. */
+/* Has a driver, or any that is free, busy for as long as the second word says: with a command, unless run
+ * is NULL. The run becomes the call's, or is freed. */
 static enum handling
-command_order(struct client *client, const struct span *args, struct order *order)
+command_task(struct client *client, const struct span *args, struct run *run)
 {
-    if (!seconds_parse(args[1].at, args[1].size, &order->duration_ms))
-        return client_error(client, "bad_seconds",
-                            "bad seconds '%s' (above 0, at most %" PRIu64 ")",
-                            echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
+    enum proto_type type = run != NULL ? PROTO_RUN : PROTO_TASK;
     enum handling handling;
-    if (span_is(&args[0], "any")) {
-        handling = command_wait(client, NULL, order, &server.any_waiting);
+    struct call *call = NULL;
+    uint64_t duration_ms;
+
+    if (!seconds_parse(args[1].at, args[1].size, &duration_ms))
+        handling =
+            client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
+                         echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
+    else if (span_is(&args[0], "any"))
+        call = command_wait(client, NULL, type, &server.any_waiting, &handling);
+    else
+        call = command_ask(client, &args[0], type, &handling);
+    if (call != NULL) {
+        call->duration_ms = duration_ms;
+        call_set_run(call, run);
         tasks_assign();
-    } else {
-        command_ask(client, args, order, &handling);
+    } else if (run != NULL) {
+        run_free(run);
     }
     return handling;
 }
@@ -3090,7 +3089,7 @@ static enum handling
 run_send_task(struct client *client, const struct span *args, unsigned count)
 {
     (void)count;
-    return command_order(client, args, &(struct order){.type = PROTO_TASK});
+    return command_task(client, args, NULL);
 }
 
 static enum handling
@@ -3100,7 +3099,8 @@ run_run(struct client *client, const struct span *args, unsigned count)
     if (memchr(args[2].at, '\0', args[2].size) != NULL)
         return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
                             echo_word(&args[2]).text);
-    return command_order(client, args, &(struct order){.type = PROTO_RUN, .command = &args[2]});
+    struct run *run = run_new(&args[2]);
+    return run != NULL ? command_task(client, args, run) : COMMAND_HELD;
 }
 
 /* Answers all who wait until no driver has a task, if none has. */
@@ -3118,18 +3118,17 @@ waits_end(void)
 static enum handling
 run_wait(struct client *client, const struct span *args, unsigned count)
 {
-    static const struct order order = {.type = PROTO_STATUS};
     enum handling handling = COMMAND_HELD;
 
     if (count == 0) {
-        handling = command_wait(client, NULL, &order, &server.all_waiting);
+        command_wait(client, NULL, PROTO_STATUS, &server.all_waiting, &handling);
         waits_end();
         return handling;
     }
     struct driver *driver = command_driver(client, &args[0], &handling);
     if (driver == NULL)
         return handling;
-    handling = command_wait(client, driver, &order, &driver->awaited);
+    command_wait(client, driver, PROTO_STATUS, &driver->awaited, &handling);
     driver_changed(driver);
     return handling;
 }
@@ -3143,7 +3142,7 @@ run_delete_driver(struct client *client, const struct span *args, unsigned count
     (void)count;
     if (driver == NULL)
         return handling;
-    driver->death = command_call(client, driver, &(struct order){.type = PROTO_EXIT});
+    driver->death = command_call(client, driver, PROTO_EXIT);
     if (driver->death == NULL)
         return COMMAND_HELD;
     driver_dismiss(driver);
