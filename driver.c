@@ -217,11 +217,17 @@ source_watch(struct source *source, uint32_t events)
 /* ---- frame ---------------------------------------------------------------------------------- */
 
 static void
+output_append(const void *data, size_t size)
+{
+    assert(self.output_size + size <= sizeof(self.output));
+    memcpy(self.output + self.output_size, data, size);
+    self.output_size += size;
+}
+
+static void
 frame_put(const struct proto_frame *frame)
 {
-    assert(self.output_size + sizeof(*frame) <= sizeof(self.output));
-    memcpy(self.output + self.output_size, frame, sizeof(*frame)); /* a fixed size is faster */
-    self.output_size += proto_size(frame);
+    output_append(frame, proto_size(frame));
 }
 
 /* ---- time ---------------------------------------------------------------------------------- */
@@ -315,23 +321,24 @@ command_end(uint64_t now_ns)
 {
     struct command *command = &self.command;
     bool exited = WIFEXITED(command->status);
-    struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, self.task_id),
-        .result.outcome = command->outcome,
-        .result.elapsed_us = (now_ns - command->started_ns) / 1000,
-        .result.user_us = microseconds(&command->usage.ru_utime),
-        .result.system_us = microseconds(&command->usage.ru_stime),
-        .result.maxrss_kb = (uint64_t)command->usage.ru_maxrss,
+    struct proto_header header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, self.task_id);
+    struct proto_result result = {
+        .outcome = command->outcome,
+        .elapsed_us = (now_ns - command->started_ns) / 1000,
+        .user_us = microseconds(&command->usage.ru_utime),
+        .system_us = microseconds(&command->usage.ru_stime),
+        .maxrss_kb = (uint64_t)command->usage.ru_maxrss,
     };
 
     if (command->outcome == 0) {
-        frame.result.outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
-        frame.result.status =
+        result.outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
+        result.status =
             (uint32_t)(exited ? WEXITSTATUS(command->status) : WTERMSIG(command->status));
     }
     command->pid = 0;
     self.busy = false;
-    frame_put(&frame);
+    output_append(&header, sizeof(header));
+    output_append(&result, sizeof(result));
     if (!timer_set(0))
         leave_failed("cannot disarm the timer", errno);
     if (self.leave_wanted)
@@ -530,21 +537,24 @@ failed:
     return 127;
 }
 
-/* Starts the command that RUN and its text tell. Returns 0 or an errno. */
+/* Starts the command that a RUN, decoded from data, tells of. Returns 0 or an errno. */
 static int
-command_start(const struct proto_frame *request, const char *text, size_t size, uint64_t now_ns)
+command_start(const struct proto_frame *request, const void *data, uint64_t now_ns)
 {
     static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE];
     struct command *command = &self.command;
+    struct proto_run run = proto_run(data);
+    size_t size;
+    const char *text = proto_text(data, request, &size);
     int error = 0;
 
-    if (request->run.output != 0 && self.output_directory == NULL)
+    if (run.output != 0 && self.output_directory == NULL)
         return EINVAL;
     memcpy(command->line, text, size);
     command->line[size] = '\0';
     command_words(command);
-    command->output = request->run.output;
-    command->grace_ns = request->run.grace_ms * NS_PER_MS;
+    command->output = run.output;
+    command->grace_ns = run.grace_ms * NS_PER_MS;
     command->stage = COMMAND_RUNS;
     command->outcome = 0;
     command->reaped = false;
@@ -558,7 +568,7 @@ command_start(const struct proto_frame *request, const char *text, size_t size, 
     command->pid = pid;
     self.task_id = request->header.id;
     self.busy = true;
-    task_look_at(now_ns + request->run.limit_ms * NS_PER_MS);
+    task_look_at(now_ns + run.limit_ms * NS_PER_MS);
     return 0;
 }
 
@@ -658,14 +668,19 @@ answer(uint32_t id, enum proto_refusal refusal, uint32_t value, uint64_t now_ns)
 static void
 run_handle(const struct proto_frame *request, const void *data, uint64_t now_ns)
 {
-    size_t size;
-    const char *text = proto_text(data, request, &size);
-    int error = command_start(request, text, size, now_ns);
+    uint32_t id = request->header.id;
 
-    if (error == 0)
-        answer(request->header.id, PROTO_OK, (uint32_t)self.command.pid, now_ns);
-    else
-        answer(request->header.id, PROTO_REFUSED_EXEC, (uint32_t)error, now_ns);
+    if (now_ns >= proto_run(data).expires_ns) {
+        answer(id, PROTO_REFUSED_LATE, 0, now_ns);
+    } else if (self.busy) {
+        answer(id, PROTO_REFUSED_BUSY, 0, now_ns);
+    } else {
+        int error = command_start(request, data, now_ns);
+        if (error == 0)
+            answer(id, PROTO_OK, (uint32_t)self.command.pid, now_ns);
+        else
+            answer(id, PROTO_REFUSED_EXEC, (uint32_t)error, now_ns);
+    }
 }
 
 /* Handles the request that was decoded from data. */
@@ -687,12 +702,7 @@ request_handle(const struct proto_frame *request, const void *data, uint64_t now
             leave_failed("cannot arm the timer", errno);
         break;
     case PROTO_RUN:
-        if (now_ns >= request->run.expires_ns)
-            answer(id, PROTO_REFUSED_LATE, 0, now_ns);
-        else if (self.busy)
-            answer(id, PROTO_REFUSED_BUSY, 0, now_ns);
-        else
-            run_handle(request, data, now_ns);
+        run_handle(request, data, now_ns);
         break;
     case PROTO_CANCEL:
         if (self.busy &&

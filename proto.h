@@ -134,7 +134,10 @@ static_assert(sizeof(struct proto_end) == 4, "wire size");
 static_assert(sizeof(struct proto_run) == 32, "wire size");
 static_assert(sizeof(struct proto_result) == 40, "wire size");
 
-/* A whole frame, but for its text, in memory as on the wire. */
+/*
+ * A whole frame, in memory as on the wire. The rare long bodies, of RUN and RESULT, are not in it: they are
+ * where it was decoded from, see proto_run() and proto_result().
+ */
 struct proto_frame {
     struct proto_header header;
     union {
@@ -143,16 +146,14 @@ struct proto_frame {
         struct proto_hello hello;
         struct proto_state state;
         struct proto_end end;
-        struct proto_run run;
-        struct proto_result result;
     };
 };
 
-static_assert(sizeof(struct proto_frame) == 48, "wire size");
+static_assert(sizeof(struct proto_frame) == 24, "wire size");
 static_assert(offsetof(struct proto_frame, task) == sizeof(struct proto_header), "no padding");
 
 enum {
-    PROTO_FRAME_MAX = sizeof(struct proto_frame), /* without text */
+    PROTO_FRAME_MAX = sizeof(struct proto_header) + sizeof(struct proto_result), /* without text */
     PROTO_TEXT_MAX = 4095,
 };
 
@@ -183,6 +184,25 @@ proto_body_size(enum proto_sender sender, uint8_t type)
     return index < sizeof(from_driver) ? from_driver[index] - 1 : -1;
 }
 
+/* The body of a RUN, or of a RESULT, that begins at data. */
+static inline struct proto_run
+proto_run(const void *data)
+{
+    struct proto_run run;
+
+    memcpy(&run, (const char *)data + sizeof(struct proto_header), sizeof(run));
+    return run;
+}
+
+static inline struct proto_result
+proto_result(const void *data)
+{
+    struct proto_result result;
+
+    memcpy(&result, (const char *)data + sizeof(struct proto_header), sizeof(result));
+    return result;
+}
+
 static inline bool
 proto_state_valid(const struct proto_state *state)
 {
@@ -194,16 +214,16 @@ proto_state_valid(const struct proto_state *state)
 }
 
 static inline bool
-proto_result_valid(const struct proto_result *result)
+proto_result_valid(struct proto_result result)
 {
-    switch (result->outcome) {
+    switch (result.outcome) {
     case PROTO_EXITED:
-        return result->status <= 255;
+        return result.status <= 255;
     case PROTO_SIGNALLED:
-        return result->status >= 1 && result->status <= 127;
+        return result.status >= 1 && result.status <= 127;
     default:
-        return (result->outcome == PROTO_CANCELLED || result->outcome == PROTO_TIMED_OUT) &&
-               result->status == 0;
+        return (result.outcome == PROTO_CANCELLED || result.outcome == PROTO_TIMED_OUT) &&
+               result.status == 0;
     }
 }
 
@@ -213,20 +233,31 @@ proto_ms_valid(uint64_t ms)
     return ms >= 1 && ms <= PROTO_TASK_MAX_MS;
 }
 
+/* A RUN's text of that size is behind its body. */
 static inline bool
-proto_body_valid(const struct proto_frame *frame)
+proto_run_valid(const void *data, size_t text_size)
+{
+    struct proto_run run = proto_run(data);
+    const char *text = (const char *)data + sizeof(struct proto_header) + sizeof(run);
+
+    return proto_ms_valid(run.limit_ms) && proto_ms_valid(run.grace_ms) &&
+           memchr(text, '\0', text_size) == NULL;
+}
+
+static inline bool
+proto_body_valid(const struct proto_frame *frame, const void *data)
 {
     switch (frame->header.type) {
     case PROTO_TASK:
         return proto_ms_valid(frame->task.duration_ms);
-    case PROTO_RUN:
-        return proto_ms_valid(frame->run.limit_ms) && proto_ms_valid(frame->run.grace_ms);
     case PROTO_STATE:
         return proto_state_valid(&frame->state);
     case PROTO_END:
         return frame->end.outcome == PROTO_DONE || frame->end.outcome == PROTO_CANCELLED;
+    case PROTO_RUN:
+        return proto_run_valid(data, frame->header.length - sizeof(struct proto_run));
     case PROTO_RESULT:
-        return proto_result_valid(&frame->result);
+        return proto_result_valid(proto_result(data));
     default:
         return true;
     }
@@ -249,8 +280,7 @@ enum proto_verdict {
     PROTO_BAD_TYPE,
     PROTO_BAD_LENGTH,
     PROTO_BAD_ID,
-    PROTO_BAD_BODY,
-    PROTO_BAD_TEXT,
+    PROTO_BAD_BODY, /* or text */
 };
 
 /* Whether a frame may have that much text. */
@@ -288,11 +318,7 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
         return PROTO_BAD_ID;
     if (size < head + frame->header.length)
         return PROTO_INCOMPLETE;
-    if (!proto_body_valid(frame))
-        return PROTO_BAD_BODY;
-    if (text > 0 && memchr((const char *)data + head + body, '\0', (size_t)text) != NULL)
-        return PROTO_BAD_TEXT;
-    return PROTO_COMPLETE;
+    return proto_body_valid(frame, data) ? PROTO_COMPLETE : PROTO_BAD_BODY;
 }
 
 /* A frame's size on the wire, in bytes, with its text. */
@@ -306,8 +332,8 @@ proto_size(const struct proto_frame *frame)
 static inline const char *
 proto_text(const void *data, const struct proto_frame *frame, size_t *size)
 {
-    *size = frame->header.length - sizeof(frame->run);
-    return (const char *)data + sizeof(frame->header) + sizeof(frame->run);
+    *size = frame->header.length - sizeof(struct proto_run);
+    return (const char *)data + sizeof(frame->header) + sizeof(struct proto_run);
 }
 
 /* The header of a frame that sender is about to send. Whoever adds text adds it to the length. */

@@ -1571,28 +1571,27 @@ driver_ongoing_end(struct driver *driver, const struct proto_result *result)
 }
 
 static void
-driver_command_ended(struct driver *driver, const struct proto_frame *frame)
+driver_command_ended(struct driver *driver, uint32_t id, struct proto_result result)
 {
-    const struct proto_result *result = &frame->result;
-
-    if (driver->command == 0 || driver->run_id != frame->header.id) {
-        driver_condemn_malformed(driver, "the result of no command, id", frame->header.id);
+    if (driver->command == 0 || driver->run_id != id) {
+        driver_condemn_malformed(driver, "the result of no command, id", id);
         return;
     }
     driver->command = 0;
     driver->busy = false;
     driver_changed(driver);
-    bool cancelled = driver_ongoing_end(driver, result);
-    server.runs_failed += result->outcome == PROTO_SIGNALLED ||
-                          (result->outcome == PROTO_EXITED && result->status != 0);
-    server.runs_timed_out += result->outcome == PROTO_TIMED_OUT;
-    server.cancelled_at_stop += result->outcome == PROTO_CANCELLED && server.stopping && !cancelled;
+    bool cancelled = driver_ongoing_end(driver, &result);
+    server.runs_failed +=
+        result.outcome == PROTO_SIGNALLED || (result.outcome == PROTO_EXITED && result.status != 0);
+    server.runs_timed_out += result.outcome == PROTO_TIMED_OUT;
+    server.cancelled_at_stop += result.outcome == PROTO_CANCELLED && server.stopping && !cancelled;
     if (server.verbose)
         log_line("driver %d command ended", driver->pid);
 }
 
+/* It has said a frame, which was decoded from data. */
 static void
-driver_said(struct driver *driver, const struct proto_frame *frame)
+driver_said(struct driver *driver, const struct proto_frame *frame, const unsigned char *data)
 {
     if (driver->unresponsive) {
         driver->unresponsive = false;
@@ -1606,10 +1605,10 @@ driver_said(struct driver *driver, const struct proto_frame *frame)
         driver_condemn_malformed(driver, "no HELLO but a frame of type", frame->header.type);
     else if (frame->header.type == PROTO_STATE)
         driver_answered(driver, frame);
-    else if (frame->header.type == PROTO_RESULT)
-        driver_command_ended(driver, frame);
-    else
+    else if (frame->header.type == PROTO_END)
         driver_task_ended(driver, frame);
+    else
+        driver_command_ended(driver, frame->header.id, proto_result(data));
 }
 
 static void
@@ -1645,8 +1644,8 @@ driver_parse(struct driver *driver, const unsigned char *data, size_t size)
 
     while ((verdict = proto_decode(PROTO_FROM_DRIVER, data + done, size - done, &frame)) ==
            PROTO_COMPLETE) {
+        driver_said(driver, &frame, data + done);
         done += proto_size(&frame);
-        driver_said(driver, &frame);
         if (driver->source.fd < 0)
             return; /* condemned for what it said */
     }
@@ -1701,25 +1700,23 @@ call_expires_ns(void)
     return (uint64_t)(server.now_ns + server.deadlines[DEADLINE_REPLY].timeout_ns);
 }
 
-/* The call's frame, but for its text. */
-static struct proto_frame
-call_frame(const struct call *call, uint32_t id)
+/* Puts the frame of a RUN with that header at data. Returns its size. */
+static size_t
+run_put(const struct call *call, struct proto_header header, unsigned char *data)
 {
-    struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
+    const struct text *text = call->run->text;
+    struct proto_run run = {
+        .limit_ms = call->duration_ms,
+        .grace_ms = (uint64_t)(server.deadlines[DEADLINE_EXIT].timeout_ns / NS_PER_MS),
+        .expires_ns = call_expires_ns(),
+        .output = call->run->output,
+    };
 
-    if (call->type == PROTO_TASK) {
-        frame.task.duration_ms = call->duration_ms;
-        frame.task.expires_ns = call_expires_ns();
-    } else if (call->type == PROTO_RUN) {
-        frame.header.length = (uint16_t)(frame.header.length + call->run->text->size);
-        frame.run.limit_ms = call->duration_ms;
-        frame.run.grace_ms = (uint64_t)(server.deadlines[DEADLINE_EXIT].timeout_ns / NS_PER_MS);
-        frame.run.expires_ns = call_expires_ns();
-        frame.run.output = call->run->output;
-    } else if (call->type == PROTO_CANCEL) {
-        frame.cancel.task_id = call->cancelled_id;
-    }
-    return frame;
+    header.length = (uint16_t)(header.length + text->size);
+    memcpy(data, &header, sizeof(header));
+    memcpy(data + sizeof(header), &run, sizeof(run));
+    memcpy(data + sizeof(header) + sizeof(run), text->bytes, text->size);
+    return sizeof(header) + header.length;
 }
 
 /* Puts the call's frame at data, where there is room for the longest. What it does not need of that
@@ -1727,12 +1724,17 @@ call_frame(const struct call *call, uint32_t id)
 static size_t
 call_put(const struct call *call, uint32_t id, unsigned char *data)
 {
-    struct proto_frame frame = call_frame(call, id);
+    struct proto_frame frame = {.header = proto_header(PROTO_FROM_SERVER, call->type, id)};
 
+    if (call->type == PROTO_RUN)
+        return run_put(call, frame.header, data);
+    if (call->type == PROTO_TASK) {
+        frame.task.duration_ms = call->duration_ms;
+        frame.task.expires_ns = call_expires_ns();
+    } else if (call->type == PROTO_CANCEL) {
+        frame.cancel.task_id = call->cancelled_id;
+    }
     memcpy(data, &frame, sizeof(frame));
-    if (call->run != NULL)
-        memcpy(data + sizeof(frame.header) + sizeof(frame.run), call->run->text->bytes,
-               call->run->text->size);
     return proto_size(&frame);
 }
 

@@ -19,7 +19,8 @@ decode_all(enum proto_sender sender, const uint8_t *data, size_t size)
     while ((verdict = proto_decode(sender, copy + done, size - done, &frame)) == PROTO_COMPLETE) {
         size_t body = (size_t)proto_body_size(sender, frame.header.type), text_size = 0;
         assert(proto_size(&frame) <= size - done);
-        assert(memcmp(&frame, copy + done, sizeof(frame.header) + body) == 0);
+        size_t here = proto_size(&frame) < sizeof(frame) ? proto_size(&frame) : sizeof(frame);
+        assert(memcmp(&frame, copy + done, here) == 0);
         if (frame.header.type == PROTO_RUN) {
             const char *text = proto_text(copy + done, &frame, &text_size);
             assert(text_size >= 1 && text_size <= PROTO_TEXT_MAX);

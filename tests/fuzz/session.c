@@ -256,14 +256,34 @@ step_flood(int client, int driver)
     put(client, lines, size);
 }
 
+/* A RESULT that may be right. */
+static void
+step_result(struct fuzz_driver *driver)
+{
+    struct {
+        struct proto_header header;
+        struct proto_result result;
+    } frame = {
+        .header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, take()),
+        .result.outcome = take() % 6,
+        .result.status = take(),
+    };
+
+    put(driver->socket, &frame, sizeof(frame));
+}
+
 /* A frame that is well formed, and may even be right. */
 static void
 step_frame(struct fuzz_driver *driver)
 {
-    static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_END, PROTO_RESULT};
-    struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, types[take() % 4], take()),
-    };
+    static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_END};
+    unsigned type = take() % 4;
+
+    if (type == 3) {
+        step_result(driver);
+        return;
+    }
+    struct proto_frame frame = {.header = proto_header(PROTO_FROM_DRIVER, types[type], take())};
 
     if (frame.header.type == PROTO_HELLO) {
         frame.header.id = 0;
@@ -273,9 +293,6 @@ step_frame(struct fuzz_driver *driver)
         frame.state.busy = take() % 2;
         frame.state.value = take();
         frame.state.remaining_ms = frame.state.busy ? 1000 : 0;
-    } else if (frame.header.type == PROTO_RESULT) {
-        frame.result.outcome = take() % 6;
-        frame.result.status = take();
     } else {
         frame.header.id = 0;
         frame.end.outcome = take() % 2 ? PROTO_DONE : PROTO_CANCELLED;
