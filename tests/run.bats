@@ -171,10 +171,10 @@ stats_have() {
     create
     cat >many <<'END'
 #!/bin/bash
-for i in {1..300}; do
+for i in {1..100}; do
     (echo $BASHPID >>pids; trap '' TERM; setsid bash -c 'echo $$ >>pids; exec sleep 1000' & exec sleep 1000) &
 done
-until (($(wc -l <pids) == 600)); do sleep 0.01; done
+until (($(wc -l <pids) == 200)); do sleep 0.01; done
 END
     chmod +x many
     say "run $pid 1000 ./many"
@@ -258,6 +258,19 @@ END
     expect "Error: driver $pid died (killed by signal 9)"
     wait_until family_has_ended
     wait_until has_children 0
+}
+
+@test "kill -9 of the driver while the server is stopped: the first process of the command ends at once" {
+    start_server -g 1000
+    create
+    say "run $pid 1000 echo \$\$ >pids; trap '' TERM HUP INT; while :; do sleep 0.01; done"
+    wait_for pids
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    kill -KILL "$pid"
+    wait_until family_has_ended
+    kill -CONT "$server_pid"
+    expect "Error: driver $pid died (killed by signal 9)"
 }
 
 @test "kill -9 of the driver while its command has its grace: nothing survives" {
@@ -661,15 +674,16 @@ clients_are() {
     mkdir output
     start_server --output output
     create
-    # What the first process is, by the name of its program; it is cat, if that has its line.
+    # What prints that is a child of the driver, or of a shell.
     echo 'not for a shell' >a=b
-    direct=('readlink -f /proc/self/exe' $' \t readlink\t-f  /proc/self/exe ' 'readlink -f ./a=b /proc/self/exe'
-        'readlink -f -- /proc/self/exe' "$(command -v readlink) -f /proc/self/exe" 'readlink -f %,+:@x_- /proc/self/exe')
+    direct=('cat /proc/self/stat' $' \t cat\t/proc/self/stat \t' 'cat /proc/self/stat ./a=b' 'cat -- /proc/self/stat'
+        "$(command -v cat) /proc/self/stat" 'cat /proc/self/stat %,+:@x_-')
     i=0
     for command in "${direct[@]}"; do
         say "run $pid 50 $command"
         expect "Driver $pid Done *"
-        [ "$(tail -n 1 output/$((++i)).out)" = "$(readlink -f "$(command -v readlink)")" ]
+        read -r self name state parent _ <output/$((++i)).out
+        [ "$name $parent" = "(cat) $pid" ]
     done
     # The shell's own pid, $$, is that of the session's leader; and a shell has read the line.
     for command in 'echo $$; cat /proc/$$/stat; :' 'A=1 cat /proc/self/stat; echo'; do
@@ -731,19 +745,16 @@ umask 077|
 END
 }
 
-@test "run: a first word with = needs a shell, one that follows does not" {
+@test "run: a first word with = is for the shell, also where a program has such a name" {
     mkdir output bin
-    start_server --output output
+    printf '#!/bin/sh\necho wrong\n' >bin/A=1
+    chmod +x bin/A=1
+    start env "PATH=$PWD/bin:$PATH" "$SERVER" "${PATIENT[@]}" --output output
     create
-    say "run $pid 50 echo A=1 cat" "wait $pid" "run $pid 50 A=1 readlink /proc/self/exe" "wait $pid" \
-        "run $pid 50 A=1 readlink /proc/self/exe" "wait $pid" "run $pid 50 env A=1 printenv A"
-    for i in 1 2 3 4; do
-        expect "Driver $pid Done exit 0 *"
-        ((i == 4)) || expect "Driver $pid Available"
-    done
-    [ "$(<output/1.out)" = 'A=1 cat' ]
-    [ "$(<output/2.out)" = "$(readlink -f "$(command -v readlink)")" ]
-    [ "$(<output/4.out)" = 1 ]
+    say "run $pid 50 A=1 printenv A" "wait $pid" "run $pid 50 env A=2 printenv A" "wait $pid" "run $pid 50 A=3"
+    expect "Driver $pid Done exit 0 *" '*' "Driver $pid Done exit 0 *" '*' "Driver $pid Done exit 0 *"
+    [ "$(<output/1.out)" = 1 ]
+    [ "$(<output/2.out)" = 2 ]
 }
 
 @test "run: a script without a first line for it is run by the shell" {
@@ -954,7 +965,23 @@ END
     done
 }
 
-# ---- stats, JSON, help, log
+@test "--output: replies of the longest kind, not read for a while, are whole and in order" {
+    path=$(printf '%0200d/%0200d/%0100d' 0 0 0 | tr 0 '"')
+    mkdir -p "$path"
+    start_server -j --drivers 2 --output "$path"
+    for i in {1..150}; do echo "run any 50 exit $i"; done >&"$to"
+    wait_until output_waits
+    timeout "$DEADLINE" head -n 150 <&"$from" >replies
+    escaped=${path//\"/\\\"}
+    i=0
+    while IFS= read -r line; do
+        [[ $line == '{"driver":'*',"exit":'$((++i))',"ms":'*",\"out\":\"$escaped/$i.out\",\"err\":\"$escaped/$i.err\"}" ]] ||
+            fail "$line"
+    done <replies
+    ((i == 150))
+}
+
+# ---- stats, JSON, log
 
 @test "run: stats count them, their failures and timeouts" {
     start_server -g 1000
@@ -1057,6 +1084,14 @@ as_server_of_runs() {
         frame(1, 7, pack "QQ", 100000, ~0); check(state() =~ /^7 1 0 0 100000/);
         run_(8, "true"); check(state() =~ /^8 1 1 0 /);
         check(!-e "no")'
+}
+
+@test "driver: RESULT comes when nothing is left of the command, not even a dead process" {
+    as_server_of_runs '
+        for (1 .. 20) {
+            run_($_, "for i in 1 2 3 4 5; do sleep 1000 & setsid sleep 1000 & done; exit 2"); state();
+            check(result() eq "$_ 3 2"); check(no_family())
+        }'
 }
 
 @test "driver: RUN of the longest text, and byte by byte, is understood" {
