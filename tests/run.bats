@@ -628,20 +628,24 @@ in_grace() {
     stats_have runs=1 failures=0
 }
 
-@test "run: a client that is killed before the start of its command is answered is no trouble" {
+@test "run: a client that is killed before the start of its command is answered: nobody waits for the end" {
     start_listening
     create
+    mkfifo gate
     kill -STOP "$pid"
     wait_until in_state "$pid" T
     attach other
-    tell other "run $pid 50 echo ran >ran" "run $pid 50 true" "cancel_task $pid"
+    tell other "run $pid 50 read x <gate; echo ended >ended" "run $pid 50 true" "cancel_task 1"
     wait_until took 5
     kill -KILL "${client_pid[other]}"
     wait_until ended "${client_pid[other]}"
+    control stats # by now the server has seen that
     kill -CONT "$pid"
-    say "wait $pid"
-    expect "Driver $pid Available"
-    log_is 'server: Stats *'
+    wait_until clients_are 1
+    say "get_status $pid"
+    expect "Driver $pid Busy 50"
+    open_gate
+    wait_for ended
 }
 
 @test "run any: a client that is killed while it waits: its command is dropped" {
@@ -965,11 +969,17 @@ END
     done
 }
 
-@test "--output: replies of the longest kind, not read for a while, are whole and in order" {
+@test "--output: replies of the longest kind, many at once and not read for a while, are whole and in order" {
     path=$(printf '%0200d/%0200d/%0100d' 0 0 0 | tr 0 '"')
     mkdir -p "$path"
     start_server -j --drivers 2 --output "$path"
-    for i in {1..150}; do echo "run any 50 exit $i"; done >&"$to"
+    mkfifo gate
+    {
+        echo 'run any 50 read x <gate; exit 1' # the others go on behind it
+        for i in {2..150}; do echo "run any 50 echo $i; exit $i"; done
+    } >&"$to"
+    wait_for "$path/150.out"
+    open_gate
     wait_until output_waits
     timeout "$DEADLINE" head -n 150 <&"$from" >replies
     escaped=${path//\"/\\\"}
