@@ -110,7 +110,7 @@ stats_have() {
 }
 
 @test "run: at the limit it is asked to end, and its group, by TERM" {
-    start_server -g 1000
+    start_server -g 5
     create
     say "run $pid 0.1 sleep 1000"
     expect "Driver $pid Done timeout"
@@ -131,14 +131,14 @@ stats_have() {
     start_server -j -g 0.4
     say create_driver
     expect '*"available"}'
-    say "run any 0.2 trap '' TERM; while :; do sleep 0.01; done"
+    say "run any 0.5 trap '' TERM; while :; do sleep 0.01; done"
     expect '{"driver":*,"timeout":true,"ms":*'
     [[ $line =~ \"ms\":([0-9]+) ]]
-    ((BASH_REMATCH[1] >= 600))
+    ((BASH_REMATCH[1] >= 900))
 }
 
 @test "run: one that takes its time to end after TERM has the grace for it" {
-    start_server -g 1000
+    start_server -g 5
     create
     say "run $pid 0.1 trap 'sleep 0.3; echo tidy >tidy; exit' TERM; sleep 1000 & wait"
     expect "Driver $pid Done timeout"
@@ -148,7 +148,7 @@ stats_have() {
 @test "run: none of a command that resists survives its limit" {
     start_server -g 0.1
     create
-    family_of "$pid" 1.5
+    family_of "$pid" 2
     expect "Driver $pid Done timeout"
     family_is_gone
     say "get_status $pid"
@@ -385,6 +385,7 @@ in_grace() {
 }
 
 @test "Ctrl+C: the terminal does not touch the command, the server has it end" {
+    mkfifo gate
     start_terminal "exec '$SERVER' -g 1000"
     shows '> '
     server_pid=$(children_of "$terminal_pid")
@@ -392,7 +393,7 @@ in_grace() {
     started+=("$server_pid")
     keys 'create_driver\n'
     shows 'Available'
-    keys 'run any 1000 trap "echo INT >got" INT; trap "echo TERM >got; exit" TERM; echo up >up; sleep 1000 & wait\n'
+    keys 'run any 1000 trap "echo INT >got" INT; trap "echo TERM >got; exit" TERM; echo up >up; until read x <gate; do :; done\n'
     wait_for up
     keys '\003'
     shows 'Driver [0-9]+ Done cancelled'
@@ -498,7 +499,7 @@ in_grace() {
 @test "run: also while a command has its grace its driver is Busy, with what is left of that" {
     start_listening -g 100
     create
-    say "run $pid 0.1 trap 'echo asked >asked' TERM; until read x <gate; do :; done"
+    say "run $pid 0.5 trap 'echo asked >asked' TERM; until read x <gate; do :; done"
     mkfifo gate
     wait_for asked
     run -0 control get_status "$pid"
@@ -1078,7 +1079,7 @@ as_server_of_runs() {
         run_(4, "./missing"); check(state() eq "4 0 4 2 0");
         run_(5, "true", 100, 100, 1); check(state() eq "5 0 3 0 0"); # expired
         run_(6, "true", 100, 100, ~0, 7); check(state() eq "6 0 4 22 0"); # there is no directory
-        frame(2, 7); check(state() eq "7 0 0 0 0"); check(no_family());
+        frame(2, 7); check(state() eq "7 0 0 0 0");
         frame(4, 0); check(!hear())'
 }
 
@@ -1250,11 +1251,11 @@ lies() {
             "Driver $pid Busy 50" "Driver $pid Deleted"
         [ "$(<output/1.out)" = "$long" ]
         [ "$(<output/2.out)" = "$long" ]
-        [ -s trace ]
+        [[ -s trace || $fault != 1* ]]
         end_input
         server_ends 0
         hang_up
-        rm -r output trace
+        rm -rf output trace
     done
 }
 
