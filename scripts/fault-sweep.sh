@@ -25,8 +25,9 @@
 # driver; give each command its reply or one Error; tell of the failure in a reply, in the log or by
 # the status, if it showed at all; and, where the server went on, cost one driver or one connection
 # at most. The control socket's file is removed, or the log says why not, and another server can
-# listen there at once, even where the first was killed. A client that ends with status 0 has all
-# replies, and its server and the drivers take no harm from any of its faults. A table closes it:
+# listen there at once, even where the first was killed. Such a server, once it is ready, is there until
+# it is told to stop: only an epoll_wait(2) that fails may end it. A client that ends with status 0 has
+# all replies, and its server and the drivers take no harm from any of its faults. A table closes it:
 # program, call, fault, runs, and how many were borne without a trace, told, fatal to the program, or
 # wrong. Any wrong one is a failure.
 #
@@ -99,6 +100,7 @@ linked() {
 
 verdict() {
     echo "$1 ${2-}"
+    cd / && rm -rf "$dir"
     exit
 }
 
@@ -159,7 +161,7 @@ ask() {
     shift 2
     reply=$(timeout "$reply_patience" "$BUILD/server" --connect socket "$@" 2>client.err) || status=$?
     case $status in
-    0 | 1) judge "$who" "$*" "$pattern" ;;
+    0 | 1) is_ready=1 && judge "$who" "$*" "$pattern" ;;
     3)
         failed "$who" "to '$*': $(cat client.err)"
         return 1
@@ -229,6 +231,7 @@ session_control() {
     ask A 'Driver * Busy 1' send_task any 0.01
     ask C "Error: unknown command 'fly' (try help)" fly
     expect L stats 'Stats *' || failed L 'the connection that lasts is lost'
+    [ -n "$(tracee)" ] || early=1
     ask - '' shutdown || kill -TERM "$(tracee)" 2>/dev/null || true # it may have ended all the same
 }
 
@@ -346,8 +349,11 @@ start_control() {
     tracer=$!
     cat <ready >said &
     for ((patience = 0; patience < (lasts ? 50 : 100 * PATIENCE); patience++)); do
-        [[ ! -s said && -e /proc/$tracer ]] || return
-        ! grep -qs 'cannot write to descriptor 9' err || return
+        if [ -s said ] || grep -qs 'cannot write to descriptor 9' err; then
+            is_ready=1
+            return
+        fi
+        [ -e "/proc/$tracer" ] || return
         moment 0.01
     done
     [ -n "$lasts" ] || wrong 'it does not say that it is ready'
@@ -393,6 +399,11 @@ audit_server() {
 
 audit_control() {
     audit_server
+    # Once it is ready nothing but that ends it.
+    [ -z "$is_ready" ] || [[ $1 == control/epoll_wait:error=* ]] || {
+        [ "$status" = 0 ] || wrong "status $status, though it was ready"
+        [ -z "$early" ] || [[ $1 == *=termed:* ]] || wrong 'it has ended before it was told to, though it was ready'
+    }
     # That of the dead server, which it may not have come to, can be told from its own, of mode 0600.
     [[ ! -e socket || -x socket ]] || grep -qs 'cannot remove socket' err || wrong "the socket's file is left"
 }
@@ -405,8 +416,9 @@ audit_client() {
 one_run() {
     trap : PIPE # of who is gone: the write fails, and the run is judged
     local dir program tracing tracer server kept status=0 blow=KILL lasts='' killed='' complete=''
+    local is_ready='' early=''
     local to='' from='' first='' errors='' explanation='' reply='' reply_patience=$PATIENCE
-    dir=$(mktemp -d)
+    dir=$(mktemp -d "$RUNS/XXXXXX")
     cd "$dir" || exit
     [[ $1 != */kill:* ]] || blow=STOP
     [[ $1 != *+ && $1 != *=termed:* ]] || lasts=1 reply_patience=0.5
@@ -425,7 +437,7 @@ one_run() {
     if [ -z "$killed" ] || [ $status != 137 ]; then
         case $program in
         server | driver) audit_server ;;
-        control) audit_control ;;
+        control) audit_control "$1" ;;
         *) audit_client ;;
         esac
     fi
@@ -437,7 +449,6 @@ one_run() {
     elif ! grep -qsE 'INJECTED|DELAYED|killed by SIGKILL' trace; then
         verdict unreached
     fi
-    rm -rf "$dir"
     [ $status != 137 ] || verdict fatal
     if [ $status != 0 ]; then
         [[ $explanation == *server:* ]] || verdict WRONG 'failed without a word'
@@ -502,15 +513,17 @@ case ${1-} in
 esac
 [ -n "${SWEEP_BUILD-}" ] || make -s all faulty || exit
 
+RUNS=$(mktemp -d) || exit # with a directory for each
+export RUNS
+
 # What a server's surroundings have for it: the file of one that is dead, and who started it, who hears
 # what it says.
-export STALE=$ROOT/build/sweep.stale NOTIFIED=@taxi-sweep-$$
-rm -f "$STALE"
+export STALE=$RUNS/stale NOTIFIED=@taxi-sweep-$$
 perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, pack_sockaddr_un($ARGV[0])) or die $!;
     socket(N, AF_UNIX, SOCK_DGRAM, 0) && bind(N, pack_sockaddr_un("\0" . substr $ARGV[1], 1)) or die $!;
     1 while defined recv N, $_, 4096, 0' "$STALE" "$NOTIFIED" &
 surroundings=$!
-trap 'kill "$surroundings"' EXIT
+trap 'kill "$surroundings"; rm -rf "$RUNS"' EXIT
 until [ -e "$STALE" ]; do moment; done
 
 if [ "${1-}" = --one ]; then

@@ -3,6 +3,8 @@
 #
 #   perl scripts/storm.pl SERVER SOCKET SEED STOP      until there is a file STOP
 #   perl scripts/storm.pl SERVER SOCKET warm COUNT     so many at once that flood and do not read
+#   perl scripts/storm.pl SERVER SOCKET gone COUNT BUSY STOPPED
+#                              so many that would have to wait for the one driver or the other, and go
 #
 # They ask and are answered, which is checked: as many replies as commands, each in its turn. Or they
 # vanish: without reading, in the middle of a line, after half closing, killed. Some are processes
@@ -218,6 +220,43 @@ if ($seed eq 'warm') {
             push_up($c);
         }
         moment(0.5);
+    }
+    exit;
+}
+if ($seed eq 'gone') {
+    my ($busy, $stopped) = @ARGV[4, 5];
+    # One who stays fills the socket and the queue of the stopped one: all who have more than one question
+    # for it are held back.
+    my ($stays, $asks) = (attach(), attach());
+    $stays->{up} = "get_status $stopped\n" x 200000;
+    for (my ($still, $left) = (0, 0); $still < 20; select undef, undef, undef, 0.01) {
+        push_up($stays);
+        sysread $stays->{s}, my $replies, 1 << 20;
+        $still = $left == length $stays->{up} ? $still + 1 : 0;
+        $left = length $stays->{up};
+    }
+    length $stays->{up} or die "storm.pl: a stopped driver takes all\n";
+    my @waits = ("wait\n", "wait $busy\n", "send_task any 1\n", "get_status $stopped\n" x 20000);
+    for my $i (0 .. $stop - 1) {
+        my $c = attach();
+        $c->{up} =~ s/ json//;
+        $c->{up} .= "nonsense\n" . $waits[$i % @waits] . "nonsense\n";
+        push_up($c);
+        next if $i / @waits % 2; # gone at once
+        $awaited = 'the reply to what is before it';
+        alarm $patience;
+        vec(my $in = '', fileno $c->{s}, 1) = 1;
+        select $in, undef, undef, undef;
+        alarm 0;
+        shutdown $c->{s}, 1 if $i / @waits % 4;
+    }
+    my $end = time + 10;
+    until ($asks->{down} =~ /\bclients"?[=:]3\b.*\n\z/) {
+        time < $end or die "storm.pl: clients that are gone wait, or are held back: $asks->{down}\n";
+        $asks->{down} = '';
+        syswrite $asks->{s}, "stats\n";
+        moment(0.1);
+        sysread $asks->{s}, $asks->{down}, 65536;
     }
     exit;
 }
