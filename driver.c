@@ -279,7 +279,7 @@ child_kill(pid_t pid)
 
 /*
  * Kills what a command has left, with the process groups of our children: what they leave in turn
- * becomes ours, and is found the next time. Returns false if there is none.
+ * becomes ours, and is found the next time. Returns whether there was any, or may have been.
  */
 static bool
 children_kill(void)
@@ -290,8 +290,10 @@ children_kill(void)
     bool found = false;
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0) /* there is no /proc: its group has to do */
+    if (fd < 0 && errno == ENOENT) /* there is no /proc: the command's own group has to do */
         return kill(-self.command.pid, SIGKILL) == 0;
+    if (fd < 0)
+        return true;
     /* Numbers, each with a blank behind it, proc(5). */
     while ((n = read(fd, text, sizeof(text))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
@@ -304,7 +306,7 @@ children_kill(void)
         }
     }
     close(fd);
-    return found;
+    return found || n < 0;
 }
 
 /* ---- command: its end ---------------------------------------------------------------------- */
@@ -378,14 +380,15 @@ command_terminate(enum proto_outcome outcome, uint64_t now_ns)
     task_look_at(now_ns + command->grace_ns);
 }
 
-/* The moment that it was looked at for has come. */
-static void
-command_time_over(uint64_t now_ns)
+/* A child that is dead, with its status and usage; 0: there is none, -1: there are no children. */
+static pid_t
+child_reap(int *status, struct rusage *usage)
 {
-    if (self.command.stage == COMMAND_RUNS)
-        command_terminate(PROTO_TIMED_OUT, now_ns);
-    else
-        command_kill(now_ns);
+    pid_t pid;
+
+    while ((pid = wait4(-1, status, WNOHANG, usage)) < 0 && errno == EINTR)
+        ;
+    return pid;
 }
 
 /* Reaps all children that are dead: the command, what it has left, and strangers. */
@@ -397,7 +400,7 @@ children_reap(uint64_t now_ns)
     int status;
     pid_t pid;
 
-    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+    while ((pid = child_reap(&status, &usage)) > 0) {
         if (pid == command->pid && !command->reaped) {
             command->reaped = true;
             command->status = status;
@@ -406,9 +409,22 @@ children_reap(uint64_t now_ns)
     }
     if (command->pid == 0 || !command->reaped)
         return;
-    if (pid < 0) /* ECHILD: there are no others */
+    if (pid < 0)
         command_end(now_ns);
     else if (command->stage != COMMAND_TERMINATED) /* then they have their grace */
+        command_kill(now_ns);
+}
+
+/* The moment that the command was to be looked at has come. */
+static void
+command_time_over(uint64_t now_ns)
+{
+    children_reap(now_ns);
+    if (self.command.pid == 0 || now_ns < self.task_end_ns)
+        return;
+    if (self.command.stage == COMMAND_RUNS)
+        command_terminate(PROTO_TIMED_OUT, now_ns);
+    else
         command_kill(now_ns);
 }
 

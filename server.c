@@ -2259,15 +2259,18 @@ orphan_of_dropped(pid_t pid)
     return false;
 }
 
-/* Kills a child if a driver has left it, with the process group that it is in, all of which descends
- * from us. Returns whether it does. The child is not reaped, so the pid is its own. */
+/* Kills a child if a driver has left it, with the process group that it is in. A command has a session of
+ * its own: whoever is in ours was there before us, or came with a driver. Returns whether it was left.
+ * It is not reaped, so the pid is its own. */
 static bool
 orphan_kill(pid_t pid)
 {
-    if (driver_find(pid) != NULL || !(server.childless || orphan_of_dropped(pid)))
+    if (driver_find(pid) != NULL || getsid(pid) == getsid(0))
+        return false;
+    if (!server.childless && !orphan_of_dropped(pid))
         return false;
     pid_t group = getpgid(pid);
-    kill(group > 0 && group != getpgrp() ? -group : pid, SIGKILL);
+    kill(group > 0 ? -group : pid, SIGKILL);
     return true;
 }
 
@@ -2287,7 +2290,7 @@ orphans_kill(void)
     server.orphans = server.orphans_changed = false;
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
     /* Numbers, each with a blank behind it, proc(5). */
-    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0) {
+    while ((n = read(fd, text, sizeof(text))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             if (text[i] >= '0' && text[i] <= '9') {
                 pid = pid * 10 + (text[i] - '0');
@@ -2297,9 +2300,12 @@ orphans_kill(void)
             }
         }
     }
-    if (fd < 0)
+    if (n < 0) {
         log_line("cannot look for what a driver has left: %s", strerror(errno));
-    else
+        server.orphans = true;
+        retry_later();
+    }
+    if (fd >= 0)
         close(fd);
 }
 
@@ -2396,6 +2402,7 @@ static void
 server_retry(void)
 {
     server.memory_freed = true; /* perhaps by another process */
+    server.orphans_changed = server.orphans;
     if (server.listener.fd >= 0 && !source_watch(&server.listener, EPOLLIN))
         retry_later();
 }

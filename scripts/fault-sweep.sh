@@ -198,9 +198,17 @@ session_server() {
     expect - get_drivers '[012] driver*' || return
     expect - fly "Error: unknown command 'fly' (try help)" || return
     expect A "cancel_task $a" "Driver $a Available" || return
+    expect A "run $a 5 sleep 50 & exit 4" "Driver $a Done exit 4" || return
+    expect A "run $a 0.05 sleep 50" "Driver $a Done timeout" || return
+    { echo "run $b 50 sleep 50 & sleep 50" >&"$to"; } 2>/dev/null || return
+    moment # for the command to run; but the blow may as well come before
     [ "$b" = none ] || kill "-$blow" "$b" 2>/dev/null
+    { echo "delete_driver $b" >&"$to"; } 2>/dev/null || return
+    hear run || return
+    judge - run 'Error: *' # it has died, or does not respond
     # Whether its death is known by now is a matter of chance; either way it is no fault's cost.
-    expect - "delete_driver $b" "Driver $b Deleted" || return
+    hear delete_driver || return
+    judge - delete_driver "Driver $b Deleted"
     expect A "delete_driver $a" "Driver $a Deleted" || return
     expect - stats 'Stats *' || return
 }
