@@ -42,7 +42,7 @@ test: all faulty build/bench/load build/bench/count-allocs.so
 # The same programs with faults to be had by name, for tests and scripts/fault-sweep.sh; see
 # tests/faults/inject.c.
 INJECT = $(foreach call,read write send recv close epoll_ctl malloc calloc prctl setpgid dup2 \
-                        setrlimit syscall execve,-D$(call)=faulty_$(call))
+                        setrlimit syscall execve execvp,-D$(call)=faulty_$(call))
 faulty: build/faulty/server build/faulty/driver
 
 build/faulty/%: %.c build/faulty/inject.o proto.h Makefile

@@ -504,14 +504,22 @@ static bool
 output_redirect(int fd, const char *suffix)
 {
     static char path[PATH_MAX];
+    struct stat status;
     size_t size = text_append(path, 0, sizeof(path), self.output_directory);
 
     size = text_append(path, size, sizeof(path), "/");
     size = number_append(path, size, sizeof(path), self.command.output);
     size = text_append(path, size, sizeof(path), suffix);
     path[size] = '\0';
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-    return file >= 0 && dup2(file, fd) >= 0;
+    /* Nonblocking, as nobody may read a FIFO; for a file that means nothing. */
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    if (file < 0 || fstat(file, &status) < 0)
+        return false;
+    if (!S_ISREG(status.st_mode)) {
+        errno = EINVAL;
+        return false;
+    }
+    return dup2(file, fd) >= 0;
 }
 
 /* Where the command writes to: our standard error, or files. */

@@ -2303,10 +2303,11 @@ orphans_kill(void)
     if (n < 0) {
         log_line("cannot look for what a driver has left: %s", strerror(errno));
         server.orphans = true;
-        retry_later();
     }
     if (fd >= 0)
         close(fd);
+    if (server.orphans)
+        retry_later(); /* if none of them is reaped meanwhile */
 }
 
 /* ---- who started us ------------------------------------------------------------------------ */
@@ -3109,7 +3110,9 @@ run_run(struct client *client, const struct span *args, unsigned count)
         return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
                             echo_word(&args[2]).text);
     struct run *run = run_new(&args[2]);
-    return run != NULL ? command_task(client, args, run) : COMMAND_HELD;
+    if (run == NULL)
+        return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
+    return command_task(client, args, run);
 }
 
 /* Answers all who wait until no driver has a task, if none has. */

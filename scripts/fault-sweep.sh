@@ -85,7 +85,7 @@ linked() {
     server) printf '%s\n' 'read short 15' 'write short 15' 'send short 10' 'recv short 15' \
         'close EIO 30' 'epoll_ctl DEL 10' 'malloc ENOMEM 6' 'calloc ENOMEM 6' 'prctl EPERM 2' 'setpgid EPERM 2' \
         'dup2 EPERM 6' 'setrlimit EPERM 3' 'execve delayed 2' 'execve killed 2' 'execve termed 2' ;;
-    driver) printf '%s\n' 'send short 8' 'recv short 8' 'close EIO 3' ;;
+    driver) printf '%s\n' 'send short 8' 'recv short 8' 'close EIO 3' 'execvp delayed 2' 'execvp killed 2' ;;
     control) printf '%s\n' 'send short 25' 'recv short 30' 'epoll_ctl ADD 30' 'epoll_ctl MOD 10' \
         'epoll_ctl DEL 30' 'close EIO 50' 'malloc ENOMEM 7' 'calloc ENOMEM 6' 'execve delayed 3' 'execve killed 3' \
         'execve termed 3' ;;
@@ -200,7 +200,7 @@ session_server() {
     expect A "cancel_task $a" "Driver $a Available" || return
     expect A "run $a 5 sleep 50 & exit 4" "Driver $a Done exit 4" || return
     expect A "run $a 0.05 sleep 50" "Driver $a Done timeout" || return
-    { echo "run $b 50 sleep 50 & sleep 50" >&"$to"; } 2>/dev/null || return
+    { echo "run $b 50 $orphan sleep 50" >&"$to"; } 2>/dev/null || return
     moment # for the command to run; but the blow may as well come before
     [ "$b" = none ] || kill "-$blow" "$b" 2>/dev/null
     { echo "delete_driver $b" >&"$to"; } 2>/dev/null || return
@@ -424,13 +424,15 @@ audit_client() {
 one_run() {
     trap : PIPE # of who is gone: the write fails, and the run is judged
     local dir program tracing tracer server kept status=0 blow=KILL lasts='' killed='' complete=''
-    local is_ready='' early=''
+    local is_ready='' early='' orphan='sleep 50 &'
     local to='' from='' first='' errors='' explanation='' reply='' reply_patience=$PATIENCE
     dir=$(mktemp -d "$RUNS/XXXXXX")
     cd "$dir" || exit
     [[ $1 != */kill:* ]] || blow=STOP
     [[ $1 != *+ && $1 != *=termed:* ]] || lasts=1 reply_patience=0.5
     [[ $1 != [^d]*=@(KILL|killed):* ]] || killed=1
+    # Where driver and server are killed at one stroke, or it cannot adopt, nobody finds what a command left.
+    [[ -z $killed && $1 != server/prctl:* ]] || orphan=
     start "$1"
     "session_$program" && complete=1
     [ -z "$to" ] || exec {to}>&-

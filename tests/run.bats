@@ -273,6 +273,15 @@ END
     expect "Error: driver $pid died (killed by signal 9)"
 }
 
+@test "--output: what is no regular file there is not written to, and keeps nobody waiting" {
+    mkdir output
+    mkfifo output/1.out output/2.err
+    start_server --output output
+    create
+    say "run $pid 50 true" "run $pid 50 true" "run $pid 50 true"
+    expect 'Error: cannot run: *' 'Error: cannot run: *' "Driver $pid Done exit 0 output/3.out output/3.err"
+}
+
 @test "kill -9 of the driver while its command has its grace: nothing survives" {
     start_server -g 1000
     create
@@ -469,13 +478,12 @@ in_grace() {
 
 # It is stopped by a file for the output that nobody reads, until somebody does.
 @test "run: a command whose start was answered too late is cancelled, since an Error means it does not run" {
-    mkdir output
-    mkfifo output/1.out
-    start_server -g 1000 -t 0.3 --output output
+    printf '%s\n' '#!/bin/sh' "FAULT=execvp:delayed:1 exec '$FAULTY/driver'" >slow
+    chmod +x slow
+    start_server -g 1000 -t 0.1 --driver ./slow
     create
     say "run $pid 1000 sleep 1000"
     expect "Error: driver $pid is not responding"
-    : <output/1.out
     wait_until logged 'responds again'
     say "wait $pid"
     expect "Driver $pid Available"
@@ -1281,13 +1289,13 @@ lies() {
     log_is 'server: Stats *'
 }
 
-@test "run: no memory for its text, or what it has besides: it waits, and is run" {
+@test "run: no memory for its text, or what it has besides: it has an Error, and no number of files is left out" {
     for fault in 5 6; do
         rm -rf output trace
         start_faulty "malloc:ENOMEM:$fault" --output output
         create
         say 'run any 50 exit 3' 'run any 50 exit 4'
-        expect "Driver $pid Done exit 3 output/1.out *" "Driver $pid Done exit 4 output/2.out *"
+        expect 'Error: cannot run: @(Cannot allocate|Out of) memory' "Driver $pid Done exit 4 output/1.out *"
         [ -s trace ]
         end_input
         server_ends 0

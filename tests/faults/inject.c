@@ -11,8 +11,8 @@
  *     malloc, calloc : ENOMEM            fails
  *     prctl, setpgid, dup2, setrlimit : EPERM    fails
  *     syscall : ENOMEM                   close_range(2) that is to unshare the descriptors fails
- *     execve : delayed                   what is started stays for a moment on its way to its exec
- *     execve : killed, termed            and its parent gets that signal meanwhile
+ *     execve, execvp : delayed           what is started stays for a moment on its way to its exec
+ *     execve, execvp : killed, termed    and its parent gets that signal meanwhile
  *
  * What was made to fail is said in the file "trace" in the working directory, where strace says it.
  */
@@ -173,16 +173,30 @@ faulty_syscall(long number, long a, long b, long c, long d)
     return unshares && fails("syscall", "ENOMEM", ENOMEM) ? -1 : syscall(number, a, b, c, d);
 }
 
-int
-faulty_execve(const char *path, char *const *argv, char *const *envp)
+/* What may happen to a child on its way to its exec. */
+static void
+exec_held_up(const char *call)
 {
     struct timespec moment = {.tv_nsec = 300000000};
-    bool killed = faulty("execve", "killed");
-    bool termed = faulty("execve", "termed");
+    bool killed = faulty(call, "killed");
+    bool termed = faulty(call, "termed");
 
     if (killed || termed)
         kill(getppid(), killed ? SIGKILL : SIGTERM);
-    if (killed || termed || faulty("execve", "delayed"))
+    if (killed || termed || faulty(call, "delayed"))
         nanosleep(&moment, NULL);
+}
+
+int
+faulty_execve(const char *path, char *const *argv, char *const *envp)
+{
+    exec_held_up("execve");
     return execve(path, argv, envp);
+}
+
+int
+faulty_execvp(const char *file, char *const *argv)
+{
+    exec_held_up("execvp");
+    return execvp(file, argv);
 }
