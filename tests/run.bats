@@ -467,15 +467,20 @@ in_grace() {
     stats_have unanswered=1 timeouts=0 runs=1
 }
 
-# It is stopped by a file for the output that nobody reads, until somebody does.
+# Its exec waits for a file that somebody has a lease on, fcntl(2), until that one is killed.
 @test "run: a command whose start was answered too late is cancelled, since an Error means it does not run" {
-    mkdir output
-    mkfifo output/1.out
-    start_server -g 1000 -t 0.3 --output output
+    printf '#!/bin/sh\nexec sleep 1000\n' >leased
+    chmod +x leased
+    perl -MFcntl -e '$SIG{IO} = "IGNORE"; open F, "+<", "leased"; fcntl F, 1024, F_WRLCK or print "no\n" and exit;
+        open G, ">", "has_lease"; sleep 1000' >no_lease 3>&- &
+    started+=("$!")
+    wait_until test -e has_lease -o -s no_lease
+    [ ! -s no_lease ] || skip 'no lease to be had'
+    start_server -g 1000 -t 0.3
     create
-    say "run $pid 1000 sleep 1000"
+    say "run $pid 1000 ./leased"
     expect "Error: driver $pid is not responding"
-    : <output/1.out
+    kill -KILL "${started[0]}"
     wait_until logged 'responds again'
     say "wait $pid"
     expect "Driver $pid Available"
