@@ -476,7 +476,6 @@ in_grace() {
     stats_have unanswered=1 timeouts=0 runs=1
 }
 
-# It is stopped by a file for the output that nobody reads, until somebody does.
 @test "run: a command whose start was answered too late is cancelled, since an Error means it does not run" {
     printf '%s\n' '#!/bin/sh' "FAULT=execvp:delayed:1 exec '$FAULTY/driver'" >slow
     chmod +x slow
