@@ -426,7 +426,7 @@ one_run() {
     local dir program tracing tracer server kept status=0 blow=KILL lasts='' killed='' complete=''
     local is_ready='' early='' orphan='sleep 50 &'
     local to='' from='' first='' errors='' explanation='' reply='' reply_patience=$PATIENCE
-    dir=$(mktemp -d "$RUNS/XXXXXX")
+    dir=$(mktemp -d "$RUNS/XXXXXX") || exit
     cd "$dir" || exit
     [[ $1 != */kill:* ]] || blow=STOP
     [[ $1 != *+ && $1 != *=termed:* ]] || lasts=1 reply_patience=0.5

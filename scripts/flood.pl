@@ -2,7 +2,12 @@
 # What flood.sh needs that a shell is too slow for, or cannot: see each sub below.
 use strict;
 use warnings;
+use Errno qw(EAGAIN);
+use IO::Handle;
 use Socket;
+use Time::HiRes qw(sleep time);
+
+$| = 1;
 
 # numbered COUNT [PID]: commands whose replies have a number each. With PID every other one asks that
 # driver instead. They are padded, so that few fill a pipe.
@@ -140,7 +145,142 @@ sub driver {
     sleep 1000;
 }
 
-my %subs = (numbered => \&numbered, replied => \&replied, bytes => \&bytes, one_line => \&one_line,
+# ---- clients at the control socket, "socket"
+
+sub attach {
+    socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die "socket: $!";
+    connect $s, pack_sockaddr_un('socket') or die "connect: $!";
+    $s->blocking(0);
+    return {s => $s, up => '', said => 0, down => '', heard => 0};
+}
+
+# Gives the client more of its numbered commands, up to so many, of which every other one asks that
+# driver. Returns whether any was taken.
+sub push_up {
+    my ($c, $pid, $count) = @_;
+    while ($c->{up} eq '' && $c->{said} < $count) {
+        my $last = $c->{said} + 500 < $count ? $c->{said} + 500 : $count;
+        $c->{up} = join '', map { sprintf "%-63s\n", $_ % 2 ? "get_status $pid" : "x$_" } $c->{said} + 1 .. $last;
+        $c->{said} = $last;
+    }
+    my $n = syswrite $c->{s}, $c->{up} or return 0;
+    substr $c->{up}, 0, $n, '';
+    return 1;
+}
+
+# Takes what has come, and checks it. Returns whether there is still somebody to say more.
+sub take_down {
+    my ($c, $pid) = @_;
+    my $n = sysread $c->{s}, $c->{down}, 65536, length $c->{down};
+    return $!{EAGAIN} if !defined $n;
+    while ($c->{down} =~ /\G([^\n]*)\n/gc) {
+        my ($line, $i) = ($1, ++$c->{heard});
+        my $due = $i % 2 ? "Driver $pid Available" : "Error: unknown command 'x$i' (try help)";
+        die "to $i came $line\n" if $line ne $due;
+    }
+    substr $c->{down}, 0, pos $c->{down} // 0, '';
+    return $n > 0;
+}
+
+sub wait_for {
+    my ($c, $writes) = @_;
+    vec(my $in = '', fileno $c->{s}, 1) = 1;
+    my $out = $writes ? $in : '';
+    select $in, $out, undef, undef;
+}
+
+# crowd PID CLIENTS COUNT: so many give so many commands each, and do not read, until nothing more is taken.
+# Says "held", waits for a line in the FIFO go, and then each in turn reads its replies, which are checked.
+# Says "done".
+sub crowd {
+    my ($pid, $clients, $count) = @_;
+    my @clients = map { attach() } 1 .. $clients;
+    for (my $still = 0; $still < 50; sleep 0.01) {
+        $still = (grep { push_up($_, $pid, $count) } @clients) ? 0 : $still + 1;
+    }
+    print "held\n";
+    open my $go, '<', 'go' or die "go: $!";
+    readline $go;
+    for my $c (@clients) {
+        while ($c->{heard} < $count) {
+            push_up($c, $pid, $count);
+            wait_for($c, $c->{heard} + 500 > $count ? 0 : $c->{up} ne '');
+            take_down($c, $pid) or die "the end after $c->{heard} of $count replies\n";
+        }
+        shutdown $c->{s}, 1;
+        wait_for($c);
+        take_down($c, $pid) || $c->{heard} > $count and die "more than $count replies\n";
+    }
+    print "done\n";
+}
+
+# chatter COUNT: so many clients give commands without end, faster than the server takes them, and read
+# their replies, which are checked, until the server stops. Says "floods" when they do so.
+sub chatter {
+    my ($count) = @_;
+    my ($block, $reply) = ("x\n" x 32768, "Error: unknown command 'x' (try help)\n");
+    my ($due, $size) = ($reply x 4000, length $reply);
+    my %clients = map { fileno $_->{s} => $_ } map { attach() } 1 .. $count;
+    my $begun = $count;
+    $SIG{PIPE} = 'IGNORE';
+    while (%clients) {
+        my $all = '';
+        vec($all, $_, 1) = 1 for keys %clients;
+        select my $in = $all, my $out = $all, undef, undef;
+        for my $fd (keys %clients) {
+            my $c = $clients{$fd};
+            $c->{up} = $block if $c->{up} eq '';
+            substr $c->{up}, 0, syswrite($c->{s}, $c->{up}) // 0, '' if vec $out, $fd, 1;
+            next if !vec $in, $fd, 1;
+            my $n = sysread $c->{s}, my $came, 65536;
+            delete $clients{$fd}, next if !$n;
+            print "floods\n" if !$c->{heard} && --$begun == 0;
+            my $at = $c->{heard} % $size;
+            $c->{heard} += $n;
+            next if $c->{stops} || $came eq substr $due, $at, $n;
+            $came = substr($reply, 0, $at) . $came;
+            $came =~ s/^(\Q$reply\E)+//;
+            $c->{stops} = index("Error: server is stopping\n" x 4000, $came) == 0
+                or die 'there came ', substr($came, 0, 80), "\n";
+        }
+    }
+}
+
+# asks PID COUNT: one asks, so often, each time when it has the reply to the last. Prints the microseconds
+# within which it has 99 in 100: on a loaded machine one may wait for the processor.
+sub asks {
+    my ($pid, $count) = @_;
+    my ($c, @waits) = attach();
+    for my $i (1 .. $count) {
+        my $start = time;
+        $c->{up} = $i % 2 ? "get_status $pid\n" : "x$i\n";
+        push_up($c, $pid, 0);
+        while ($c->{heard} < $i) {
+            wait_for($c);
+            take_down($c, $pid) or die "the end\n";
+        }
+        push @waits, int((time - $start) * 1e6);
+    }
+    print "$_\n" for (sort { $a <=> $b } @waits)[$count * 0.99 - 1];
+}
+
+# halves COUNT [stay]: so many connect, and each says half a line, some of them a whole one before it. Some
+# go at once, the others when all are there; or all stay. Says "done".
+sub halves {
+    my ($count, $stays) = @_;
+    my @clients;
+    for my $i (1 .. $count) {
+        my $c = attach();
+        syswrite $c->{s}, ($i % 3 ? '' : "help\n") . "get_stat";
+        push @clients, $c if $stays || $i % 2;
+    }
+    @clients = () if !$stays;
+    print "done\n";
+    sleep 1000 if $stays;
+}
+
+my %subs = (crowd => \&crowd, chatter => \&chatter, asks => \&asks, halves => \&halves,
+    numbered => \&numbered, replied => \&replied, bytes => \&bytes, one_line => \&one_line,
     carry => \&carry, driver => \&driver);
 my $sub = shift // '';
 die "usage: see $0\n" if !$subs{$sub};

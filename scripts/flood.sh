@@ -9,7 +9,8 @@
 # It is WRONG, with the reason, if memory went over 16 MiB; if TERM took longer than the grace and half
 # a second; if a reply was lost, doubled or out of order; if the exit status was another, a driver was
 # left, or the log had no word where one is due; or if the trouble of one driver kept an answer of
-# another waiting for over 100 ms. Any wrong one is a failure.
+# another waiting for over 100 ms, or clients that flood more than one in 100 of one that asks. Any wrong
+# one is a failure.
 # shellcheck disable=SC2317 # row calls functions by name
 set -u
 cd "$(dirname "$0")/.." || exit
@@ -337,6 +338,78 @@ bad_driver() {
     due "$3" && ends 0 TERM
 }
 
+# ---- rows: what many clients do
+
+# at_socket: a server with a driver, and a control socket, that of its clients; the FIFO go
+# tells them to go on, and what they say comes to the file said.
+at_socket() {
+    mkfifo go
+    exec {keys}<>go
+    begin pipe --listen socket && ask create_driver && drivers=("${reply//[^0-9]/}")
+}
+
+# clients DEED...: begins what flood.pl does.
+clients() {
+    : >said
+    "${PERL[@]}" "$@" >said 2>&1 {to}>&- {from}<&- &
+    writer=$!
+}
+
+has_said() {
+    grep -qx "$1" said
+}
+
+# A client's process ends by itself, and has no complaint.
+leaves() {
+    wait_until ended "$writer" || return
+    wait "$writer" || flaw "the clients: $(<said)"
+}
+
+# crowd_floods END CLIENTS COUNT: so many clients flood and do not read, until none of them is read from.
+# Others are answered. Then they read (read), or the server is stopped (TERM).
+crowd_floods() {
+    at_socket && clients crowd "${drivers[0]}" "$2" "$3" || return
+    wait_until has_said held && wait_until held_back && quick_for_others || return
+    if [[ $1 == TERM ]]; then
+        ends 0 TERM && due 'output that nobody read was dropped'
+    else
+        echo >&"$keys"
+        leaves && ends 0 TERM
+    fi
+}
+
+# For one that asks at the control socket, a thousand times. Sets the note.
+quick_for_others() {
+    local us
+    us=$("${PERL[@]}" asks "${drivers[0]}" 1000 2>&1 {to}>&- {from}<&-) || flaw "the one that asks: $us" || return
+    note=", 99 in 100 answers within $((us / 1000)).$((us / 100 % 10)) ms"
+    ((us <= ANSWER_MAX_US)) || flaw 'answers took too long'
+}
+
+one_chatters() {
+    at_socket && clients chatter 1 && wait_until has_said floods && quick_for_others &&
+        ends 0 TERM && leaves
+}
+
+# half_lines COUNT [stay]: what clients have said that went counts, as far as it goes.
+half_lines() {
+    at_socket && clients halves "$@" && wait_until has_said 'done' || return
+    if [[ -z ${2-} ]]; then
+        leaves && wait_until are_gone "$1" || return
+    else
+        wait_until are_there "$1" || return
+    fi
+    quick_for_others && ends 0 TERM
+}
+
+are_gone() {
+    ask stats && [[ $reply == *" clients=1 "*" errors=$1 "* ]]
+}
+
+are_there() {
+    ask stats && [[ $reply == *" clients=$(($1 + 1)) "* ]]
+}
+
 # ---- the table
 
 # row NAME SIZE FUNCTION ARGUMENT...
@@ -395,6 +468,12 @@ row 'reader takes a byte a second, then TERM' "$commands" byte_a_second TERM
 row 'reader goes away (pipe)' endless goes_away pipe
 row 'reader goes away (socket)' endless goes_away socket
 row 'full disk' "$commands" full_disk
+row '100 clients flood and never read, then TERM' endless crowd_floods TERM 100 1e18
+full=$((commands > 200000 ? commands : 200000)) # that of each are more than its socket holds
+row '20 clients flood, and read later' $full crowd_floods read 20 $((full / 20))
+row 'one client floods and reads, another one asks' endless one_chatters
+row 'clients say half a line and go' 1000 half_lines 1000
+row 'clients say half a line and stay, then TERM' 1000 half_lines 1000 stay
 late='an answer to no request.*killed'
 row 'one of two drivers stopped, then continued' 10000 bad_driver stopped 10000 'responds again'
 row 'one of two drivers answers late, all it can' 10000 bad_driver answers 10000 "$late"

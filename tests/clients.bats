@@ -468,16 +468,45 @@ ticks() {
 }
 
 @test "clients: a flood for a stopped driver keeps nobody else from it" {
-    start_listening
+    start_listening -t 0.2
     create
     kill -STOP "$pid"
     wait_until in_state "$pid" T
-    attach flood
-    (for i in {1..3000}; do echo "get_status $pid"; done) >&"${client_to[flood]}"
+    mkfifo held finish
+    raw 'my ($flood, $left) = (attach(), "get_status '"$pid"'\n" x 200000);
+         fcntl $flood, F_SETFL, O_NONBLOCK;
+         for (my $idle = 0; $idle < 50; select undef, undef, undef, 0.01) { # longer than the timeout
+             my $n = syswrite $flood, $left;
+             substr $left, 0, $n, "" if $n;
+             $idle = $n ? 0 : $idle + 1;
+             sysread $flood, my $replies, 1 << 20;
+         }
+         check(length $left, "it is held back");
+         open my $held, ">", "held"; print $held "held\n"; close $held;
+         open my $finish, "<", "finish"; <$finish>' >told 2>&1 &
+    flood=$!
+    started+=("$flood")
+    timeout 30 head -n 1 held 3>&-
     attach other
+    before=$(commands_taken)
     tell other "get_status $pid"
+    one_more() { (($(commands_taken) == before + 1)); }
+    wait_until one_more # while the socket and the queue are full of the other's
     kill -CONT "$pid"
     hear other "* $pid *"
-    tell other "get_status $pid"
-    hear other "Driver $pid Available"
+    until tell other "get_status $pid" && hear other "* $pid *" && [ "$line" = "Driver $pid Available" ]; do :; done
+    echo >finish
+    wait "$flood" || fail "$(cat told)"
+}
+
+more_stats() {
+    (($(grep -c Stats err) > $1))
+}
+
+commands_taken() {
+    local before
+    before=$(grep -c Stats err)
+    kill -USR1 "$server_pid"
+    wait_until more_stats "$before"
+    sed -n '$ s/.* commands=\([0-9]*\) .*/\1/p' err
 }
