@@ -264,7 +264,8 @@ task_look_at(uint64_t at_ns)
 
 /* ---- children ------------------------------------------------------------------------------ */
 
-/* Kills the process group that a child is in, all of which descends from it or from our command.
+/* Kills a child, and the process group that it is in, all of which descends from it or from our command:
+ * it may change its group between our look and the kill.
  * Returns whether the child is of a command: one that is in our session was there before us, and is
  * none of our business. It is not reaped, so the pid is its own. */
 static bool
@@ -273,13 +274,16 @@ child_kill(pid_t pid)
     if (getsid(pid) == getsid(0))
         return false;
     pid_t group = getpgid(pid);
-    kill(group > 0 ? -group : pid, SIGKILL);
+    if (group > 0)
+        kill(-group, SIGKILL);
+    kill(pid, SIGKILL);
     return true;
 }
 
 /*
  * Kills what a command has left, with the process groups of our children: what they leave in turn
  * becomes ours, and is found the next time. Returns whether there was any, or may have been.
+ * The descriptor for it is that of our standard output, which we do not use: there may be no other.
  */
 static bool
 children_kill(void)
@@ -288,9 +292,13 @@ children_kill(void)
     pid_t pid = 0;
     ssize_t n;
     bool found = false;
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT) /* there is no /proc: the command's own group has to do */
+    close(STDOUT_FILENO);
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    int error = errno;
+    if (fd < 0)
+        dup2(STDIN_FILENO, STDOUT_FILENO);
+    if (fd < 0 && error == ENOENT) /* there is no /proc: the command's own group has to do */
         return kill(-self.command.pid, SIGKILL) == 0;
     if (fd < 0)
         return true;
@@ -305,7 +313,9 @@ children_kill(void)
             }
         }
     }
-    close(fd);
+    if (fd != STDOUT_FILENO)
+        close(fd);
+    dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
     return found || n < 0;
 }
 
@@ -365,21 +375,6 @@ command_kill(uint64_t now_ns)
         task_look_at(now_ns + LOOK_AGAIN_MS * NS_PER_MS);
 }
 
-/* Asks the command to end, also one that is stopped; it is killed after the grace. */
-static void
-command_terminate(enum proto_outcome outcome, uint64_t now_ns)
-{
-    struct command *command = &self.command;
-
-    if (command->stage != COMMAND_RUNS)
-        return;
-    command->stage = COMMAND_TERMINATED;
-    command->outcome = outcome;
-    kill(-command->pid, SIGTERM);
-    kill(-command->pid, SIGCONT);
-    task_look_at(now_ns + command->grace_ns);
-}
-
 /* A child that is dead, with its status and usage; 0: there is none, -1: there are no children. */
 static pid_t
 child_reap(int *status, struct rusage *usage)
@@ -415,6 +410,22 @@ children_reap(uint64_t now_ns)
         command_kill(now_ns);
 }
 
+/* Asks the command to end, also one that is stopped; it is killed after the grace. */
+static void
+command_terminate(enum proto_outcome outcome, uint64_t now_ns)
+{
+    struct command *command = &self.command;
+
+    children_reap(now_ns); /* it may have ended before, and we have not seen that yet */
+    if (command->pid == 0 || command->stage != COMMAND_RUNS)
+        return;
+    command->stage = COMMAND_TERMINATED;
+    command->outcome = outcome;
+    kill(-command->pid, SIGTERM);
+    kill(-command->pid, SIGCONT);
+    task_look_at(now_ns + command->grace_ns);
+}
+
 /* The moment that the command was to be looked at has come. */
 static void
 command_time_over(uint64_t now_ns)
@@ -445,7 +456,7 @@ leave(void)
     uint64_t grace_ns = self.command.grace_ns, margin_ns = EXIT_MARGIN_MS * NS_PER_MS;
     uint64_t end_ns = now_ns + grace_ns - (margin_ns < grace_ns / 4 ? margin_ns : grace_ns / 4);
     command_terminate(PROTO_CANCELLED, now_ns);
-    if (end_ns < self.task_end_ns)
+    if (self.busy && end_ns < self.task_end_ns)
         task_look_at(end_ns);
 }
 
@@ -550,9 +561,9 @@ command_child(void *error)
     if (words[0] != NULL) {
         execvp(words[0], words);
         /* A name that is not found may be one that the shell itself knows, and a file without a format
-         * may be its script. */
+         * may be its script. The error of a name is that of the last directory in PATH. */
         if (errno != ENOEXEC &&
-            (strchr(words[0], '/') != NULL || (errno != ENOENT && errno != EACCES)))
+            (strchr(words[0], '/') != NULL || errno == E2BIG || errno == ENOMEM))
             goto failed;
     }
     execv("/bin/sh", shell);
@@ -756,7 +767,7 @@ requests_handle(void)
     struct proto_frame request;
     enum proto_verdict verdict = PROTO_INCOMPLETE;
     size_t done = 0;
-    uint64_t now_ns = clock_ns(); /* one reading serves the batch: nothing here waits */
+    uint64_t now_ns = clock_ns(); /* one reading serves the batch: only the exec of a RUN waits */
     bool room = true;
 
     while (!self.leaving && (room = sizeof(self.output) - self.output_size >= OUTPUT_RESERVE)) {
@@ -764,6 +775,8 @@ requests_handle(void)
         verdict = proto_decode(PROTO_FROM_SERVER, data, self.input_size - done, &request);
         if (verdict != PROTO_COMPLETE)
             break;
+        if (request.header.type == PROTO_RUN)
+            now_ns = clock_ns();
         request_handle(&request, data, now_ns);
         done += proto_size(&request);
     }
@@ -829,11 +842,12 @@ signal_handle(uint32_t number)
 static void
 signals_ready(uint32_t events)
 {
-    struct signalfd_siginfo signal;
+    struct signalfd_siginfo signals[8]; /* more have the next turn: a flood of them holds up nothing */
+    ssize_t n = read(self.signals.fd, signals, sizeof(signals));
 
     (void)events;
-    while (read(self.signals.fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
-        signal_handle(signal.ssi_signo);
+    for (ssize_t i = 0; i < n / (ssize_t)sizeof(signals[0]); i++)
+        signal_handle(signals[i].ssi_signo);
     socket_work();
 }
 
