@@ -289,6 +289,7 @@ struct driver {
     bool ran;          /* it was handed a command, which it may have left behind if it fails */
     pid_t command;     /* that runs, and leads a session; 0: none */
     uint32_t run_id;   /* the number of its RUN */
+    bool left_orphans; /* there were children in that session when they were last looked for */
     bool engaged;      /* busy, or to be: counted in server.engaged */
     bool unresponsive; /* it let a call time out and has said nothing since */
     bool kept;         /* it is replaced when it dies */
@@ -2185,12 +2186,19 @@ driver_reaped(struct driver *driver, int status)
     list_append(&server.dropped, &driver->by_age);
 }
 
+/* Those are kept of which there are orphans that only the session of their command tells, unless all are to
+ * be freed. */
 static void
-drivers_free_dropped(void)
+drivers_free_dropped(bool all)
 {
-    while (!list_empty(&server.dropped)) {
-        struct driver *driver = container_of(server.dropped.next, struct driver, by_age);
-        list_remove(&driver->by_age);
+    struct list *next;
+
+    for (struct list *link = server.dropped.next; link != &server.dropped; link = next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        next = link->next;
+        if (driver->left_orphans && !all)
+            continue;
+        list_unlink(&driver->by_age);
         free(driver);
     }
 }
@@ -2247,19 +2255,25 @@ drivers_reap_ended(void)
 
 /* ---- what drivers leave behind ------------------------------------------------------------- */
 
-/* Whether a child is of a driver that was reaped in this turn: in the session of its command. */
+/* Whether a child is of a driver that was reaped: in the session of its command. Session 0 is one that began
+ * outside of our pid namespace: no command's. */
 static bool
 orphan_of_dropped(pid_t pid)
 {
     pid_t session = getsid(pid);
 
-    for (struct list *link = server.dropped.next; link != &server.dropped; link = link->next)
-        if (container_of(link, struct driver, by_age)->command == session)
+    for (struct list *link = server.dropped.next; session > 0 && link != &server.dropped;
+         link = link->next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        if (driver->command == session) {
+            driver->left_orphans = true;
             return true;
+        }
+    }
     return false;
 }
 
-/* Kills a child if a driver has left it, with the process group that it is in. A command has a session of
+/* Kills a child if a driver has left it, and the process group that it is in. A command has a session of
  * its own: whoever is in ours was there before us, or came with a driver. Returns whether it was left.
  * It is not reaped, so the pid is its own. */
 static bool
@@ -2270,7 +2284,9 @@ orphan_kill(pid_t pid)
     if (!server.childless && !orphan_of_dropped(pid))
         return false;
     pid_t group = getpgid(pid);
-    kill(group > 0 ? -group : pid, SIGKILL);
+    if (group > 0)
+        kill(-group, SIGKILL);
+    kill(pid, SIGKILL); /* it may have changed its group since */
     return true;
 }
 
@@ -2288,7 +2304,10 @@ orphans_kill(void)
     if (!server.orphans_changed)
         return;
     server.orphans = server.orphans_changed = false;
+    close(server.spawn_fd); /* there may be no other descriptor */
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    for (struct list *link = server.dropped.next; link != &server.dropped; link = link->next)
+        container_of(link, struct driver, by_age)->left_orphans = fd < 0;
     /* Numbers, each with a blank behind it, proc(5). */
     while ((n = read(fd, text, sizeof(text))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
@@ -2306,6 +2325,7 @@ orphans_kill(void)
     }
     if (fd >= 0)
         close(fd);
+    dup3(server.null_fd, server.spawn_fd, O_CLOEXEC);
     if (server.orphans)
         retry_later(); /* if none of them is reaped meanwhile */
 }
@@ -4268,12 +4288,12 @@ signal_handle(const struct signalfd_siginfo *info)
 static void
 signals_ready(struct source *source, uint32_t events)
 {
-    struct signalfd_siginfo info;
-    ssize_t n;
+    struct signalfd_siginfo infos[32]; /* more have the next turn: a flood of them holds up nothing */
+    ssize_t n = read(source->fd, infos, sizeof(infos));
 
     (void)events;
-    while ((n = read(source->fd, &info, sizeof(info))) > 0)
-        signal_handle(&info);
+    for (ssize_t i = 0; i < n / (ssize_t)sizeof(infos[0]); i++)
+        signal_handle(&infos[i]);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
 }
@@ -4889,7 +4909,7 @@ server_open(const sigset_t *signals)
 static void
 server_close(void)
 {
-    assert(list_empty(&server.dropped));
+    drivers_free_dropped(true);
     while (!list_empty(&server.connections))
         client_end(container_of(server.connections.next, struct client, link));
     console_close(&server.console);
@@ -4931,6 +4951,7 @@ loop_turn(void)
             source->ready(source, events[i].events);
     }
     drivers_reap_ended();
+    orphans_kill();
     clients_run();
     tasks_assign();
     waits_end();
@@ -4939,8 +4960,7 @@ loop_turn(void)
         driver_flush(container_of(server.unsent.next, struct driver, unsent));
     if (server.stopping)
         listener_close();
-    orphans_kill();
-    drivers_free_dropped();
+    drivers_free_dropped(false);
     clients_free_dropped();
     clients_retry();
     deadlines_arm();
