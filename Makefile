@@ -114,7 +114,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty
+coverage: faulty build/bench/load build/bench/count-allocs.so
 	@scripts/coverage.sh
 
 lint:

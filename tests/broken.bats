@@ -89,14 +89,15 @@ runs_command() {
         apart(sub { apart(\&tell_pid) });
         sleep 1000'
     start_after 'sleep 1000 & echo $! >stranger'
-    started+=("$(cat stranger)")
     create
+    stranger=$(cat stranger)
+    started=("$stranger" "${started[@]}") # it ends before the server, whose child it is
     say "run $pid 100 ./groups"
     wait_until test -e left
     kill -KILL "$pid"
     expect "Error: driver $pid died (killed by signal 9)"
     left_ends
-    alive "$(cat stranger)"
+    alive "$stranger"
 }
 
 @test "process 1 of a pid namespace: a stranger in its session is left alone" {
