@@ -63,10 +63,13 @@ enum {
      * the replies, they wait as requests. */
     BLOCK_SIZE = 64 * 1024,
 
-    /* Replies, and lines of them, that the clients together may be owed before their next commands are
-     * looked at; each has an equal share, but not less than the minimum. A client that sends faster
-     * than its drivers answer, or does not read, is then not read from. So many that a hundred drivers
-     * have dozens each to answer at a time: waking one costs about as much as a hundred answers. */
+    /* Replies, and lines of them, that the clients together may be owed before their next commands
+     * are looked at; each has an equal share, but not less than the minimum. A client that sends
+     * faster than its drivers answer, or does not read, is then not read from. So many that of many
+     * drivers each has dozens to answer at a time, since waking one costs about as much as a hundred
+     * answers; with few drivers fewer, which the processor's caches hold. */
+    OWED_PER_DRIVER = 128,
+    OWED_MIN = 2048,
     OWED_MAX = 16384,
     OWED_SHARE_MIN = 64,
     TEXT_WEIGHT = 4, /* what a reply that has its own text counts for besides: as much memory */
@@ -940,11 +943,17 @@ deadlines_arm(void)
 
 /* ---- request and call ---------------------------------------------------------------------- */
 
-/* Clients have come or gone: each has an equal share of what all may be owed. */
+/* Clients or drivers have come or gone: each client has an equal share of what all may be owed. */
 static void
 owed_share_out(void)
 {
-    server.owed_share = OWED_MAX / (server.connection_count + 1);
+    unsigned owed = OWED_PER_DRIVER * server.counts[DRIVER_READY];
+
+    if (owed < OWED_MIN)
+        owed = OWED_MIN;
+    if (owed > OWED_MAX)
+        owed = OWED_MAX;
+    server.owed_share = owed / (server.connection_count + 1);
     if (server.owed_share < OWED_SHARE_MIN)
         server.owed_share = OWED_SHARE_MIN;
 }
@@ -1150,6 +1159,7 @@ driver_set_state(struct driver *driver, enum driver_state state)
     server.counts[driver->state]--;
     server.counts[state]++;
     driver->state = state;
+    owed_share_out();
 }
 
 static struct driver **
