@@ -842,7 +842,8 @@ signal_handle(uint32_t number)
 static void
 signals_ready(uint32_t events)
 {
-    struct signalfd_siginfo signals[8]; /* more have the next turn: a flood of them holds up nothing */
+    struct signalfd_siginfo
+        signals[8]; /* more have the next turn: a flood of them holds up nothing */
     ssize_t n = read(self.signals.fd, signals, sizeof(signals));
 
     (void)events;

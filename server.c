@@ -4288,7 +4288,8 @@ signal_handle(const struct signalfd_siginfo *info)
 static void
 signals_ready(struct source *source, uint32_t events)
 {
-    struct signalfd_siginfo infos[32]; /* more have the next turn: a flood of them holds up nothing */
+    struct signalfd_siginfo
+        infos[32]; /* more have the next turn: a flood of them holds up nothing */
     ssize_t n = read(source->fd, infos, sizeof(infos));
 
     (void)events;
