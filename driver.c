@@ -4,9 +4,9 @@
  * milliseconds, measured by a timerfd; or it is a command, which has that long at the most.
  *
  * A command runs in a session, and so in a process group, of its own. At its limit, or if it is
- * cancelled, its group is asked to end (TERM), and after a grace it is killed. When it has ended, what it
- * has left behind is killed: as a subreaper the driver is, sooner or later, the parent of all that is
- * left. Only when there is nothing any more is its result told.
+ * cancelled, its group is asked to end (TERM), and after a grace it is killed. When it has ended,
+ * what it has left behind is killed: as a subreaper the driver is, sooner or later, the parent of
+ * all that is left. Only when there is nothing any more is its result told.
  *
  * It waits in epoll_wait() and nowhere else, for three sources: its socket, its signalfd and its
  * timerfd. All signals but those of a fault are blocked from before its exec on, and read from the
@@ -49,11 +49,13 @@ enum {
     OUTPUT_RESERVE = 3 * PROTO_FRAME_MAX,
     LOG_LINE_MAX = 256, /* below PIPE_BUF: a line is written whole or not at all */
     SOURCES = 3,        /* all that epoll can report in one turn */
-    /* For the way to a command's exec: execvp() has there a path and, for a script, the words again. */
+    /* For the way to a command's exec: execvp() has there a path and, for a script, the words
+     * again. */
     CHILD_STACK_SIZE = 64 * 1024,
     WORDS_MAX = PROTO_TEXT_MAX / 2 + 1,
     LOOK_AGAIN_MS = 10, /* whether what was killed is gone */
-    /* Told to exit, we are killed after the grace: a command is so much earlier, or a quarter of it. */
+    /* Told to exit, we are killed after the grace: a command is so much earlier, or a quarter of
+     * it. */
     EXIT_MARGIN_MS = 250,
     LOST_MS = 500, /* to end a command when the server is gone, before we leave in any case */
 };
@@ -108,8 +110,8 @@ static struct {
     uint32_t task_id;     /* the number of the TASK or RUN */
     uint64_t task_end_ns; /* on CLOCK_MONOTONIC; of a command, when the next stage begins */
 
-    /* What is written early comes first, and the large rest last, of which no page is touched before it is
-     * needed. */
+    /* What is written early comes first, and the large rest last, of which no page is touched
+     * before it is needed. */
     size_t input_size;  /* bytes not handled yet */
     size_t output_size; /* bytes not sent yet */
     unsigned char output[OUTPUT_SIZE];
@@ -264,29 +266,33 @@ task_look_at(uint64_t at_ns)
 
 /* ---- children ------------------------------------------------------------------------------ */
 
-/* Kills a child, and the process group that it is in, all of which descends from it or from our
- * command; it may change its group between our look and the kill. Returns whether the child is of a
- * command: one that is in our session was there before us, and is none of our business. It is not
- * reaped, so the pid is its own. */
+/* Sends a child a signal, and the process group that it is in, all of which descends from it or
+ * from our command; it may change its group between our look and the kill. Returns whether the
+ * child is of a command: one that is in our session was there before us, and is none of our
+ * business. It is not reaped, so the pid is its own. */
 static bool
-child_kill(pid_t pid)
+child_signal(pid_t pid, int number)
 {
     if (getsid(pid) == getsid(0))
         return false;
     pid_t group = getpgid(pid);
+    if (number != SIGKILL && group == self.command.pid)
+        return true; /* see children_terminate() */
     if (group > 0)
-        kill(-group, SIGKILL);
-    kill(pid, SIGKILL);
+        kill(-group, number);
+    if (number == SIGKILL)
+        kill(pid, number);
     return true;
 }
 
 /*
- * Kills what a command has left, with the process groups of our children: what they leave in turn
- * becomes ours, and is found the next time. Returns whether there was any, or may have been.
- * The descriptor for it is that of our standard output, which we do not use: there may be no other.
+ * Sends a signal to what a command has left, and to the process groups of our children: what they
+ * leave in turn becomes ours, and is found the next time. Returns whether there was any, or may
+ * have been. The descriptor for it is that of our standard output, which we do not use: there may
+ * be no other.
  */
 static bool
-children_kill(void)
+children_signal(int number)
 {
     char text[1024];
     pid_t pid = 0;
@@ -299,7 +305,7 @@ children_kill(void)
     if (fd < 0)
         dup2(STDIN_FILENO, STDOUT_FILENO);
     if (fd < 0 && error == ENOENT) /* there is no /proc: the command's own group has to do */
-        return kill(-self.command.pid, SIGKILL) == 0;
+        return kill(-self.command.pid, number) == 0;
     if (fd < 0)
         return true;
     /* Numbers, each with a blank behind it, proc(5). */
@@ -308,7 +314,7 @@ children_kill(void)
             if (text[i] >= '0' && text[i] <= '9') {
                 pid = pid * 10 + (text[i] - '0');
             } else if (pid > 0) {
-                found |= child_kill(pid);
+                found |= child_signal(pid, number);
                 pid = 0;
             }
         }
@@ -366,13 +372,22 @@ command_kill(uint64_t now_ns)
     command->stage = COMMAND_KILLED;
     if (!command->reaped)
         kill(-command->pid, SIGKILL);
-    bool found = children_kill();
+    bool found = children_signal(SIGKILL);
     if (command->reaped && !found)
         command_end(now_ns);
     else if (self.socket.fd < 0 && now_ns >= self.lost_ns + LOST_MS * NS_PER_MS)
         self.leaving = true;
     else
         task_look_at(now_ns + LOOK_AGAIN_MS * NS_PER_MS);
+}
+
+/* Asks what a command has started outside of its process group to end, also what is stopped. The
+ * group itself has been asked. */
+static void
+children_terminate(void)
+{
+    children_signal(SIGTERM);
+    children_signal(SIGCONT);
 }
 
 /* A child that is dead, with its status and usage; 0: there is none, -1: there are no children. */
@@ -394,10 +409,11 @@ children_reap(uint64_t now_ns)
     struct rusage usage;
     int status;
     pid_t pid;
+    bool ended = false;
 
     while ((pid = child_reap(&status, &usage)) > 0) {
         if (pid == command->pid && !command->reaped) {
-            command->reaped = true;
+            command->reaped = ended = true;
             command->status = status;
             command->usage = usage;
         }
@@ -406,8 +422,10 @@ children_reap(uint64_t now_ns)
         return;
     if (pid < 0)
         command_end(now_ns);
-    else if (command->stage != COMMAND_TERMINATED) /* then they have their grace */
+    else if (command->stage != COMMAND_TERMINATED)
         command_kill(now_ns);
+    else if (ended) /* the others have their grace, too */
+        children_terminate();
 }
 
 /* Asks the command to end, also one that is stopped; it is killed after the grace. */
@@ -423,6 +441,7 @@ command_terminate(enum proto_outcome outcome, uint64_t now_ns)
     command->outcome = outcome;
     kill(-command->pid, SIGTERM);
     kill(-command->pid, SIGCONT);
+    children_terminate();
     task_look_at(now_ns + command->grace_ns);
 }
 
@@ -441,8 +460,8 @@ command_time_over(uint64_t now_ns)
 
 /* ---- leaving ------------------------------------------------------------------------------- */
 
-/* Leaves, once the command has ended, if there is one: that has less than the grace, after which we are
- * killed. */
+/* Leaves, once the command has ended, if there is one: that has less than the grace, after which we
+ * are killed. */
 static void
 leave(void)
 {
@@ -482,7 +501,8 @@ server_lost(void)
 
 /* ---- command: its start -------------------------------------------------------------------- */
 
-/* Whether the shell would do more with the line than take it apart at blanks and run the first word. */
+/* Whether the shell would do more with the line than take it apart at blanks and run the first
+ * word. */
 static bool
 line_needs_shell(const char *line)
 {
@@ -537,9 +557,9 @@ output_prepare(void)
 
 /*
  * Runs in the child, on a stack of its own but in our memory, while we wait for the exec (CLONE_VM,
- * CLONE_VFORK). The dispositions are all default, as ours are, standard input is /dev/null, as ours is, and
- * all descriptors above 2 close at the exec. Our death is the command's: what the kernel sends for it
- * reaches this process alone, but the server finds the others.
+ * CLONE_VFORK). The dispositions are all default, as ours are, standard input is /dev/null, as ours
+ * is, and all descriptors above 2 close at the exec. Our death is the command's: what the kernel
+ * sends for it reaches this process alone, but the server finds the others.
  */
 static int
 command_child(void *error)
@@ -553,8 +573,8 @@ command_child(void *error)
         goto failed;
     if (words[0] != NULL) {
         execvp(words[0], words);
-        /* A name that is not found may be one that the shell itself knows, and a file without a format
-         * may be its script. The error of a name is that of the last directory in PATH. */
+        /* A name that is not found may be one that the shell itself knows, and a file without a
+         * format may be its script. The error of a name is that of the last directory in PATH. */
         if (errno != ENOEXEC &&
             (strchr(words[0], '/') != NULL || errno == E2BIG || errno == ENOMEM))
             goto failed;
@@ -663,7 +683,8 @@ task_check(uint64_t now_ns)
         task_end(PROTO_DONE);
 }
 
-/* Of a task, drops the event of a timer that is not wanted any more; one that starts arms it anew. */
+/* Of a task, drops the event of a timer that is not wanted any more; one that starts arms it
+ * anew. */
 static void
 task_cancel(uint64_t now_ns)
 {
@@ -965,7 +986,7 @@ main(int argc, char **argv)
     }
     task_check(clock_ns());
     if (self.command.pid != 0)
-        children_kill(); /* something else has failed; the server reaps them */
+        children_signal(SIGKILL); /* something else has failed; the server reaps them */
     else if (self.busy)
         task_end(PROTO_CANCELLED);
     output_flush();

@@ -92,7 +92,8 @@ struct proto_cancel {
     uint32_t task_id; /* the TASK or RUN to end; 0: whichever is running */
 };
 
-/* The text behind it is the command: a line of PROTO_TEXT_MAX bytes at most, no byte of which is 0. */
+/* The text behind it is the command: a line of PROTO_TEXT_MAX bytes at most, no byte of which is
+ * 0. */
 struct proto_run {
     uint64_t limit_ms;   /* 1 to PROTO_TASK_MAX_MS: the command is asked to end after that, */
     uint64_t grace_ms;   /* the same range: and killed after that much more */
@@ -135,8 +136,8 @@ static_assert(sizeof(struct proto_run) == 32, "wire size");
 static_assert(sizeof(struct proto_result) == 40, "wire size");
 
 /*
- * A whole frame, in memory as on the wire. The rare long bodies, of RUN and RESULT, are not in it: they are
- * where it was decoded from, see proto_run() and proto_result().
+ * A whole frame, in memory as on the wire. The rare long bodies, of RUN and RESULT, are not in it:
+ * they are where it was decoded from, see proto_run() and proto_result().
  */
 struct proto_frame {
     struct proto_header header;

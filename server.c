@@ -2,19 +2,18 @@
  * server: a dispatcher of drivers, in the foreground.
  *
  * It takes commands, one a line, from its clients (standard input, and connections to a control
- * socket), starts driver processes, hands them timed tasks and commands over socketpairs (proto.h), and
- * answers.
- * With --connect it is no server but a client of one, at the end of this file.
+ * socket), starts driver processes, hands them timed tasks and commands over socketpairs (proto.h),
+ * and answers. With --connect it is no server but a client of one, at the end of this file.
  *
  * There is one loop. It waits in epoll_wait() and nowhere else: for clients, for signals (all
  * blocked, read from one signalfd), for the drivers, and for one timerfd that is armed for the
  * earliest deadline. No handler, no thread, no call that blocks.
  *
- * Who owns what: the server owns clients and drivers. A client owns its requests, one a command,
- * in order; a request owns its calls, one a question to a driver, each of which becomes one line
- * of the reply. A driver holds its calls while they wait for it and gives each its outcome; it
- * lives until it is reaped and what it said last is read. What is dropped during a turn of the
- * loop is freed at the turn's end, so that no event of the turn points at freed memory.
+ * Who owns what: the server owns clients and drivers. A client owns its requests, one a command, in
+ * order; a request owns its calls, one a question to a driver, each of which becomes one line of
+ * the reply. A driver holds its calls while they wait for it and gives each its outcome; it lives
+ * until it is reaped and what it said last is read. What is dropped during a turn of the loop is
+ * freed at the turn's end, so that no event of the turn points at freed memory.
  */
 #include "proto.h"
 
@@ -66,8 +65,8 @@ enum {
     /* Replies, and lines of them, that the clients together may be owed before their next commands
      * are looked at; each has an equal share, but not less than the minimum. A client that sends
      * faster than its drivers answer, or does not read, is then not read from. So many that of many
-     * drivers each has dozens to answer at a time, since waking one costs about as much as a hundred
-     * answers; with few drivers fewer, which the processor's caches hold. */
+     * drivers each has dozens to answer at a time, since waking one costs about as much as a
+     * hundred answers; with few drivers fewer, which the processor's caches hold. */
     OWED_PER_DRIVER = 128,
     OWED_MIN = 2048,
     OWED_MAX = 16384,
@@ -100,8 +99,8 @@ enum {
     LAST_WORDS_MS = 250,  /* for replies that the last drivers' end makes, after the grace */
     SWEEP_DELAY_MS = 100, /* that a dead child may be left, if nothing but itself names it */
     RETRY_DELAY_MS = 100, /* after memory, or a descriptor for another client, was lacking */
-    /* Drivers that are kept are replaced at once; after one that has died so young, later, and later
-     * again. */
+    /* Drivers that are kept are replaced at once; after one that has died so young, later, and
+     * later again. */
     YOUNG_MS = 1000,
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 5000,
@@ -113,9 +112,9 @@ enum {
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S  INT64_C(1000000000)
 
-/* What a client that has asked for it (session farewell) is sent last of all: End of Transmission in
- * ASCII, which no reply contains. So it knows that it has all, where a server that was killed sends
- * nothing. */
+/* What a client that has asked for it (session farewell) is sent last of all: End of Transmission
+ * in ASCII, which no reply contains. So it knows that it has all, where a server that was killed
+ * sends nothing. */
 #define FAREWELL "\4"
 
 /* close_range(2) flags; not every libc has them. */
@@ -307,8 +306,8 @@ struct driver {
     int64_t started_ns;
     uint32_t sent_id;     /* number of the last call handed to the socket */
     uint32_t answered_id; /* number of the last call answered: it answers in order */
-    /* The rest of a frame that was sent in part, the part of one that has come in so far. Of a RUN, the
-     * end of the text is to be sent behind out: all of it, or as many bytes. */
+    /* The rest of a frame that was sent in part, the part of one that has come in so far. Of a RUN,
+     * the end of the text is to be sent behind out: all of it, or as many bytes. */
     uint8_t out_size, in_size;
     unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
     uint16_t out_text_size;
@@ -508,8 +507,8 @@ list_append(struct list *list, struct list *link)
     list->prev = link;
 }
 
-/* Takes a link out of its ring, if it is in one, without making it a ring of its own: it is freed or
- * appended next. */
+/* Takes a link out of its ring, if it is in one, without making it a ring of its own: it is freed
+ * or appended next. */
 static void
 list_unlink(struct list *link)
 {
@@ -536,8 +535,8 @@ struct pool_slab {
     _Alignas(max_align_t) char items[];
 };
 
-/* Returns false, with errno, when there is no memory. Rare: not inlined, which would have pool_get()
- * save registers for it each time. */
+/* Returns false, with errno, when there is no memory. Rare: not inlined, which would have
+ * pool_get() save registers for it each time. */
 __attribute__((noinline)) static bool
 pool_grow(struct pool *pool)
 {
@@ -958,8 +957,9 @@ owed_share_out(void)
         server.owed_share = OWED_SHARE_MIN;
 }
 
-/* A reply to come, behind the client's earlier ones. Each field is set by itself, which is faster than to
- * clear the whole, and inline, as in call_new(): every command comes by here. NULL: no memory. */
+/* A reply to come, behind the client's earlier ones. Each field is set by itself, which is faster
+ * than to clear the whole, and inline, as in call_new(): every command comes by here. NULL: no
+ * memory. */
 static inline struct request *
 request_new(struct client *client)
 {
@@ -1056,8 +1056,8 @@ call_set_run(struct call *call, struct run *run)
     run->output = server.output_path != NULL ? ++server.outputs : 0;
 }
 
-/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or found.
- * Returns NULL without memory. */
+/* The next line of the request; NULL request: nobody's. NULL driver: it is yet to be started, or
+ * found. Returns NULL without memory. */
 static inline struct call *
 call_new(struct request *request, struct driver *driver, enum proto_type type)
 {
@@ -1124,8 +1124,8 @@ request_wait(struct request *request, struct list *list)
     request->client->barrier = request;
 }
 
-/* A client waits no more. Returns the call that it was for, which is to have its outcome or a driver
- * now. */
+/* A client waits no more. Returns the call that it was for, which is to have its outcome or a
+ * driver now. */
 static struct call *
 client_resume(struct client *client)
 {
@@ -1356,8 +1356,8 @@ driver_call_end(struct driver *driver, struct call *call, enum call_outcome outc
     call_end(call, outcome);
 }
 
-/* A call that the driver had is answered, but ends only with the driver's command. If its client is gone,
- * nobody waits for that. */
+/* A call that the driver had is answered, but ends only with the driver's command. If its client is
+ * gone, nobody waits for that. */
 static void
 driver_call_goes_on(struct driver *driver, struct call *call)
 {
@@ -1561,7 +1561,8 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
         log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
 }
 
-/* Ends the calls that were waiting for the end of the command. Returns whether it was cancelled by one. */
+/* Ends the calls that were waiting for the end of the command. Returns whether it was cancelled by
+ * one. */
 static bool
 driver_ongoing_end(struct driver *driver, const struct proto_result *result)
 {
@@ -1796,7 +1797,8 @@ call_handed_over(struct driver *driver, struct call *call)
         deadline_start(&call->deadline, DEADLINE_REPLY);
 }
 
-/* The text of the last frame that is sent is the call's; that of the one before it is not needed any more. */
+/* The text of the last frame that is sent is the call's; that of the one before it is not needed
+ * any more. */
 static void
 driver_take_text(struct driver *driver, struct call *call)
 {
@@ -1849,8 +1851,8 @@ driver_closed(struct driver *driver)
         driver_condemn(driver, "does not read any more");
 }
 
-/* Who is not kept waiting for a driver whose socket is full: a list, if the driver does not answer, and a
- * client that is gone. (Any other is held back.) */
+/* Who is not kept waiting for a driver whose socket is full: a list, if the driver does not answer,
+ * and a client that is gone. (Any other is held back.) */
 static void
 driver_unqueue(struct driver *driver)
 {
@@ -1965,11 +1967,11 @@ spawn_process(int socket)
 }
 
 /*
- * Sets up what starting needs. A child that got a copy of our descriptor table would take the longer,
- * at the copy and at the exec that closes it, the more drivers there are: 10,000 took three times as
- * long. So it shares the table until it has taken a copy of the lowest descriptors, up to spawn_fd.
- * valgrind 3.19 ends a program that clones so; it shows by not knowing clone3(2), which every kernel
- * that we run on does.
+ * Sets up what starting needs. A child that got a copy of our descriptor table would take the
+ * longer, at the copy and at the exec that closes it, the more drivers there are: 10,000 took three
+ * times as long. So it shares the table until it has taken a copy of the lowest descriptors, up to
+ * spawn_fd. valgrind 3.19 ends a program that clones so; it shows by not knowing clone3(2), which
+ * every kernel that we run on does.
  */
 static bool
 spawn_open(void)
@@ -1984,8 +1986,8 @@ spawn_open(void)
     return server.spawn_fd >= 0;
 }
 
-/* Starts a driver; birth, where anybody waits for it, gets its outcome once it has said HELLO. Returns
- * NULL with errno. */
+/* Starts a driver; birth, where anybody waits for it, gets its outcome once it has said HELLO.
+ * Returns NULL with errno. */
 static struct driver *
 driver_new(struct call *birth)
 {
@@ -2144,8 +2146,8 @@ kept_back_off(void)
     server_warmed_up();
 }
 
-/* A driver that is kept has ended. Unless it was deleted or, by TERM, told to exit, another one is to
- * take its place: at once, or later if it did not live for long or never came up. */
+/* A driver that is kept has ended. Unless it was deleted or, by TERM, told to exit, another one is
+ * to take its place: at once, or later if it did not live for long or never came up. */
 static void
 kept_ended(const struct driver *driver, int status)
 {
@@ -2196,8 +2198,8 @@ driver_reaped(struct driver *driver, int status)
     list_append(&server.dropped, &driver->by_age);
 }
 
-/* Those are kept of which there are orphans that only the session of their command tells, unless all are to
- * be freed. */
+/* Those are kept of which there are orphans that only the session of their command tells, unless
+ * all are to be freed. */
 static void
 drivers_free_dropped(bool all)
 {
@@ -2235,9 +2237,9 @@ child_reap(pid_t pid)
 /*
  * A child has died, perhaps that one, and others with it: one SIGCHLD may stand for many deaths,
  * signal(7). Drivers among them are found by the end of their sockets. A search among all children
- * takes the longer the more there are (a millisecond with 10,000), so it is made a moment later, once
- * for all that die until then: strangers that we were given (as process 1, or by a program that became
- * us by exec), and drivers whose socket somebody else holds open.
+ * takes the longer the more there are (a millisecond with 10,000), so it is made a moment later,
+ * once for all that die until then: strangers that we were given (as process 1, or by a program
+ * that became us by exec), and drivers whose socket somebody else holds open.
  */
 static void
 child_died(pid_t hint)
@@ -2265,8 +2267,8 @@ drivers_reap_ended(void)
 
 /* ---- what drivers leave behind ------------------------------------------------------------- */
 
-/* Whether a child is of a driver that was reaped: in the session of its command. Session 0 is one that began
- * outside of our pid namespace: no command's. */
+/* Whether a child is of a driver that was reaped: in the session of its command. Session 0 is one
+ * that began outside of our pid namespace: no command's. */
 static bool
 orphan_of_dropped(pid_t pid)
 {
@@ -2283,9 +2285,9 @@ orphan_of_dropped(pid_t pid)
     return false;
 }
 
-/* Kills a child if a driver has left it, and the process group that it is in. A command has a session of
- * its own: whoever is in ours was there before us, or came with a driver. Returns whether it was left.
- * It is not reaped, so the pid is its own. */
+/* Kills a child if a driver has left it, and the process group that it is in. A command has a
+ * session of its own: whoever is in ours was there before us, or came with a driver. Returns
+ * whether it was left. It is not reaped, so the pid is its own. */
 static bool
 orphan_kill(pid_t pid)
 {
@@ -2301,8 +2303,8 @@ orphan_kill(pid_t pid)
 }
 
 /*
- * A driver that had commands was killed, or has failed. What it has left has become ours, since we are a
- * subreaper, and is killed. What that leaves in turn is found when it is reaped.
+ * A driver that had commands was killed, or has failed. What it has left has become ours, since we
+ * are a subreaper, and is killed. What that leaves in turn is found when it is reaped.
  */
 static void
 orphans_kill(void)
@@ -2831,8 +2833,8 @@ request_write(struct request *request)
     return true;
 }
 
-/* There is no memory for what is to be done next for the client: that is tried again when some was given
- * back, or a moment later. */
+/* There is no memory for what is to be done next for the client: that is tried again when some was
+ * given back, or a moment later. */
 static void
 client_lacks_memory(struct client *client)
 {
@@ -3006,8 +3008,8 @@ command_driver_to_ask(struct client *client, const struct span *word, enum handl
     return driver;
 }
 
-/* A request of one call, for that driver or, NULL, one that is yet to be found. NULL: no memory, the
- * command is held. */
+/* A request of one call, for that driver or, NULL, one that is yet to be found. NULL: no memory,
+ * the command is held. */
 static struct call *
 command_call(struct client *client, struct driver *driver, enum proto_type type)
 {
@@ -3021,8 +3023,8 @@ command_call(struct client *client, struct driver *driver, enum proto_type type)
     return call;
 }
 
-/* Asks the driver that the word names. NULL: *handling tells what becomes of the command. The caller may
- * add to the call, of which the frame is made later in this turn. */
+/* Asks the driver that the word names. NULL: *handling tells what becomes of the command. The
+ * caller may add to the call, of which the frame is made later in this turn. */
 static struct call *
 command_ask(struct client *client, const struct span *word, enum proto_type type,
             enum handling *handling)
@@ -3067,8 +3069,8 @@ span_is(const struct span *span, const char *text)
     return span->size == strlen(text) && memcmp(span->at, text, span->size) == 0;
 }
 
-/* A command that waits in that list, with one call. If it is for a driver, the call has its pid; but it
- * is none of those that the driver is asked. */
+/* A command that waits in that list, with one call. If it is for a driver, the call has its pid;
+ * but it is none of those that the driver is asked. */
 static struct call *
 command_wait(struct client *client, struct driver *driver, enum proto_type type, struct list *list,
              enum handling *handling)
@@ -3097,8 +3099,8 @@ tasks_assign(void)
         clients_resume(&server.any_waiting, CALL_NO_DRIVER);
 }
 
-/* Has a driver, or any that is free, busy for as long as the second word says: with a command, unless run
- * is NULL. The run becomes the call's, or is freed. */
+/* Has a driver, or any that is free, busy for as long as the second word says: with a command,
+ * unless run is NULL. The run becomes the call's, or is freed. */
 static enum handling
 command_task(struct client *client, const struct span *args, struct run *run)
 {
@@ -3459,8 +3461,8 @@ command_run(struct client *client, const struct span *line)
 
 /* ---- create_driver, as it goes on ---------------------------------------------------------- */
 
-/* Starts the next of the drivers that a create_driver has still to start; it waits for its exec. Returns
- * whether it may go on at once. */
+/* Starts the next of the drivers that a create_driver has still to start; it waits for its exec.
+ * Returns whether it may go on at once. */
 static bool
 create_continue(struct request *request)
 {
@@ -3610,8 +3612,8 @@ client_unqueue(struct client *client)
     }
 }
 
-/* The other end of a connection is closed. What was sent before still counts, as far as it can be done
- * at once; nobody reads the replies, and nobody waits. */
+/* The other end of a connection is closed. What was sent before still counts, as far as it can be
+ * done at once; nobody reads the replies, and nobody waits. */
 static void
 client_gone(struct client *client)
 {
@@ -3757,8 +3759,8 @@ client_skip_line(struct client *client, size_t size)
     return COMMAND_TAKEN;
 }
 
-/* Whether it is owed too much. It is then left alone until most of that is answered: many commands at
- * a time cost less than a few as often. */
+/* Whether it is owed too much. It is then left alone until most of that is answered: many commands
+ * at a time cost less than a few as often. */
 static bool
 client_owed_enough(struct client *client)
 {
@@ -3844,7 +3846,8 @@ client_finished(const struct client *client)
     return client_answered(client) && buffer_used(&client->output) == 0 && !client->farewell;
 }
 
-/* Not if it is the server that ends: the client may have more to say, and is to know that it is not heard. */
+/* Not if it is the server that ends: the client may have more to say, and is to know that it is not
+ * heard. */
 static void
 client_bid_farewell(struct client *client)
 {
@@ -3897,8 +3900,8 @@ client_reads_on(const struct client *client)
            !client->quit && !server.stopping && list_empty(&client->lacking);
 }
 
-/* Nothing is left to be done for a client. A connection is closed, and freed at the end of the turn;
- * the console is the server's reason to run, if there are no others. */
+/* Nothing is left to be done for a client. A connection is closed, and freed at the end of the
+ * turn; the console is the server's reason to run, if there are no others. */
 static void
 client_end(struct client *client)
 {
@@ -4218,8 +4221,9 @@ directory_open(const char *path)
 
 /*
  * Listens on server.listen_path; called before signals are blocked, since it may wait: for another
- * server that is just about to listen in the same directory, which is locked meanwhile, so that neither
- * takes the other, which has its file but does not listen yet, for dead. Exits if it cannot be had.
+ * server that is just about to listen in the same directory, which is locked meanwhile, so that
+ * neither takes the other, which has its file but does not listen yet, for dead. Exits if it cannot
+ * be had.
  */
 static void
 listener_open(void)
@@ -4703,8 +4707,8 @@ session_connect(void)
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 
-/* Has the signals that end us read from a signalfd, but for those that we were started to ignore. What
- * stops and continues a job is left to the kernel. */
+/* Has the signals that end us read from a signalfd, but for those that we were started to ignore.
+ * What stops and continues a job is left to the kernel. */
 static void
 session_signals(void)
 {
@@ -4763,7 +4767,8 @@ session_open(char **words)
     session_signals();
 }
 
-/* Has the server do what standard input or, if there are any, these words say. Returns the exit status. */
+/* Has the server do what standard input or, if there are any, these words say. Returns the exit
+ * status. */
 static int
 session_run(char **words)
 {

@@ -7,7 +7,8 @@ load helpers
 leaver() {
     {
         echo '#!/usr/bin/perl'
-        echo 'use POSIX; sub tell_pid { open F, ">", "new"; print F "$$\n"; close F; rename "new", "left" }'
+        echo 'use POSIX;'
+        echo 'sub tell_pid { open F, ">", "new"; print F $$; close F; rename "new", "left" }'
         echo "$2"
     } >"$1"
     chmod +x "$1"

@@ -191,6 +191,13 @@ END
 
 # ---- its end by other commands and signals
 
+@test "at the limit: what has made a session of its own gets TERM as well, with or without its parent" {
+    start_server -g 1000
+    create
+    say "run $pid 0.5 setsid sleep 1000 & (setsid sleep 1000 &) ; wait"
+    expect "Driver $pid Done timeout"
+}
+
 @test "cancel_task: a command ends, and both replies come when nothing of it is left" {
     start_listening -g 0.3
     create
