@@ -44,7 +44,7 @@ sub reply_about {
 sub command {
     my ($json, $at_once) = @_;
     my $pid = $pids[rand @pids];
-    my $kind = $at_once ? (0, 0, 0, 11, 19)[rand 5] : chance(20);
+    my $kind = $at_once ? (0, 0, 0, 11, 22)[rand 5] : chance(23);
     return ("get_status $pid", reply_about($pid, $json)) if $kind < 8;
     return ("cancel_task $pid", reply_about($pid, $json)) if $kind < 9;
     return ("wait $pid", reply_about($pid, $json)) if $kind < 10;
@@ -55,8 +55,22 @@ sub command {
     my $task = sprintf 'send_task any 0.%03d', 1 + chance(80);
     return ($task, $json ? qr/^\{"(driver":\d+,"state":"busy"|error":"(no driver"|driver \d+ )).*\}$/
                          : qr/^(Driver \d+ Busy 1$|Error: no driver$|Error: driver \d+ )/) if $kind < 17;
+    return run_command($json) if $kind < 20;
     my $nonsense = 'nonsense' . chance(1e6);
     return ($nonsense, $json ? qr/^\{"error":"unknown command '$nonsense' / : qr/^Error: unknown command '$nonsense' /);
+}
+
+# A command to run, by a driver that may be stopped, killed or told to exit meanwhile. What it leaves
+# behind has a name by which storm.sh knows it.
+sub run_command {
+    my ($json) = @_;
+    my $status = chance(100);
+    my $sleep = "sleep 50.$ENV{STORM}";
+    my $code = ("exit $status", "sleep 0.01; exit $status", "setsid $sleep & $sleep & exit $status",
+                "trap '' TERM; $sleep & $sleep; exit $status", "(setsid $sleep &); exit $status")[rand 5];
+    return ("run any 0.1 $code",
+            $json ? qr/^\{"(driver":\d+,"(exit":$status|timeout":true|cancelled":true),|error":"(no driver"|driver \d+ )).*\}$/
+                  : qr/^(Driver \d+ Done (exit $status|timeout|cancelled)$|Error: no driver$|Error: driver \d+ )/);
 }
 
 # ---- a connection: what is yet to be sent, what has come, and what is to come

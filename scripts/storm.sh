@@ -3,12 +3,12 @@
 #
 #   scripts/storm.sh [SECONDS [SEED]]      10 seconds, seed 1
 #
-# Blows: KILL, STOP, CONT and TERM to random drivers, of which the server keeps half; tasks, cancels,
+# Blows: KILL, STOP, CONT and TERM to random drivers, of which the server keeps some; tasks, commands, cancels,
 # lists, floods of questions and nonsense, creations and deletions to the server; signals that it
 # ignores. At its control socket, meanwhile, clients come, ask, stay, flood, vanish and are killed
 # (scripts/storm.pl). Replies are read all the while, and counted: one for each command, each in its
 # turn. Then, with all drivers continued and the clients gone: those that are listed are the children
-# that live, none is a zombie; each driver that was kept and was killed was replaced, and nothing else
+# that live, none is a zombie, and of the commands that they ran nothing is left; each driver that was kept and was killed was replaced, and nothing else
 # was, by the server's log, by its stats, and by what was dealt; clients that are gone wait for nothing,
 # be it a task that lasts or a driver that is stopped; descriptors and memory are as they were with as
 # many drivers at the start, nothing moves, and TERM ends it with status 0, no driver, and no socket.
@@ -91,7 +91,7 @@ flood() {
 
 blow() {
     driver=${drivers[RANDOM % ${#drivers[@]}]}
-    case $((RANDOM % 16)) in
+    case $((RANDOM % 17)) in
     0) hit KILL ;;
     1 | 2) hit STOP ;;
     3 | 4 | 5) hit CONT ;;
@@ -104,6 +104,7 @@ blow() {
     13) kill "-${HARMLESS[RANDOM % ${#HARMLESS[@]}]}" "$server" ;;
     14) dispensable && say "delete_driver $driver" ;;
     15) say "get_status $driver" ;;
+    16) say "run $driver 0.1 sleep 50.$STORM & exit 3" ;;
     esac
 }
 HARMLESS=(USR1 USR2 CHLD CONT PIPE ALRM WINCH URG TTIN TTOU 34 64)
@@ -294,6 +295,7 @@ switches() {
 }
 
 make -s || exit
+export STORM=$$ # in all that commands leave behind
 dir=$(mktemp -d)
 clients=()
 mkfifo "$dir/in" "$dir/out"
@@ -343,6 +345,8 @@ children=$(tr ' ' '\n' <"/proc/$server/task/$server/children" | grep . | sort)
 for driver in $children; do
     grep -q '^State:.*Z' "/proc/$driver/status" && fail "$driver is a zombie"
 done
+commands=$(grep -lzs "[5]0\.$STORM" /proc/[0-9]*/cmdline) # by their arguments
+[ -z "$commands" ] || fail "left of commands: ${commands//$'\n'/ }"
 [ "$(printf '%s\n' "${listed[@]}" | sort)" = "$children" ] ||
     fail "listed: ${listed[*]}; alive: ${children//$'\n'/ }"
 [ "$(descriptors)" = "$descriptors_before" ] || fail "descriptors: $descriptors_before, now $(descriptors)"
