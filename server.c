@@ -201,15 +201,15 @@ enum call_outcome {
 };
 
 /* A command as a driver gets it: a line without its newline. */
-struct text {
+struct run_text {
     size_t size;
     char bytes[PROTO_TEXT_MAX];
 };
 
 /* What a RUN has besides. */
 struct run {
-    struct text *text; /* from server.lines, until it is handed to the driver; then NULL */
-    uint64_t output;   /* the number of its files in server.output_path; 0: none */
+    struct run_text *text; /* from server.run_texts, until it is handed to the driver; then NULL */
+    uint64_t output;       /* the number of its files in server.output_path; 0: none */
     struct proto_result result;
 };
 
@@ -311,7 +311,7 @@ struct driver {
     uint8_t out_size, in_size;
     unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
     uint16_t out_text_size;
-    struct text *out_text; /* from server.lines */
+    struct run_text *out_text; /* from server.run_texts */
 };
 
 /* Who gives commands: the console, which is standard input and output, or a connection to the
@@ -420,7 +420,7 @@ static struct server {
     size_t by_pid_size;
     unsigned counts[DRIVER_STATES];
 
-    struct pool blocks, requests, calls, texts, clients, runs, lines;
+    struct pool blocks, requests, calls, texts, clients, runs, run_texts;
 
     unsigned kept_missing;  /* drivers that are kept, yet to be started: */
     unsigned kept_died;     /* so many of them in the place of one that died */
@@ -476,7 +476,7 @@ static struct server {
     .texts = {.size = TEXT_SIZE, .per_slab = 16},
     .clients = {.size = sizeof(struct client), .per_slab = 15},
     .runs = {.size = sizeof(struct run), .per_slab = 60},
-    .lines = {.size = sizeof(struct text), .per_slab = 4},
+    .run_texts = {.size = sizeof(struct run_text), .per_slab = 4},
     .deadlines[DEADLINE_REPLY].timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
     .deadlines[DEADLINE_START].timeout_ns = START_TIMEOUT_S * NS_PER_S,
     .deadlines[DEADLINE_EXIT].timeout_ns = GRACE_DEFAULT_S * NS_PER_S,
@@ -1004,10 +1004,10 @@ request_abandon(struct request *request)
 }
 
 static void
-text_free(struct text *text)
+run_text_free(struct run_text *text)
 {
     if (text != NULL)
-        pool_put(&server.lines, text);
+        pool_put(&server.run_texts, text);
 }
 
 /* What a RUN of that command has. NULL: no memory. */
@@ -1015,12 +1015,12 @@ static struct run *
 run_new(const struct span *command)
 {
     struct run *run = pool_get(&server.runs);
-    struct text *text = pool_get(&server.lines);
+    struct run_text *text = pool_get(&server.run_texts);
 
     if (run == NULL || text == NULL) {
         if (run != NULL)
             pool_put(&server.runs, run);
-        text_free(text);
+        run_text_free(text);
         return NULL;
     }
     text->size = command->size;
@@ -1033,7 +1033,7 @@ run_new(const struct span *command)
 static void
 run_free(struct run *run)
 {
-    text_free(run->text);
+    run_text_free(run->text);
     pool_put(&server.runs, run);
 }
 
@@ -1716,7 +1716,7 @@ call_expires_ns(void)
 static size_t
 run_put(const struct call *call, struct proto_header header, unsigned char *data)
 {
-    const struct text *text = call->run->text;
+    const struct run_text *text = call->run->text;
     struct proto_run run = {
         .limit_ms = call->duration_ms,
         .grace_ms = (uint64_t)(server.deadlines[DEADLINE_EXIT].timeout_ns / NS_PER_MS),
@@ -1754,7 +1754,7 @@ call_put(const struct call *call, uint32_t id, unsigned char *data)
 static size_t
 driver_rest(const struct driver *driver, unsigned char *data)
 {
-    const struct text *text = driver->out_text;
+    const struct run_text *text = driver->out_text;
 
     memcpy(data, driver->out, driver->out_size);
     if (text != NULL)
@@ -1802,7 +1802,7 @@ call_handed_over(struct driver *driver, struct call *call)
 static void
 driver_take_text(struct driver *driver, struct call *call)
 {
-    text_free(driver->out_text);
+    run_text_free(driver->out_text);
     driver->out_text = NULL;
     if (call != NULL && call->run != NULL) {
         driver->out_text = call->run->text;
@@ -2311,7 +2311,7 @@ orphans_kill(void)
 {
     char text[1024];
     pid_t pid = 0;
-    ssize_t n;
+    ssize_t n = -1;
 
     if (!server.orphans_changed)
         return;
@@ -2319,9 +2319,9 @@ orphans_kill(void)
     close(server.spawn_fd); /* there may be no other descriptor */
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
     for (struct list *link = server.dropped.next; link != &server.dropped; link = link->next)
-        container_of(link, struct driver, by_age)->left_orphans = fd < 0;
+        container_of(link, struct driver, by_age)->left_orphans = fd < 0 && errno != ENOENT;
     /* Numbers, each with a blank behind it, proc(5). */
-    while ((n = read(fd, text, sizeof(text))) > 0) {
+    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             if (text[i] >= '0' && text[i] <= '9') {
                 pid = pid * 10 + (text[i] - '0');
@@ -2332,8 +2332,8 @@ orphans_kill(void)
         }
     }
     if (n < 0) {
+        server.orphans = errno != ENOENT; /* then there is no /proc, and will be none */
         log_line("cannot look for what a driver has left: %s", strerror(errno));
-        server.orphans = true;
     }
     if (fd >= 0)
         close(fd);
@@ -4940,7 +4940,7 @@ server_close(void)
     pool_free(&server.texts);
     pool_free(&server.clients);
     pool_free(&server.runs);
-    pool_free(&server.lines);
+    pool_free(&server.run_texts);
     free(server.by_pid);
     free(server.driver_env);
 }

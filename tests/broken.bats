@@ -86,9 +86,8 @@ runs_command() {
 
 @test "a server that was given a child: what a killed driver has left in its command's session" {
     # Each in a process group of its own, the second the child of the first.
-    leaver groups 'sub apart { my ($what) = @_; return if fork; setpgrp; $what->(); sleep 1000; exit }
-        apart(sub { apart(\&tell_pid) });
-        sleep 1000'
+    leaver groups 'sub apart { my ($what) = @_; return if fork; setpgrp; $what->(); pause; exit }
+        apart(sub { apart(\&tell_pid) }); pause'
     start_after 'sleep 1000 & echo $! >stranger'
     create
     stranger=$(cat stranger)
@@ -103,8 +102,7 @@ runs_command() {
 
 @test "process 1 of a pid namespace: a stranger in its session is left alone" {
     unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
-    start unshare --fork --pid --mount-proc --kill-child bash -c "
-        sleep 1000 & exec '$SERVER' ${PATIENT[*]}"
+    start unshare --fork --pid --mount-proc --kill-child bash -c "sleep 1000 & exec '$SERVER' ${PATIENT[*]}"
     unshare_pid=$server_pid
     create
     say "run $pid 100 true"

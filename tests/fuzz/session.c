@@ -474,7 +474,8 @@ fuzz_finish(void)
     for (size_t i = 0; i < server.by_pid_size; i++)
         assert(server.by_pid[i] == NULL);
     assert(list_empty(&server.unsent) && list_empty(&server.dropped));
-    assert(server.console.runs == 0 && fuzz_all_free(&server.runs) && fuzz_all_free(&server.lines));
+    assert(server.console.runs == 0 && fuzz_all_free(&server.runs) &&
+           fuzz_all_free(&server.run_texts));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
