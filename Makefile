@@ -16,7 +16,8 @@ COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
 # What the programs are made of; see lib/README.md.
 SERVER = server.c
-DRIVER = driver.c
+DRIVER = driver.c $(addprefix lib/,children.c clock.c driver_log.c job_line.c job_tree.c link.c \
+         signals.c source.c text.c timer.c)
 
 all: server driver
 
