@@ -15,7 +15,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
 # What the programs are made of; see lib/README.md.
-SERVER = server.c
+SERVER = server.c $(filter-out lib/command_%.c,$(wildcard lib/*.c))
 DRIVER = driver.c
 
 all: server driver
