@@ -4,12 +4,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-enum {
-    /* A request adds at most two frames to the output (the END of a task and its own STATE), and
-     * the timer one more. */
-    OUTPUT_RESERVE = 3 * PROTO_FRAME_MAX,
-};
-
 bool
 link_open(struct link *link, void (*ready)(struct source *, uint32_t events))
 {
@@ -41,33 +35,6 @@ link_receive(struct link *link)
     if (n > 0)
         link->input_end += (size_t)n;
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
-}
-
-bool
-link_is_full(const struct link *link)
-{
-    return sizeof(link->output) - link->output_size < OUTPUT_RESERVE;
-}
-
-enum proto_verdict
-link_next(struct link *link, struct proto_frame *request, const void **data)
-{
-    if (link_is_full(link))
-        return PROTO_INCOMPLETE;
-    *data = link->input + link->input_start;
-    enum proto_verdict verdict =
-        proto_decode(PROTO_FROM_SERVER, *data, link->input_end - link->input_start, request);
-    if (verdict == PROTO_COMPLETE)
-        link->input_start += proto_size(request);
-    return verdict;
-}
-
-void
-link_put(struct link *link, const void *data, size_t size)
-{
-    assert(size <= sizeof(link->output) - link->output_size);
-    memcpy(link->output + link->output_size, data, size);
-    link->output_size += size;
 }
 
 bool
