@@ -39,8 +39,10 @@ build/dynamic/driver: build/release/driver.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+# gcc can be told that the unit is all there is, so that it inlines as if everything were static.
+WHOLE = $(shell echo | $(CC) -Werror -fwhole-program -E - >/dev/null 2>&1 && echo -fwhole-program)
 build/release/%.o: build/release/%.c
-	$(COMPILE) -c -o $@ $<
+	$(COMPILE) $(WHOLE) -c -o $@ $<
 
 build/release/server.c: $(SERVER) Makefile
 	@mkdir -p $(@D)
