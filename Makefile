@@ -39,7 +39,7 @@ run: all
 test: all faulty build/bench/load build/bench/count-allocs.so
 	@scripts/test.sh
 
-# The same programs with faults to be had by name, for tests and scripts/fault-sweep.sh; see
+# The same programs with faults to be had by name, for tests and scripts/torture/sweep.sh; see
 # tests/faults/inject.c.
 INJECT = $(foreach call,read write send recv close epoll_ctl malloc calloc prctl setpgid dup2 \
                         setrlimit syscall execve execvp,-D$(call)=faulty_$(call))
@@ -122,13 +122,13 @@ lint:
 
 # In the unit, the path of the server is the one that it is installed by.
 install: all
-	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/taxi.service >build/taxi.service
+	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
 	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
-	install -m 644 scripts/man/taxi-server.1 scripts/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
-	install -m 644 scripts/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
+	install -m 644 scripts/install/man/taxi-server.1 scripts/install/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
+	install -m 644 scripts/install/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
 	install -m 644 build/taxi.service "$(DESTDIR)$(unitdir)/taxi.service"
 
 uninstall:

@@ -10,7 +10,7 @@ rm -rf build/coverage
 make -s CC=gcc build/coverage/server build/coverage/driver
 TEST_BUILD=build/coverage scripts/test.sh >build/coverage/tests.tap || true
 tail -n 1 build/coverage/tests.tap
-SWEEP_BUILD=build/coverage scripts/fault-sweep.sh --full >build/coverage/sweep || true
+SWEEP_BUILD=build/coverage scripts/torture/sweep.sh --full >build/coverage/sweep || true
 tail -n 1 build/coverage/sweep
 
 reached_lines() {

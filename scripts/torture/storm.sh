@@ -1,19 +1,19 @@
 #!/bin/bash
 # Deals random blows to a server, its drivers and its clients, then audits the books.
 #
-#   scripts/storm.sh [SECONDS [SEED]]      10 seconds, seed 1
+#   scripts/torture/storm.sh [SECONDS [SEED]]      10 seconds, seed 1
 #
 # Blows: KILL, STOP, CONT and TERM to random drivers, of which the server keeps some; tasks, commands, cancels,
 # lists, floods of questions and nonsense, creations and deletions to the server; signals that it
 # ignores. At its control socket, meanwhile, clients come, ask, stay, flood, vanish and are killed
-# (scripts/storm.pl). Replies are read all the while, and counted: one for each command, each in its
+# (scripts/torture/storm.pl). Replies are read all the while, and counted: one for each command, each in its
 # turn. Then, with all drivers continued and the clients gone: those that are listed are the children
 # that live, none is a zombie, and of the commands that they ran nothing is left; each driver that was kept and was killed was replaced, and nothing else
 # was, by the server's log, by its stats, and by what was dealt; clients that are gone wait for nothing,
 # be it a task that lasts or a driver that is stopped; descriptors and memory are as they were with as
 # many drivers at the start, nothing moves, and TERM ends it with status 0, no driver, and no socket.
 set -u
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 seconds=${1:-10}
 RANDOM=${2:-1} # seeds bash's generator: the same blows, though not at the same moments
 DRIVERS=10
@@ -253,7 +253,7 @@ forget_the_gone() {
     until_so is_unresponsive
     say stats
     tasks=${reply#* tasks=}
-    perl scripts/storm.pl ./server "$dir/socket" gone 40 "${busy[0]}" "$stopped" || fail 'the clients that go fail'
+    perl scripts/torture/storm.pl ./server "$dir/socket" gone 40 "${busy[0]}" "$stopped" || fail 'the clients that go fail'
     until_so is_alone
     hit CONT
     until_so is_free
@@ -309,14 +309,14 @@ declare -A made=()
 : >"$dir/deeds"
 refill
 flood # so that what is allocated once is
-perl scripts/storm.pl ./server "$dir/socket" warm $((6 * CLIENTS)) || fail 'the clients that are first fail'
+perl scripts/torture/storm.pl ./server "$dir/socket" warm $((6 * CLIENTS)) || fail 'the clients that are first fail'
 forget_the_gone
 quiet || fail 'it is not idle with nothing to do'
 descriptors_before=$(descriptors)
 memory_before=$(memory)
 
 for ((i = 0; i < CLIENTS; i++)); do
-    perl scripts/storm.pl ./server "$dir/socket" "$RANDOM" "$dir/stop" >"$dir/client$i" 2>&1 &
+    perl scripts/torture/storm.pl ./server "$dir/socket" "$RANDOM" "$dir/stop" >"$dir/client$i" 2>&1 &
     clients+=($!)
 done
 blows=0

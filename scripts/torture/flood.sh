@@ -1,7 +1,7 @@
 #!/bin/bash
 # Floods a server, has its readers and drivers misbehave, and measures what it costs.
 #
-#   scripts/flood.sh [MEGABYTES [COMMANDS]]      1000 megabytes, 1000000 commands (100000 at the least,
+#   scripts/torture/flood.sh [MEGABYTES [COMMANDS]]      1000 megabytes, 1000000 commands (100000 at the least,
 #                                                more than the server holds)
 #
 # Each row of the table is a server of its own: what is done to it, how much of it, the seconds that
@@ -13,11 +13,11 @@
 # one is a failure.
 # shellcheck disable=SC2317 # row calls functions by name
 set -u
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 export LC_ALL=C SHELL=$BASH # script(1) would take the user's shell
 ROOT=$PWD
 SERVER=$ROOT/server
-PERL=(perl "$ROOT/scripts/flood.pl")
+PERL=(perl "$ROOT/scripts/torture/flood.pl")
 megabytes=${1:-1000} commands=${2:-1000000}
 ((commands >= 100000)) || { echo 'flood.sh: COMMANDS is 100000 at the least' >&2; exit 2; }
 MEMORY_MAX_KB=16384

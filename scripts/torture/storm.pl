@@ -1,9 +1,9 @@
 #!/usr/bin/perl
-# A client of scripts/storm.sh, or rather one after another, at a control socket:
+# A client of scripts/torture/storm.sh, or rather one after another, at a control socket:
 #
-#   perl scripts/storm.pl SERVER SOCKET SEED STOP      until there is a file STOP
-#   perl scripts/storm.pl SERVER SOCKET warm COUNT     so many at once that flood and do not read
-#   perl scripts/storm.pl SERVER SOCKET gone COUNT BUSY STOPPED
+#   perl scripts/torture/storm.pl SERVER SOCKET SEED STOP      until there is a file STOP
+#   perl scripts/torture/storm.pl SERVER SOCKET warm COUNT     so many at once that flood and do not read
+#   perl scripts/torture/storm.pl SERVER SOCKET gone COUNT BUSY STOPPED
 #                              so many that would have to wait for the one driver or the other, and go
 #
 # They ask and are answered, which is checked: as many replies as commands, each in its turn. Or they

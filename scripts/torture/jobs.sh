@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs many commands on a pool of drivers, of which one is killed now and then, and audits the books.
 #
-#   scripts/jobs.sh [COUNT [SEED]]         10000 commands, seed 1
+#   scripts/torture/jobs.sh [COUNT [SEED]]         10000 commands, seed 1
 #
 # Each command says by itself how it must end: with an exit status or a signal, at its limit, not at all
 # since there is no such program; some leave children behind. About one reply in a hundred is an occasion to
@@ -9,7 +9,7 @@
 # that has died, of which there are no more than were killed; no command was run twice, and each that is
 # said to have run was; as many drivers as were to be kept; and, after the end, no process.
 set -u
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 count=${1:-10000}
 RANDOM=${2:-1} # seeds bash's generator: the same commands and kills, though not at the same moments
 DRIVERS=8

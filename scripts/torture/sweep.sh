@@ -1,9 +1,9 @@
 #!/bin/bash
 # Makes system calls of the programs fail, one at a time, and looks what becomes of it.
 #
-#   scripts/fault-sweep.sh           a subset, in about a minute
-#   scripts/fault-sweep.sh --full    every errno below at every occurrence of its call
-#   scripts/fault-sweep.sh --one PROGRAM/CALL:error=ERRNO:when=K    one run, with its log
+#   scripts/torture/sweep.sh           a subset, in about a minute
+#   scripts/torture/sweep.sh --full    every errno below at every occurrence of its call
+#   scripts/torture/sweep.sh --one PROGRAM/CALL:error=ERRNO:when=K    one run, with its log
 #
 # The programs, each with a session of its own:
 #
@@ -34,7 +34,7 @@
 # SWEEP_BUILD names another build of both programs, for coverage.sh; what a run of it counts goes to a
 # directory of its own, since the fault may spoil it.
 set -u
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 ROOT=$PWD
 BUILD=$ROOT/${SWEEP_BUILD:-.}
 FAULTY=$ROOT/${SWEEP_BUILD:-build/faulty}
