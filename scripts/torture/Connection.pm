@@ -7,7 +7,7 @@ use IO::Handle;
 use Socket;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(attach send_some wait_for fill);
+our @EXPORT = qw(attach send_some wait_for fill server_pid queued_us);
 
 use constant SO_PEERCRED => 17; # perl does not name it
 
@@ -57,10 +57,27 @@ sub fill {
 # If the server at the other end sleeps, returns a text that changes when it has run; else ''.
 sub look_at_server {
     my ($c) = @_;
-    my $pid = unpack 'l', getsockopt $c->{s}, SOL_SOCKET, SO_PEERCRED;
+    my $pid = server_pid($c);
     open my $status, '<', "/proc/$pid/status" or die "server $pid: $!\n";
     my $text = join '', grep { /^State:|ctxt_switches:/ } <$status>;
     return $text =~ /^State:\s*S/ ? $text : '';
+}
+
+# The pid of the server at the other end.
+sub server_pid {
+    my ($c) = @_;
+    return unpack 'l', getsockopt $c->{s}, SOL_SOCKET, SO_PEERCRED;
+}
+
+# The time, in microseconds, that these processes have been ready to run but had to wait for a processor. What
+# others do to a loaded machine shows here; what the server does shows elsewhere.
+sub queued_us {
+    my $sum_ns = 0;
+    for my $pid (@_) {
+        open my $file, '<', "/proc/$pid/schedstat" or next;
+        $sum_ns += (split ' ', <$file>)[1];
+    }
+    return $sum_ns / 1000;
 }
 
 1;
