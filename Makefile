@@ -19,8 +19,8 @@ all: server driver
 server: server.c proto.h Makefile
 	$(COMPILE) $(LDFLAGS) -o $@ server.c
 
-# Linked statically a driver starts faster and takes half the memory. Where there is no libc to link so,
-# it is linked as any program.
+# Linked statically a driver starts faster and takes half the memory. Where there is no libc to link
+# so, it is linked as any program.
 driver: build/driver.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $< 2>/dev/null || $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Says which lines of server.c and driver.c are never reached, by the tests and the fault sweep
-# together: both run on a build that counts (gcov) and has the faults of the sweep linked in. A program
-# that is killed writes no counts.
+# together: both run on a build that counts (gcov) and has the faults of the sweep linked in. A
+# program that is killed writes no counts.
 set -eu
 cd "$(dirname "$0")/.."
 

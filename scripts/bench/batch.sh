@@ -1,6 +1,6 @@
 #!/bin/bash
-# batch.sh TOOL COUNT: how many times per second that tool runs /bin/true, two at a time, COUNT times in
-# all. Of task-spooler a server of its own is used, and ended again.
+# batch.sh TOOL COUNT: how many times per second that tool runs /bin/true, two at a time, COUNT
+# times in all. Of task-spooler a server of its own is used, and ended again.
 set -eu
 tool=$1 count=$2
 dir=$(mktemp -d)

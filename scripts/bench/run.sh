@@ -7,8 +7,8 @@
 #
 # What is compared is run in turns, ROUNDS times (5; other supervisors 3 times), and the medians are
 # shown: a machine that is busy with something else is so for both. Times of their own mean little;
-# ratios do. "1 processor": all that takes part, the client included, runs on one; else on two. A bare
-# program does what its name says and nothing more; see the beginning of each in scripts/bench.
+# ratios do. "1 processor": all that takes part, the client included, runs on one; else on two. A
+# bare program does what its name says and nothing more; see the beginning of each in scripts/bench.
 #
 # Status 0 when each row has its figures, whether or not they meet their targets; else 1.
 # shellcheck disable=SC2317 # the rows are called by their names
@@ -211,8 +211,8 @@ row_many() {
     report "$n drivers: wakeups of all in an idle second" "${ours[3]}" '' '' 0 "${ours[3]} == 0"
 }
 
-# The same five are asked in both cases: so it is what the others cost that shows. When all are asked
-# in turn, each finds its memory in no cache, which is no work of the server's.
+# The same five are asked in both cases: so it is what the others cost that shows. When all are
+# asked in turn, each finds its memory in no cache, which is no work of the server's.
 row_crowd() {
     local n crowd five=5
     n=$(size 30000 200)

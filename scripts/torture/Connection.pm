@@ -1,4 +1,5 @@
-# What the clients in this directory share: connections to a control socket, and looks at the server.
+# What the clients in this directory share: connections to a control socket, and looks at the
+# server.
 package Connection;
 use strict;
 use warnings;
@@ -11,8 +12,8 @@ our @EXPORT = qw(attach send_some wait_for fill server_pid queued_us);
 
 use constant SO_PEERCRED => 17; # perl does not name it
 
-# attach PATH: a nonblocking connection: s, its socket; up, what is still to be sent; down, what has come and
-# was not looked at.
+# attach PATH: a nonblocking connection: s, its socket; up, what is still to be sent; down, what has
+# come and was not looked at.
 sub attach {
     my ($path) = @_;
     socket my $s, AF_UNIX, SOCK_STREAM, 0 or die "socket: $!\n";
@@ -41,8 +42,9 @@ sub wait_for {
     select $in, $out, undef, undef;
 }
 
-# fill SEND, CONNECTION: calls SEND, which returns whether the server took anything, until the server takes no more:
-# until it has slept for a while, too. (On a loaded machine it may just not have come to it.)
+# fill SEND, CONNECTION: calls SEND, which returns whether the server took anything, until the
+# server takes no more: until it has slept for a while, too. (On a loaded machine it may just not
+# have come to it.)
 sub fill {
     my ($send, $c) = @_;
     my $slept = '';
@@ -69,8 +71,8 @@ sub server_pid {
     return unpack 'l', getsockopt $c->{s}, SOL_SOCKET, SO_PEERCRED;
 }
 
-# The time, in microseconds, that these processes have been ready to run but had to wait for a processor. What
-# others do to a loaded machine shows here; what the server does shows elsewhere.
+# The time, in microseconds, that these processes have been ready to run but had to wait for a
+# processor. What others do to a loaded machine shows here; what the server does shows elsewhere.
 sub queued_us {
     my $sum_ns = 0;
     for my $pid (@_) {

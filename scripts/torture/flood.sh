@@ -4,14 +4,15 @@
 #   scripts/torture/flood.sh [MEGABYTES [COMMANDS]]      1000 megabytes, 1000000 commands; at least 100000,
 #                                                        more than the server holds
 #
-# Each row of the table is a server of its own: what is done to it, how much of it, the seconds that this
-# took, the server's peak memory in KiB (VmHWM), the milliseconds from TERM to its end, and a verdict.
-# The verdict is WRONG, with the reason, if memory exceeded 16 MiB; if TERM took longer than the grace period
-# and half a second; if a reply was lost, doubled or out of order; if the exit status was another, a driver was
-# left, or the log lacked a line that was due; if the trouble of one driver kept an answer of another
-# waiting for over 100 ms; or if clients that flood kept more than one in 100 answers to another client waiting
-# that long. A WRONG row is a failure. Times are without those in which server, driver and client waited for
-# a processor: a loaded machine is no fault of the server's.
+# Each row of the table is a server of its own: what is done to it, how much of it, the seconds that
+# this took, the server's peak memory in KiB (VmHWM), the milliseconds from TERM to its end, and a
+# verdict. The verdict is WRONG, with the reason, if memory exceeded 16 MiB; if TERM took longer
+# than the grace period and half a second; if a reply was lost, doubled or out of order; if the exit
+# status was another, a driver was left, or the log lacked a line that was due; if the trouble of
+# one driver kept an answer of another waiting for over 100 ms; or if clients that flood kept more
+# than one in 100 answers to another client waiting that long. A WRONG row is a failure. Times are
+# without those in which server, driver and client waited for a processor: a loaded machine is no
+# fault of the server's.
 # shellcheck disable=SC2317 # row calls functions by name
 set -u
 cd "$(dirname "$0")/../.." || exit

@@ -57,8 +57,9 @@ working_in() {
     find /proc/[0-9]*/cwd -maxdepth 0 -lname "$1" 2>/dev/null | tr -cd '0-9\n' | tr '\n' ' '
 }
 
-# Sets queued_us to the time, in microseconds, that these processes have been ready to run but had to wait
-# for a processor. What others do to a loaded machine shows here; what the server does shows elsewhere.
+# Sets queued_us to the time, in microseconds, that these processes have been ready to run but had
+# to wait for a processor. What others do to a loaded machine shows here; what the server does shows
+# elsewhere.
 measure_queue() {
     local pid ns sum_ns=0
     for pid; do

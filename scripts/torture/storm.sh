@@ -3,17 +3,19 @@
 #
 #   scripts/torture/storm.sh [SECONDS [SEED]]      10 seconds, seed 1
 #
-# Blows (storm/blows.sh): KILL, STOP, CONT and TERM to random drivers, some of which the server keeps; tasks,
-# jobs, cancels, lists, floods of questions and nonsense, creations and deletions to the server; signals
-# that it ignores. At the same time clients come to its control socket, ask, stay, flood, vanish and are killed
-# (storm/client.pl). Replies are read all the while, and counted: one for each command, each in its turn.
+# Blows (storm/blows.sh): KILL, STOP, CONT and TERM to random drivers, some of which the server
+# keeps; tasks, jobs, cancels, lists, floods of questions and nonsense, creations and deletions to
+# the server; signals that it ignores. At the same time clients come to its control socket, ask,
+# stay, flood, vanish and are killed (storm/client.pl). Replies are read all the while, and counted:
+# one for each command, each in its turn.
 #
-# The audit (storm/audit.sh) continues all drivers, and the clients are gone. The listed drivers are the
-# children that live; none is a zombie; nothing is left of the jobs. Each kept driver that was killed was
-# replaced, and nothing else was, by the server's log, by its stats, and by what was dealt. The server has forgotten
-# clients that went while they waited for a task that lasts or for a driver that was stopped. Descriptors
-# and memory are as they were with as many drivers at the start; nothing moves; and TERM ends the server
-# with status 0, and leaves neither a driver nor its socket.
+# The audit (storm/audit.sh) continues all drivers, and the clients are gone. The listed drivers are
+# the children that live; none is a zombie; nothing is left of the jobs. Each kept driver that was
+# killed was replaced, and nothing else was, by the server's log, by its stats, and by what was
+# dealt. The server has forgotten clients that went while they waited for a task that lasts or for a
+# driver that was stopped. Descriptors and memory are as they were with as many drivers at the
+# start; nothing moves; and TERM ends the server with status 0, and leaves neither a driver nor its
+# socket.
 set -u
 cd "$(dirname "$0")/../.." || exit
 source scripts/torture/lib.sh

@@ -14,25 +14,25 @@
 #   client    server --connect, with commands at standard input; the server it talks to has no fault
 #   words     server --connect, with one command, in its arguments
 #
-# A session first runs without faults, under strace(1), which shows the calls that the program makes and
-# how often. Then it runs again for each call, errno and occurrence: that one call fails, or the program
-# is killed there (strace --inject). Faults that strace cannot inject are linked into special builds
-# (tests/faults/inject.c): reads, writes, sends and receives that move one byte only; closes that fail, yet
-# have closed; allocations that fail, once or from some moment on; a driver's exec that is slow, while the
-# server is left alone, told to stop, or killed.
+# A session first runs without faults, under strace(1), which shows the calls that the program makes
+# and how often. Then it runs again for each call, errno and occurrence: that one call fails, or the
+# program is killed there (strace --inject). Faults that strace cannot inject are linked into
+# special builds (tests/faults/inject.c): reads, writes, sends and receives that move one byte only;
+# closes that fail, yet have closed; allocations that fail, once or from some moment on; a driver's
+# exec that is slow, while the server is left alone, told to stop, or killed.
 #
-# Each run must end by itself with status 0 or 1 (a client also with 3), unless the program was killed;
-# leave no process; answer each command with its reply or with one Error; report the failure in a reply, in
-# the log or by the status, if it had any effect; and, where the server goes on, cost at most one driver or
-# one connection. The control socket's file is removed, or the log says why not, and another server can
-# listen there at once, even after the first was killed. A server that is ready stays until it is told to
-# stop: only a failed epoll_wait(2) may end it. A client that ends with status 0 has all replies, and
-# no fault of a client harms its server or the drivers. The table at the end shows program, call,
-# fault, runs, and how many were borne without a trace, told, fatal to the program, or WRONG. A WRONG one
-# is a failure.
+# Each run must end by itself with status 0 or 1 (a client also with 3), unless the program was
+# killed; leave no process; answer each command with its reply or with one Error; report the failure
+# in a reply, in the log or by the status, if it had any effect; and, where the server goes on, cost
+# at most one driver or one connection. The control socket's file is removed, or the log says why
+# not, and another server can listen there at once, even after the first was killed. A server that
+# is ready stays until it is told to stop: only a failed epoll_wait(2) may end it. A client that
+# ends with status 0 has all replies, and no fault of a client harms its server or the drivers. The
+# table at the end shows program, call, fault, runs, and how many were borne without a trace, told,
+# fatal to the program, or WRONG. A WRONG one is a failure.
 #
-# SWEEP_BUILD names another build of both programs, for coverage.sh. Each run of it writes its counts to
-# a directory of its own, since the fault may spoil them.
+# SWEEP_BUILD names another build of both programs, for coverage.sh. Each run of it writes its
+# counts to a directory of its own, since the fault may spoil them.
 set -u
 cd "$(dirname "$0")/../.." || exit
 source scripts/torture/lib.sh
@@ -64,7 +64,8 @@ main() {
     echo "$(grep -cv unreached build/sweep.results) runs in $((SECONDS - begun)) s, none wrong"
 }
 
-# Prepares what the servers of all runs meet: a socket that a dead server has left, and a service manager.
+# Prepares what the servers of all runs meet: a socket that a dead server has left, and a service
+# manager.
 surround() {
     RUNS=$(mktemp -d) || exit # with a directory for each run
     STALE=$RUNS/stale NOTIFIED=@taxi-sweep-$$
@@ -78,8 +79,8 @@ surround() {
     done
 }
 
-# Runs each program without a fault, and prints which occurrences of each call are the program's own:
-# "PROGRAM CALL FIRST LAST". The dynamic loader makes the calls before them.
+# Runs each program without a fault, and prints which occurrences of each call are the program's
+# own: "PROGRAM CALL FIRST LAST". The dynamic loader makes the calls before them.
 find_calls() {
     local program begin result
     for program in "${PROGRAMS[@]}"; do

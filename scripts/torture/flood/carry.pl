@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# carry.pl COMMAND...: runs the command with a socket as its output, which is carried to the FIFO out once that
-# has a reader, and closed when the reader goes away. Ends with the command's status.
+# carry.pl COMMAND...: runs the command with a socket as its output, which is carried to the FIFO
+# out once that has a reader, and closed when the reader goes away. Ends with the command's status.
 use strict;
 use warnings;
 use Socket;

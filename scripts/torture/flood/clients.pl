@@ -21,8 +21,8 @@ sub begin {
     return {%{attach('socket')}, said => 0, heard => 0};
 }
 
-# Gives the client more of its numbered commands, up to COUNT, every other one of which asks that driver. Returns
-# whether any was taken.
+# Gives the client more of its numbered commands, up to COUNT, every other one of which asks that
+# driver. Returns whether any was taken.
 sub push_up {
     my ($c, $pid, $count) = @_;
     if ($c->{up} eq '' && $c->{said} < $count) {
@@ -47,8 +47,8 @@ sub take_down {
     return $n > 0;
 }
 
-# Says "held" when the server takes no more; waits for a line in the FIFO go; then each client in turn reads its
-# replies, which are checked. Says "done".
+# Says "held" when the server takes no more; waits for a line in the FIFO go; then each client in
+# turn reads its replies, which are checked. Says "done".
 sub crowd {
     my ($pid, $clients, $count) = @_;
     my @clients = map { begin() } 1 .. $clients;
@@ -69,8 +69,8 @@ sub crowd {
     print "done\n";
 }
 
-# They give commands faster than the server takes them, and check their replies, until the server stops. Says
-# "floods" when all have begun.
+# They give commands faster than the server takes them, and check their replies, until the server
+# stops. Says "floods" when all have begun.
 sub chatter {
     my ($count) = @_;
     my ($block, $reply) = ("x\n" x 32768, "Error: unknown command 'x' (try help)\n");
@@ -101,8 +101,8 @@ sub chatter {
     }
 }
 
-# Asks when it has the reply to the last question. Prints the microseconds within which it has 99 in 100 replies,
-# without those in which the processes that take part waited for a processor.
+# Asks when it has the reply to the last question. Prints the microseconds within which it has 99 in
+# 100 replies, without those in which the processes that take part waited for a processor.
 sub asks {
     my ($pid, $count) = @_;
     my ($c, @waits) = begin();
@@ -120,8 +120,8 @@ sub asks {
     print "$_\n" for (sort { $a <=> $b } @waits)[$count * 0.99 - 1];
 }
 
-# A third of them say a whole line before the half. Some go at once, the others when all are there; or all
-# stay. Says "done".
+# A third of them say a whole line before the half. Some go at once, the others when all are there;
+# or all stay. Says "done".
 sub halves {
     my ($count, $stays) = @_;
     my @clients;

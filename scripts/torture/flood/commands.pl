@@ -18,7 +18,8 @@ sub numbered {
     }
 }
 
-# The reply to create_driver comes first. A server that was stopped may have said so to the last commands.
+# The reply to create_driver comes first. A server that was stopped may have said so to the last
+# commands.
 sub replied {
     my ($pid, $count, $stopped) = @_;
     my $stopping = 0;
@@ -36,8 +37,8 @@ sub replied {
     print "more than $count replies" if defined <STDIN>;
 }
 
-# The bytes are the same each time: a pool of random ones laid over itself at random offsets, and a newline.
-# Works out the replies, too, whose checksum goes to the file expected.
+# The bytes are the same each time: a pool of random ones laid over itself at random offsets, and a
+# newline. Works out the replies, too, whose checksum goes to the file expected.
 sub bytes {
     my ($megabytes) = @_;
     my ($size, $rest) = (1 << 20, '');

@@ -10,8 +10,8 @@ crowd_rows() {
     row 'clients say half a line and stay, then TERM' 1000 half_lines 1000 stay
 }
 
-# Begins a server with a driver and a control socket. A line to $keys tells the clients to go on, and the file said
-# has what they say.
+# Begins a server with a driver and a control socket. A line to $keys tells the clients to go on,
+# and the file said has what they say.
 at_socket() {
     mkfifo go
     exec {keys}<>go
@@ -35,8 +35,9 @@ leaves() {
     wait "$writer" || flaw "the clients: $(<said)"
 }
 
-# crowd_floods END CLIENTS COUNT: that many clients flood and do not read, until the server reads from none of them.
-# It answers others. Then the clients read (read), or the server is stopped (TERM).
+# crowd_floods END CLIENTS COUNT: that many clients flood and do not read, until the server reads
+# from none of them. It answers others. Then the clients read (read), or the server is stopped
+# (TERM).
 crowd_floods() {
     at_socket && clients crowd "${drivers[0]}" "$2" "$3" || return
     wait_until has_said held && wait_until held_back && quick_for_others || return

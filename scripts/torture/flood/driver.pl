@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# driver.pl REAL DEED WAITING: a program for --driver. The first one that is started becomes the real driver. The
-# second does its deed as soon as there is a line in the FIFO go. It has all signals blocked but KILL.
+# driver.pl REAL DEED WAITING: a program for --driver. The first one that is started becomes the
+# real driver. The second does its deed as soon as there is a line in the FIFO go. It has all
+# signals blocked but KILL.
 #
 #   answers   answers as many requests as there were, WAITING, and more that nobody made, without end
 #   bytes     does so once, a byte at a time

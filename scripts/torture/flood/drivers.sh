@@ -12,8 +12,8 @@ driver_rows() {
     row 'one of two drivers killed' - bad_driver killed 0 'died \(killed by signal 9\)'
 }
 
-# bad_driver DEED WAITING WORD: the second driver does not answer that many questions in time. Then it does its
-# deed, and the log has to say so. All the while the first one is asked.
+# bad_driver DEED WAITING WORD: the second driver does not answer that many questions in time. Then
+# it does its deed, and the log has to say so. All the while the first one is asked.
 bad_driver() {
     local good bad i longest_us=0
     hire_both "$1" "$2" || return
@@ -38,8 +38,8 @@ bad_driver() {
     due "$3" && ends 0 TERM
 }
 
-# hire_both DEED WAITING: begins a server with two drivers, good and bad. A line to $keys tells the bad one to do
-# its deed. The good one must keep to the reply timeout on a loaded machine, too.
+# hire_both DEED WAITING: begins a server with two drivers, good and bad. A line to $keys tells the
+# bad one to do its deed. The good one must keep to the reply timeout on a loaded machine, too.
 hire_both() {
     local options=(-t 0.5)
     if [[ $1 != stopped && $1 != killed ]]; then

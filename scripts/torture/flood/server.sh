@@ -19,7 +19,8 @@ wait_until() {
     done
 }
 
-# Sets peak to the server's peak memory so far. That is measured all the time, as a server that has ended has none.
+# Sets peak to the server's peak memory so far. That is measured all the time, as a server that has
+# ended has none.
 measure() {
     local key value
     while read -r key value _; do
@@ -27,7 +28,8 @@ measure() {
     done 2>/dev/null <"/proc/$server/status"
 }
 
-# The server does not read on: it sleeps from one look to the next, and so does whoever writes to it.
+# The server does not read on: it sleeps from one look to the next, and so does whoever writes to
+# it.
 held_back() {
     local before
     before=$(switches "$server")
@@ -48,10 +50,10 @@ due() {
 
 # ---- a server and its end
 
-# begin KIND OPTION...: starts a server whose input is the FIFO in. By KIND, its output is: pipe, the FIFO
-# out, which nobody reads yet; socket, one that is carried to that FIFO when it has a reader;
-# terminal, one that shows in the file replies; full, a full disk. Its log is the file err. Sets
-# server, and runner, whose status is the server's.
+# begin KIND OPTION...: starts a server whose input is the FIFO in. By KIND, its output is: pipe,
+# the FIFO out, which nobody reads yet; socket, one that is carried to that FIFO when it has a
+# reader; terminal, one that shows in the file replies; full, a full disk. Its log is the file err.
+# Sets server, and runner, whose status is the server's.
 begin() {
     local command=("$SERVER" -g "$GRACE_S" "${@:2}")
     kind=$1
@@ -91,7 +93,8 @@ created() {
     logged 'created=1 '
 }
 
-# ends STATUS [SIGNAL]: the server ends with that status, by itself or by the signal, and leaves no driver.
+# ends STATUS [SIGNAL]: the server ends with that status, by itself or by the signal, and leaves no
+# driver.
 ends() {
     local driver status=0 start queued_before
     measure
@@ -112,8 +115,8 @@ ends() {
     [[ $stop_ms == - ]] || ((stop_ms <= STOP_MAX_MS)) || flaw "over $STOP_MAX_MS ms to its end"
 }
 
-# The server has ended: at $ended_us, but for the time that we waited for a processor since the last look. If it has not,
-# notes how long it and its drivers have waited for one.
+# The server has ended: at $ended_us, but for the time that we waited for a processor since the last
+# look. If it has not, notes how long it and its drivers have waited for one.
 ended_at_last() {
     if ended "$server"; then
         ended_us=${EPOCHREALTIME/./}
@@ -160,7 +163,8 @@ read_all() {
     reader=$!
 }
 
-# replied COUNT [stopped]: that many numbered commands have their replies, in order, after the reply to hire.
+# replied COUNT [stopped]: that many numbered commands have their replies, in order, after the reply
+# to hire.
 replied() {
     local found
     [[ -z $reader ]] || wait_until ended "$reader" || return

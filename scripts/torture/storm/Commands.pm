@@ -9,8 +9,8 @@ our @pids = (1); # of drivers, as last listed
 
 sub chance { int rand $_[0] }
 
-# command JSON, AT_ONCE: a command, perhaps one that is answered at once. Returns its line, what the last line
-# of its reply looks like, and what the other lines do, if it has any.
+# command JSON, AT_ONCE: a command, perhaps one that is answered at once. Returns its line, what the
+# last line of its reply looks like, and what the other lines do, if it has any.
 sub command {
     my ($json, $at_once) = @_;
     my $pid = $pids[rand @pids];
@@ -46,8 +46,8 @@ sub task {
                          : qr/^(Driver \d+ Busy 1$|Error: no driver$|Error: driver \d+ )/);
 }
 
-# A job; its driver may be stopped, killed or told to exit. What it leaves behind has a name by which
-# storm.sh finds it.
+# A job; its driver may be stopped, killed or told to exit. What it leaves behind has a name by
+# which storm.sh finds it.
 sub job {
     my ($json) = @_;
     my $status = chance(100);

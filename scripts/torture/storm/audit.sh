@@ -69,8 +69,8 @@ level() {
     drivers=("${listed[@]}")
 }
 
-# Of the kept drivers, deletes one that is stopped, sends TERM to one, and KILL to all others, one of which is
-# stopped.
+# Of the kept drivers, deletes one that is stopped, sends TERM to one, and KILL to all others, one
+# of which is stopped.
 strike_kept() {
     local kept
     mapfile -t kept < <(books kept)
@@ -92,8 +92,8 @@ strike_kept() {
         fail "of ${#kept[@]} kept drivers, one was deleted and one got TERM, but $(books kept | wc -l) are left"
 }
 
-# Holds the books against what is listed and what the server counts. The server keeps whoever is listed and was
-# not made by us.
+# Holds the books against what is listed and what the server counts. The server keeps whoever is
+# listed and was not made by us.
 compare_books() {
     local wrong died pid
     mapfile -t wrong < <(books)
@@ -111,8 +111,8 @@ compare_books() {
 
 # ---- clients that are gone
 
-# All drivers but one have a task that lasts, and that one is stopped. Clients that would have to wait for them,
-# and go, are forgotten.
+# All drivers but one have a task that lasts, and that one is stopped. Clients that would have to
+# wait for them, and go, are forgotten.
 forget_the_gone() {
     local busy=("${drivers[@]:1}") stopped=${drivers[0]} tasks
     for driver in "${busy[@]}"; do

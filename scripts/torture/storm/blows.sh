@@ -46,7 +46,8 @@ say() {
     esac
 }
 
-# Notes in our own book whom we made, so that the server does not keep it; whom we deleted; who got KILL or TERM.
+# Notes in our own book whom we made, so that the server does not keep it; whom we deleted; who got
+# KILL or TERM.
 deed() {
     echo "deed $1 $2" >>"$dir/deeds"
     [ "$1" != made ] || made[$2]=1
@@ -78,7 +79,8 @@ flood() {
     said=$((said + count))
 }
 
-# Continues the drivers, creates some until there are DRIVERS again, and sets $drivers to their list.
+# Continues the drivers, creates some until there are DRIVERS again, and sets $drivers to their
+# list.
 refill() {
     for driver in "${drivers[@]}"; do
         hit CONT

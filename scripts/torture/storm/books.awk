@@ -1,11 +1,12 @@
-# Keeps the books of the drivers that the server keeps, from the storm's own book of deeds and the server's log:
+# Keeps the books of the drivers that the server keeps, from the storm's own book of deeds and the
+# server's log:
 #
 #   awk -v kept=COUNT [-v show=WHAT] -f books.awk DEEDS LOG
 #
-# With show=kept it prints the pids of the kept drivers that live; with show=owed, how many dead ones are still to
-# be replaced. Without, it prints what is wrong: each kept driver that is gone was deleted or got TERM, or got
-# KILL and was replaced; no other one was replaced; whoever was deleted is gone. The last line then is how
-# many were replaced, have died, and are kept.
+# With show=kept it prints the pids of the kept drivers that live; with show=owed, how many dead
+# ones are still to be replaced. Without, it prints what is wrong: each kept driver that is gone was
+# deleted or got TERM, or got KILL and was replaced; no other one was replaced; whoever was deleted
+# is gone. The last line then is how many were replaced, have died, and are kept.
 
 function wrong(what) {
     if (!show)

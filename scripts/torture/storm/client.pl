@@ -3,9 +3,10 @@
 #
 #   STORM=ID perl scripts/torture/storm/client.pl SERVER SOCKET SEED STOP      until there is a file STOP
 #
-# They ask, and check the answers: as many replies as commands, each in its turn. Or they vanish: without
-# reading, in the middle of a line, after half closing, killed. Some are processes (SERVER --connect SOCKET),
-# some speak JSON. At the end prints how many replies were checked and how many clients have vanished.
+# They ask, and check the answers: as many replies as commands, each in its turn. Or they vanish:
+# without reading, in the middle of a line, after half closing, killed. Some are processes (SERVER
+# --connect SOCKET), some speak JSON. At the end prints how many replies were checked and how many
+# clients have vanished.
 use strict;
 use warnings;
 use Errno qw(EAGAIN EINTR);
@@ -71,7 +72,8 @@ sub heard {
     $answered++;
 }
 
-# Sends and receives until nothing is owed. If it is to end, until the server has closed the connection, too.
+# Sends and receives until nothing is owed. If it is to end, until the server has closed the
+# connection, too.
 sub pump {
     my ($c, $ends) = @_;
     alarm $patience;

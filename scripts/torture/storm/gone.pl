@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# gone.pl SOCKET COUNT BUSY STOPPED: that many clients say what would have to wait, for BUSY, a driver with a task
-# that lasts, or for STOPPED, a driver that is stopped; and go. Fails if the server does not forget them.
+# gone.pl SOCKET COUNT BUSY STOPPED: that many clients say what would have to wait, for BUSY, a
+# driver with a task that lasts, or for STOPPED, a driver that is stopped; and go. Fails if the
+# server does not forget them.
 use strict;
 use warnings;
 use FindBin;
@@ -14,8 +15,8 @@ $SIG{PIPE} = 'IGNORE';
 $SIG{ALRM} = sub { die "gone.pl: nothing in $patience s: $awaited\n" };
 alarm $patience;
 
-# One that stays fills the stopped driver's socket and queue: the server then holds back whoever has more
-# than one question for that driver.
+# One that stays fills the stopped driver's socket and queue: the server then holds back whoever has
+# more than one question for that driver.
 my ($stays, $asks) = (attach($socket), attach($socket));
 $stays->{up} = "get_status $stopped\n" x 200000;
 fill(sub { my $sent = send_some($stays); sysread $stays->{s}, my $replies, 1 << 20; $sent }, $stays);

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# warm.pl SOCKET COUNT: that many clients at once flood and do not read, until the server reads no more from any
-# of them; then they go. Now the server has allocated what it ever needs for clients.
+# warm.pl SOCKET COUNT: that many clients at once flood and do not read, until the server reads no
+# more from any of them; then they go. Now the server has allocated what it ever needs for clients.
 use strict;
 use warnings;
 use FindBin;

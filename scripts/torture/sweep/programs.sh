@@ -71,7 +71,8 @@ audit_driver() {
 
 # ---- control: a server with a control socket
 
-# It finds the socket of a dead server, and reports to a service manager and to a process that waits.
+# It finds the socket of a dead server, and reports to a service manager and to a process that
+# waits.
 start_control() {
     local end=$((SECONDS + (lasts ? 2 : PATIENCE)))
     cp -a "$STALE" socket
@@ -90,8 +91,9 @@ start_control() {
     [ -n "$lasts" ] || wrong 'it does not say that it is ready'
 }
 
-# There are one kept driver, A, another one, B, and a connection that stays open, L. What has failed once may
-# fail again in consequence, and goes against the same one. If the server is gone, everything fails at once.
+# There are one kept driver, A, another one, B, and a connection that stays open, L. What has failed
+# once may fail again in consequence, and goes against the same one. If the server is gone,
+# everything fails at once.
 session_control() {
     local a b busy=Busy
     "$BUILD/server" --connect socket <in >out 2>long.err &
@@ -140,7 +142,8 @@ audit_control() {
         [ -z "$early" ] || [[ $fault == *=termed:* ]] ||
             wrong 'it ended before it was told to, though it was ready'
     fi
-    # The dead server's socket, which the server may not have come to, has another mode than its own, 0600.
+    # The dead server's socket, which the server may not have come to, has another mode than its
+    # own, 0600.
     [[ ! -e socket || -x socket ]] || grep -qs 'cannot remove socket' err || wrong "the socket's file is left"
 }
 

@@ -6,8 +6,9 @@
 #   run.sh PROGRAM/CALL:linked=KIND:when=K     a fault of tests/faults/inject.c
 #   run.sh PROGRAM/                            no fault; keeps the trace as build/sweep.trace.PROGRAM
 #
-# Only sweep.sh calls it, which says what is asked of a run and prepares its surroundings: sweep.sh --one.
-# Prints one line: the fault, "borne", "told", "fatal", "unreached" or "WRONG", and an explanation.
+# Only sweep.sh calls it, which says what is asked of a run and prepares its surroundings: sweep.sh
+# --one. Prints one line: the fault, "borne", "told", "fatal", "unreached" or "WRONG", and an
+# explanation.
 # shellcheck disable=SC2317 # some functions are called by a name that is put together
 set -u
 cd "$(dirname "$0")/../../.." || exit
@@ -60,8 +61,8 @@ describe() {
     [[ $fault != [^d]*=@(KILL|killed):* ]] || killed=1
     blow=KILL
     [[ $fault != */kill:* ]] || blow=STOP # so that the server has to kill
-    # If driver and server are killed at the same instant, or the server cannot adopt, nobody is left to find
-    # what a command has started.
+    # If driver and server are killed at the same instant, or the server cannot adopt, nobody is
+    # left to find what a command has started.
     orphan='sleep 50 &'
     [[ -z $killed && $fault != server/prctl:* ]] || orphan=
 }
@@ -113,8 +114,8 @@ hear() {
     return $((status > 0))
 }
 
-# expect WHO COMMAND PATTERN: says the command and reads the reply into $reply. Of a list that is the last
-# line. Returns 1 if nobody answers any more.
+# expect WHO COMMAND PATTERN: says the command and reads the reply into $reply. Of a list that is
+# the last line. Returns 1 if nobody answers any more.
 expect() {
     { echo "$2" >&"$to"; } 2>/dev/null || return 1
     while :; do
@@ -167,8 +168,9 @@ audit() {
     none_left
 }
 
-# Nothing of the run is left. Whatever outlives the program for a moment, such as a driver on its way out, has
-# work to do: it runs, or waits for a processor. So only looks count at which all that is left sleeps.
+# Nothing of the run is left. Whatever outlives the program for a moment, such as a driver on its
+# way out, has work to do: it runs, or waits for a processor. So only looks count at which all that
+# is left sleeps.
 none_left() {
     local sleeping=0 end=$((SECONDS + PATIENCE)) pids
     cd / || exit
