@@ -10,7 +10,7 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(attach send_some wait_for fill server_pid queued_us);
 
-use constant SO_PEERCRED => 17; # perl does not name it
+use constant PEERCRED => 17; # SO_PEERCRED, which not every perl names
 
 # attach PATH: a nonblocking connection: s, its socket; up, what is still to be sent; down, what has
 # come and was not looked at.
@@ -68,7 +68,7 @@ sub look_at_server {
 # The pid of the server at the other end.
 sub server_pid {
     my ($c) = @_;
-    return unpack 'l', getsockopt $c->{s}, SOL_SOCKET, SO_PEERCRED;
+    return unpack 'l', getsockopt $c->{s}, SOL_SOCKET, PEERCRED;
 }
 
 # The time, in microseconds, that these processes have been ready to run but had to wait for a
