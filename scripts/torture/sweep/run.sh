@@ -20,11 +20,19 @@ LIMITS=(-t 10 -g 0.5) # the reply timeout is under PATIENCE, and long enough for
 LASTS_PATIENCE=0.5    # seconds for a reply, where a fault that lasts may withhold each one
 
 main() {
-    trap : PIPE # a write to a program that is gone fails, and the run is judged
+    local verdict
     fault=$1
     program=${1%%/*}
+    verdict=$(run) # where bash does not report each program that is killed
+    verdict=${verdict:-WRONG no verdict}
+    printf '%s %s\n' "$fault" "${verdict//$'\n'/ }"
+}
+
+# Prints the verdict, wherever the run ends.
+run() {
+    trap : PIPE # a write to a program that is gone fails, and the run is judged
     dir=$(mktemp -d "$RUNS/XXXXXX") || exit
-    trap finish EXIT
+    trap 'cd / && rm -rf "$dir"' EXIT
     cd "$dir" || exit
     describe
     export GCOV_PREFIX=$BUILD/counts/$$ GCOV_PREFIX_STRIP
@@ -45,7 +53,7 @@ main() {
 
 # Sets what the fault tells of the run, and the state that the run begins in.
 describe() {
-    verdict='' status=0 explanation=''
+    status=0 explanation=''
     tracer='' server='' kept='' to='' from='' reply='' first=''
     errors=''   # a line for each Error or lost connection: who paid for it
     complete='' # the session came to its end
@@ -206,8 +214,8 @@ judge_run() {
 }
 
 conclude() {
-    verdict="$1 ${2-}"
-    exit 0
+    echo "$1 ${2-}"
+    exit
 }
 
 # Concludes that the run is wrong, and ends all that is left of it.
@@ -218,12 +226,6 @@ wrong() {
     # shellcheck disable=SC2046 # words are wanted
     kill -KILL $(working_in "$dir") 2>/dev/null
     conclude WRONG "$*$explanation; $log"
-}
-
-finish() {
-    verdict=${verdict:-WRONG no verdict}
-    printf '%s %s\n' "$fault" "${verdict//$'\n'/ }"
-    cd / && rm -rf "$dir"
 }
 
 main "$@"
