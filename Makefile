@@ -123,9 +123,10 @@ bench-plot: bench-programs
 bench-programs: all $(BENCH_PROGRAMS)
 
 build/bench/bare-pause build/bench/bare-worker: BENCH_CFLAGS = -O2 -static -fno-pie
-build/bench/%: scripts/bench/%.c scripts/bench/bench.h Makefile
+build/bench/load: $(wildcard scripts/bench/load-*.c)
+build/bench/%: scripts/bench/%.c $(wildcard scripts/bench/*.h) Makefile
 	@mkdir -p build/bench
-	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(BENCH_CFLAGS) -o $@ $<
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
 build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
@@ -139,13 +140,13 @@ lint:
 
 # In the unit, the path of the server is the one that it is installed by.
 install: all
-	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/taxi.service >build/taxi.service
+	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
 	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
-	install -m 644 scripts/man/taxi-server.1 scripts/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
-	install -m 644 scripts/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
+	install -m 644 scripts/install/man/taxi-server.1 scripts/install/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
+	install -m 644 scripts/install/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
 	install -m 644 build/taxi.service "$(DESTDIR)$(unitdir)/taxi.service"
 
 uninstall:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What the server makes of calls that fail where only a fault of the machine makes them fail; see
-# tests/faults/inject.c. What needs a fault in a plain session is in scripts/fault-sweep.sh.
+# tests/faults/inject.c. What needs a fault in a plain session is in scripts/torture/sweep.sh.
 
 load helpers
 

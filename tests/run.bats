@@ -1332,7 +1332,7 @@ lies() {
 # ---- many of them
 
 @test "run: many commands on drivers of which some are killed: the books are in order" {
-    run -0 --separate-stderr "$ROOT/scripts/jobs.sh" 400
+    run -0 --separate-stderr "$ROOT/scripts/torture/jobs.sh" 400
     [[ $output == 'jobs: 400 commands in '*'; books in order' ]]
     [ -z "$stderr" ]
 }
