@@ -36,8 +36,13 @@ build/dynamic/driver: build/driver.o
 run: all
 	@./server
 
-test: all faulty build/bench/load build/bench/count-allocs.so
+TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
+test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
+
+build/tests/%: tests/lib/%.c Makefile
+	@mkdir -p build/tests
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 
 # The same programs with faults to be had by name, for tests and scripts/fault-sweep.sh; see
 # tests/faults/inject.c.
@@ -114,7 +119,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty build/bench/load build/bench/count-allocs.so
+coverage: faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/coverage.sh
 
 lint:
