@@ -26,7 +26,7 @@
 # otherwise, as in all tests; and after `--listen PATH ... &` nothing is typed until PATH takes
 # connections.
 
-load helpers
+load lib/helpers
 
 README=$ROOT/README.md
 SESSION_DEADLINE=30 # seconds, for all of one
