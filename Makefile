@@ -36,7 +36,10 @@ build/dynamic/driver: build/driver.o
 run: all
 	@./server
 
-test: all faulty build/bench/load build/bench/count-allocs.so
+# What tests drive the programs with.
+TEST_PROGRAMS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
+
+test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_PROGRAMS)
 	@scripts/test.sh
 
 # The same programs with faults to be had by name, for tests and scripts/fault-sweep.sh; see
@@ -114,7 +117,11 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty build/bench/load build/bench/count-allocs.so
+build/tests/%: tests/lib/%.c proto.h Makefile
+	@mkdir -p build/tests
+	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -o $@ $<
+
+coverage: faulty $(TEST_PROGRAMS) build/bench/load build/bench/count-allocs.so
 	@scripts/coverage.sh
 
 lint:
