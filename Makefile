@@ -55,11 +55,12 @@ build/release/driver.c: $(DRIVER) Makefile
 run: all
 	@./server
 
+# What tests drive the programs with.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
 test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
 
-build/tests/%: tests/lib/%.c Makefile
+build/tests/%: tests/lib/%.c proto.h Makefile
 	@mkdir -p build/tests
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 
