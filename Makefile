@@ -12,26 +12,40 @@ unitdir       = $(PREFIX)/lib/systemd/system
 
 STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS)
+COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+
+# What the programs are made of; see lib/README.md.
+SERVER = server.c $(filter-out lib/command_%.c,$(wildcard lib/*.c))
+DRIVER = driver.c
 
 all: server driver
 
-server: server.c proto.h Makefile
-	$(COMPILE) $(LDFLAGS) -o $@ server.c
+# The release compiles each program as one unit, a list of includes, which is faster than objects
+# that call each other. The other flavours have an object a file, which shows that each header is
+# complete and what is static is private.
+server: build/release/server.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# Linked statically a driver starts faster and takes half the memory. Where there is no libc to link so,
+# Linked statically a driver starts faster and takes half the memory. Where there is no static libc,
 # it is linked as any program.
-driver: build/driver.o
+driver: build/release/driver.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $< 2>/dev/null || $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-build/driver.o: driver.c proto.h Makefile
-	@mkdir -p build
-	$(COMPILE) -c -o $@ driver.c
-
 # For valgrind, which takes the start of a statically linked program for a fault.
-build/dynamic/driver: build/driver.o
-	@mkdir -p build/dynamic
+build/dynamic/driver: build/release/driver.o
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+build/release/%.o: build/release/%.c
+	$(COMPILE) -c -o $@ $<
+
+build/release/server.c: $(SERVER) Makefile
+	@mkdir -p $(@D)
+	printf '#include "../../%s"\n' $(SERVER) >$@
+
+build/release/driver.c: $(DRIVER) Makefile
+	@mkdir -p $(@D)
+	printf '#include "../../%s"\n' $(DRIVER) >$@
 
 run: all
 	@./server
@@ -39,37 +53,35 @@ run: all
 test: all faulty build/bench/load build/bench/count-allocs.so
 	@scripts/test.sh
 
-# The same programs with faults to be had by name, for tests and scripts/torture/sweep.sh; see
-# tests/faults/inject.c.
+# Three more flavours, all with faults that can be asked for by name, see tests/faults/inject.c:
+# faulty, for tests and the fault sweep; asan, under AddressSanitizer and UndefinedBehaviorSanitizer,
+# which TEST_BUILD=build/asan has the tests use; coverage, which counts the lines that are reached.
 INJECT = $(foreach call,read write send recv close epoll_ctl malloc calloc prctl setpgid dup2 \
                         setrlimit syscall execve execvp,-D$(call)=faulty_$(call))
+FLAGS_faulty   = -O1 -g
+FLAGS_asan     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+                 -fno-omit-frame-pointer
+FLAGS_coverage = -O0 -g --coverage -fprofile-update=atomic
+# Leaks are looked for in the server alone; see tests/asan/options.c.
+MORE_asan = -DDETECT_LEAKS='"$(if $(filter %server,$@),1,0)"' tests/asan/options.c
+
 faulty: build/faulty/server build/faulty/driver
-
-build/faulty/%: %.c build/faulty/inject.o proto.h Makefile
-	$(CC) $(STANDARD) $(WARNINGS) -O1 -g $(INJECT) -o $@ $< build/faulty/inject.o
-
-build/faulty/inject.o: tests/faults/inject.c Makefile
-	@mkdir -p build/faulty
-	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
-
-# The same programs under AddressSanitizer and UndefinedBehaviorSanitizer; TEST_BUILD=build/asan
-# has the tests use them. They have the faults as well.
-SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-           -fno-omit-frame-pointer
 asan: build/asan/server build/asan/driver
 
-build/asan/server: LEAKS = 1
-build/asan/driver: LEAKS = 0
-build/asan/%: %.c tests/asan/options.c build/faulty/inject.o proto.h Makefile
-	@mkdir -p build/asan
-	$(CC) $(STANDARD) $(WARNINGS) $(SANITIZE) $(INJECT) -DDETECT_LEAKS='"$(LEAKS)"' -o $@ \
-	    $< tests/asan/options.c build/faulty/inject.o
+define flavour
+build/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(STANDARD) $$(WARNINGS) $$(FLAGS_$(1)) $$(INJECT) -MMD -MP -c -o $$@ $$<
+build/$(1)/server: $$(SERVER:%.c=build/$(1)/%.o) build/inject.o
+	$$(CC) $$(FLAGS_$(1)) -o $$@ $$^ $$(MORE_$(1))
+build/$(1)/driver: $$(DRIVER:%.c=build/$(1)/%.o) build/inject.o
+	$$(CC) $$(FLAGS_$(1)) -o $$@ $$^ $$(MORE_$(1))
+endef
+$(foreach name,faulty asan coverage,$(eval $(call flavour,$(name))))
 
-# The same programs, with the faults, counting their lines, for scripts/coverage.sh.
-build/coverage/%: %.c build/faulty/inject.o proto.h Makefile
-	@mkdir -p build/coverage
-	$(CC) $(STANDARD) -O0 -g --coverage -fprofile-update=atomic $(INJECT) -o $@ \
-	    $< build/faulty/inject.o -dumpdir build/coverage/
+build/inject.o: tests/faults/inject.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
 
 # Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
 # clang with libFuzzer. The targets include the real code; see tests/fuzz.
@@ -136,6 +148,8 @@ uninstall:
 	    "$(DESTDIR)$(mandir)/man1/taxi-server.1" "$(DESTDIR)$(mandir)/man1/taxi-driver.1" \
 	    "$(DESTDIR)$(completiondir)/taxi-server" "$(DESTDIR)$(unitdir)/taxi.service"
 	rmdir "$(DESTDIR)$(libexecdir)" 2>/dev/null || true
+
+-include $(wildcard build/*/*.d build/*/lib/*.d)
 
 clean:
 	rm -rf server driver build

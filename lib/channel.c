@@ -1,0 +1,334 @@
+#include "channel.h"
+
+#include "answer.h"
+#include "clients.h"
+#include "log.h"
+#include "phase.h"
+#include "stats.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* Frames on their way to or from one driver: as many as one system call moves. */
+static unsigned char scratch[BLOCK_SIZE];
+
+/* ---- what a driver says ---------------------------------------------------------------------- */
+
+static void
+driver_condemn_frame(struct driver *driver, enum proto_verdict verdict,
+                     const struct proto_header *header)
+{
+    switch (verdict) {
+    case PROTO_BAD_VERSION:
+        driver_condemn_malformed(driver, "bad frame version", header->version);
+        break;
+    case PROTO_BAD_TYPE:
+        driver_condemn_malformed(driver, "bad frame type", header->type);
+        break;
+    case PROTO_BAD_LENGTH:
+        driver_condemn_malformed(driver, "bad frame length", header->length);
+        break;
+    case PROTO_BAD_ID:
+        driver_condemn_malformed(driver, "bad frame id", header->id);
+        break;
+    case PROTO_BAD_BODY:
+        driver_condemn_malformed(driver, "bad body in a frame of type", header->type);
+        break;
+    case PROTO_COMPLETE:
+    case PROTO_INCOMPLETE:
+        assert(!"these are no reason to condemn");
+    }
+}
+
+/* Takes the frames that are whole; keeps the rest, less than a frame, in the driver. */
+static void
+driver_parse(struct driver *driver, const unsigned char *data, size_t size)
+{
+    struct proto_frame frame;
+    enum proto_verdict verdict;
+    size_t done = 0;
+
+    while ((verdict = proto_decode(PROTO_FROM_DRIVER, data + done, size - done, &frame)) ==
+           PROTO_COMPLETE) {
+        driver_said(driver, &frame, data + done);
+        done += proto_size(&frame);
+        if (driver->source.fd < 0)
+            return; /* condemned for what it said */
+    }
+    if (verdict != PROTO_INCOMPLETE) {
+        driver_condemn_frame(driver, verdict, &frame.header);
+        return;
+    }
+    driver->in_size = (uint8_t)(size - done);
+    memcpy(driver->in, data + done, driver->in_size);
+}
+
+/* The driver closed its socket: it is about to exit, and is made to if not. One that has not yet
+ * said HELLO keeps the deadline that it had for that. */
+static void
+driver_hangup(struct driver *driver)
+{
+    driver_close(driver);
+    if (driver->state != DRIVER_STARTING)
+        driver_unlist(driver);
+}
+
+bool
+driver_receive(struct driver *driver)
+{
+    if (driver->source.fd < 0)
+        return false;
+    memcpy(scratch, driver->in, driver->in_size);
+    ssize_t n =
+        recv(driver->source.fd, scratch + driver->in_size, sizeof(scratch) - driver->in_size, 0);
+    if (n > 0) {
+        driver_parse(driver, scratch, driver->in_size + (size_t)n);
+        return true;
+    }
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n < 0 && errno != ECONNRESET) /* ECONNRESET: it closed without reading all, unix(7) */
+        driver_condemn(driver, "cannot receive: %s", strerror(errno));
+    else
+        driver_hangup(driver);
+    return false;
+}
+
+/* ---- what a driver is told ------------------------------------------------------------------- */
+
+/* Puts the call's frame at data, where there is room for the longest. Returns its size. */
+static size_t
+call_put(const struct call *call, uint32_t id, unsigned char *data)
+{
+    struct proto_header header = proto_header(PROTO_FROM_SERVER, call->question->type, id);
+    size_t size = 0;
+
+    if (call->question->put != NULL)
+        size = call->question->put(call, data + sizeof(header));
+    header.length = (uint16_t)size;
+    memcpy(data, &header, sizeof(header));
+    return sizeof(header) + size;
+}
+
+/* Puts the rest of a frame that was sent in part at data. Returns its size. */
+static size_t
+driver_rest(const struct driver *driver, unsigned char *data)
+{
+    const struct job_text *text = driver->out_text;
+
+    memcpy(data, driver->out, driver->out_size);
+    if (text != NULL)
+        memcpy(data + driver->out_size, text->bytes + text->size - driver->out_text_size,
+               driver->out_text_size);
+    return driver->out_size + driver->out_text_size;
+}
+
+/* Puts the frames that will be sent into scratch, the rest of the last one first. Returns their
+ * size. */
+static size_t
+driver_frames(const struct driver *driver)
+{
+    size_t size = driver_rest(driver, scratch);
+    uint32_t id = driver->sent_id;
+
+    for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
+        if (sizeof(scratch) - size < PROTO_TEXT_MAX + 2 * PROTO_FRAME_MAX)
+            return size;
+        id = id_after(id);
+        size += call_put(container_of(link, struct call, of_driver), id, scratch + size);
+    }
+    if (driver->end == END_ASKED) {
+        struct proto_header header = proto_header(PROTO_FROM_SERVER, PROTO_EXIT, 0);
+        memcpy(scratch + size, &header, sizeof(header));
+        size += sizeof(header);
+    }
+    return size;
+}
+
+/* The call is with the driver: from now on its time runs. A CANCEL that takes back a task has no
+ * deadline, since nobody waits for it. */
+static void
+call_handed_over(struct driver *driver, struct call *call)
+{
+    list_unlink(&call->of_driver);
+    list_append(&driver->in_flight, &call->of_driver);
+    driver->queued_count--;
+    call->id = driver->sent_id = id_after(driver->sent_id);
+    if (call->request != NULL)
+        deadline_start(&call->deadline, DEADLINE_REPLY);
+}
+
+void
+driver_drop_text(struct driver *driver)
+{
+    job_text_free(driver->out_text);
+    driver->out_text = NULL;
+}
+
+/* The last frame that is sent is now the call's: of its text a rest may have to be kept, of the one
+ * before none. */
+static void
+driver_take_text(struct driver *driver, struct call *call)
+{
+    driver_drop_text(driver);
+    if (call->job == NULL)
+        return;
+    driver->out_text = call->job->text;
+    call->job->text = NULL;
+    driver->ran = true;
+}
+
+/* Accounts for the first sent bytes of what driver_frames() made. A frame of which a part was sent
+ * counts as sent: its rest is kept, and goes first the next time. */
+static void
+driver_sent(struct driver *driver, size_t sent)
+{
+    size_t at = driver->out_size + driver->out_text_size; /* where the next frame begins */
+
+    while (at < sent && !list_empty(&driver->queued)) {
+        struct call *call = container_of(driver->queued.next, struct call, of_driver);
+        struct proto_header header;
+        memcpy(&header, scratch + at, sizeof(header));
+        at += sizeof(header) + header.length;
+        driver_take_text(driver, call);
+        call_handed_over(driver, call);
+    }
+    if (at < sent) {
+        at += sizeof(struct proto_header);
+        driver_drop_text(driver);
+        driver->end = END_SENT;
+    }
+    size_t left = at > sent ? at - sent : 0;
+    size_t text_size = driver->out_text != NULL ? driver->out_text->size : 0;
+    driver->out_text_size = (uint16_t)(left < text_size ? left : text_size);
+    driver->out_size = (uint8_t)(left - driver->out_text_size);
+    memmove(driver->out, scratch + sent, driver->out_size);
+    if (driver->out_text_size == 0)
+        driver_drop_text(driver);
+}
+
+/* The driver's end takes nothing any more. What it said before is read; if that does not end with a
+ * hangup, it has closed one direction only, and is of no use. */
+static void
+driver_closed(struct driver *driver)
+{
+    while (driver_receive(driver))
+        ;
+    if (driver->source.fd >= 0)
+        driver_condemn(driver, "does not read any more");
+}
+
+/* Drops the queued calls that must not wait for a full socket: those of a get_drivers whose driver
+ * does not respond, and those of clients that have gone. All other clients are held back. */
+static void
+driver_unqueue(struct driver *driver)
+{
+    struct list *next;
+
+    for (struct list *link = driver->queued.next; link != &driver->queued; link = next) {
+        struct call *call = container_of(link, struct call, of_driver);
+        const struct request *request = call->request;
+        next = link->next;
+        if (request == NULL || !(request->client->output_state == OUTPUT_GONE ||
+                                 (request->listing && driver->unresponsive)))
+            continue;
+        driver->queued_count--;
+        driver_call_end(driver, call, OUTCOME_TIMEOUT);
+    }
+}
+
+void
+driver_flush(struct driver *driver)
+{
+    bool full = false;
+    size_t size;
+
+    list_remove(&driver->unsent);
+    while (!full && (size = driver_frames(driver)) > 0) {
+        ssize_t sent = send(driver->source.fd, scratch, size, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            driver_sent(driver, (size_t)sent);
+        } else if (errno == EAGAIN) {
+            full = true;
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            driver_closed(driver);
+            return;
+        } else if (errno != EINTR) {
+            driver_condemn(driver, "cannot send: %s", strerror(errno));
+            return;
+        }
+    }
+    if (!source_watch(&driver->source, full ? EPOLLIN | EPOLLOUT : EPOLLIN)) {
+        driver_condemn(driver, "cannot watch it: %s", strerror(errno));
+        return;
+    }
+    if (full && (driver->unresponsive || clients_gone() > 0))
+        driver_unqueue(driver);
+    if (driver->queued_count < DRIVER_QUEUE_MAX)
+        driver_release(driver);
+}
+
+void
+driver_ready(struct source *source, uint32_t events)
+{
+    struct driver *driver = container_of(source, struct driver, source);
+
+    if (events & EPOLLOUT)
+        driver_send_later(driver);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        driver_receive(driver);
+}
+
+/* ---- what is not said in time ---------------------------------------------------------------- */
+
+/* Takes back a task whose answer did not come in time: the client was told that it does not run.
+ * The driver finds the CANCEL after the TASK, whenever it reads again. */
+static void
+driver_revoke(struct driver *driver, uint32_t task_id)
+{
+    if (driver->source.fd < 0)
+        return;
+    struct call *call = call_new(NULL, &question_cancel);
+    if (call == NULL) {
+        driver_condemn(driver, "no memory to take back its task");
+        return;
+    }
+    call->cancelled_id = task_id;
+    driver_call(driver, call);
+}
+
+static void
+driver_not_responding(struct driver *driver)
+{
+    if (!driver->unresponsive && driver->state == DRIVER_READY)
+        log_line("driver %d is not responding", driver->pid);
+    driver->unresponsive = true;
+    driver_changed(driver);
+    driver_send_later(driver); /* if that finds the socket full, no list waits for it */
+}
+
+void
+call_timed_out(struct call *call)
+{
+    struct driver *driver = call->driver;
+
+    /* The answer may be there, and unread because it was we who were stopped. */
+    if (driver_receive(driver))
+        return;
+    stats.unanswered++;
+    driver_not_responding(driver);
+    if (call->question->makes_busy)
+        driver_revoke(driver, call->id);
+    driver_call_end(driver, call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_TIMEOUT);
+}
+
+void
+driver_start_timed_out(struct driver *driver)
+{
+    if (driver_receive(driver))
+        return;
+    driver->birth_failure = OUTCOME_LATE_BORN;
+    driver_condemn(driver, "did not come up in %d s", START_TIMEOUT_S);
+}

@@ -1,0 +1,74 @@
+#include "children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    /* For the way to an exec: execvp(3) has a path there and, for a script, the words again. */
+    CHILD_STACK_SIZE = 64 * 1024,
+};
+
+/* Visits the children whose numbers are in text, each followed by a blank, proc(5). *pid is the
+ * part of a number that ended the text before. Returns whether one was found. */
+static bool
+children_visit(const char *text, ssize_t size, pid_t *pid, bool (*visit)(pid_t, void *),
+               void *argument)
+{
+    bool found = false;
+
+    for (ssize_t i = 0; i < size; i++) {
+        if (text[i] >= '0' && text[i] <= '9') {
+            *pid = *pid * 10 + (text[i] - '0');
+        } else if (*pid > 0) {
+            found |= visit(*pid, argument);
+            *pid = 0;
+        }
+    }
+    return found;
+}
+
+enum children
+children_each(bool (*visit)(pid_t pid, void *argument), void *argument)
+{
+    char text[1024];
+    pid_t pid = 0;
+    ssize_t n;
+    bool found = false;
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? CHILDREN_NO_PROC : CHILDREN_UNKNOWN;
+    while ((n = read(fd, text, sizeof(text))) > 0)
+        found |= children_visit(text, n, &pid, visit, argument);
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (n < 0)
+        return CHILDREN_UNKNOWN;
+    return found ? CHILDREN_FOUND : CHILDREN_NONE;
+}
+
+pid_t
+child_wait(pid_t pid, int *status, struct rusage *usage)
+{
+    pid_t dead;
+
+    while ((dead = wait4(pid, status, WNOHANG, usage)) < 0 && errno == EINTR)
+        ;
+    return dead;
+}
+
+pid_t
+child_start(int (*run)(void *error), int flags, int *error)
+{
+    /* Free again when clone() returns, since that is after the exec. */
+    static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE];
+
+    *error = 0;
+    return clone(run, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD | flags, error);
+}

@@ -1,0 +1,496 @@
+#include "command.h"
+
+#include "answer.h"
+#include "clients.h"
+#include "dispatch.h"
+#include "options.h"
+#include "phase.h"
+#include "reply.h"
+#include "stats.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+enum {
+    WORDS_MAX = 5,    /* the longest command has 4 words; a fifth proves one too many */
+    ECHO_MAX = 64,    /* bytes of bad input that an Error repeats */
+    HELP_SIZE = 4096, /* the help, which is put into an output block as a whole */
+};
+
+/* ---- answers at once ------------------------------------------------------------------------- */
+
+static enum handling
+client_answer_own(struct client *client, char *text, size_t size)
+{
+    if (request_answer_own(client, text, size))
+        return COMMAND_TAKEN;
+    request_text_free(text);
+    return COMMAND_HELD;
+}
+
+enum handling
+client_error(struct client *client, const char *code, const char *format, ...)
+{
+    char *line = request_text();
+    va_list args;
+
+    if (line == NULL)
+        return COMMAND_HELD;
+    va_start(args, format);
+    size_t size = error_line(client->format, line, code, format, args);
+    va_end(args);
+    enum handling handling = client_answer_own(client, line, size);
+    stats.errors += handling == COMMAND_TAKEN;
+    return handling;
+}
+
+/* A word as an Error repeats it. */
+struct echo {
+    char text[4 * ECHO_MAX + 1];
+};
+
+static struct echo
+echo_word(const struct span *word)
+{
+    struct echo echo = {""};
+
+    escape(echo.text, sizeof(echo.text), word->at, word->size < ECHO_MAX ? word->size : ECHO_MAX);
+    return echo;
+}
+
+/* ---- what a command asks of drivers ---------------------------------------------------------- */
+
+/* Finds the listed driver that a word names. Returns NULL if there is none; *handling then says
+ * what becomes of the command. */
+static struct driver *
+command_driver(struct client *client, const struct span *word, enum handling *handling)
+{
+    uint64_t pid;
+    bool is_pid = digits_parse(word->at, word->size, INT_MAX - 1, &pid);
+    struct driver *driver = is_pid ? driver_find((pid_t)pid) : NULL;
+
+    if (driver != NULL && driver->state == DRIVER_READY)
+        return driver;
+    if (is_pid)
+        *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
+    else
+        *handling = client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
+    return NULL;
+}
+
+/* Finds it likewise, for a question. If its queue is full, the client is held back. */
+static struct driver *
+command_driver_to_ask(struct client *client, const struct span *word, enum handling *handling)
+{
+    struct driver *driver = command_driver(client, word, handling);
+
+    if (driver == NULL)
+        return NULL;
+    /* A client that waits for nothing yet is let in: others that flood the driver must not keep it
+     * out. */
+    if (driver->queued_count >= DRIVER_QUEUE_MAX && client->owed > 0) {
+        list_append(&driver->held, &client->held);
+        *handling = COMMAND_HELD;
+        return NULL;
+    }
+    return driver;
+}
+
+/* Makes a request of one call. Returns NULL if there is no memory. */
+static struct call *
+command_call(struct client *client, const struct question *question)
+{
+    struct request *request = request_new(client);
+
+    if (request == NULL)
+        return NULL;
+    struct call *call = call_new(request, question);
+    if (call == NULL)
+        request_abandon(request);
+    return call;
+}
+
+/* A task or a job. */
+struct errand {
+    const struct question *question;
+    uint64_t duration_ms;
+    struct job *job; /* of a job; else NULL */
+};
+
+/* Makes a request of one call for an errand, which takes the job. Returns NULL if there is no
+ * memory. */
+static struct call *
+command_errand(struct client *client, const struct errand *errand)
+{
+    struct call *call = command_call(client, errand->question);
+
+    if (call == NULL)
+        return NULL;
+    call->duration_ms = errand->duration_ms;
+    if (errand->job != NULL)
+        call_set_job(call, errand->job);
+    return call;
+}
+
+/* Asks the driver that a word names. Returns NULL if it is not asked; *handling then says what
+ * becomes of the command. */
+static struct call *
+command_ask(struct client *client, const struct span *word, const struct errand *errand,
+            enum handling *handling)
+{
+    struct driver *driver = command_driver_to_ask(client, word, handling);
+
+    if (driver == NULL)
+        return NULL;
+    struct call *call = command_errand(client, errand);
+    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+    if (call != NULL)
+        driver_call(driver, call);
+    return call;
+}
+
+/* ---- drivers --------------------------------------------------------------------------------- */
+
+static enum handling
+do_create_driver(struct client *client, const struct span *args, unsigned count)
+{
+    uint64_t drivers = 1;
+
+    if (count > 0 && (!digits_parse(args[0].at, args[0].size, DRIVERS_MAX, &drivers) ||
+                      drivers == 0 || drivers > DRIVERS_MAX))
+        return client_error(client, "bad_count", "bad count '%s' (1 to %d)",
+                            echo_word(&args[0]).text, DRIVERS_MAX);
+    struct request *request = request_new(client);
+    if (request == NULL)
+        return COMMAND_HELD;
+    request->counted = count > 0;
+    request->to_start = (unsigned)drivers;
+    client->barrier = request;
+    return COMMAND_TAKEN;
+}
+
+static enum handling
+do_get_status(struct client *client, const struct span *args, unsigned count)
+{
+    const struct errand errand = {.question = &question_status};
+    enum handling handling;
+
+    (void)count;
+    command_ask(client, &args[0], &errand, &handling);
+    return handling;
+}
+
+/* Asks all listed drivers. Without memory for all, none is asked. */
+static enum handling
+do_get_drivers(struct client *client, const struct span *args, unsigned count)
+{
+    struct request *request = request_new(client);
+    struct driver *driver = NULL;
+
+    (void)args;
+    (void)count;
+    if (request == NULL)
+        return COMMAND_HELD;
+    request->counted = request->listing = true;
+    while ((driver = fleet_next(driver)) != NULL) {
+        if (driver->state != DRIVER_READY)
+            continue;
+        struct call *call = call_new(request, &question_status);
+        if (call == NULL) {
+            while (!list_empty(&request->calls))
+                call_free(container_of(request->calls.next, struct call, of_request));
+            request_abandon(request);
+            return client_error(client, "cannot_list", "cannot list drivers: %s", strerror(ENOMEM));
+        }
+        call_set_driver(call, driver);
+    }
+    for (struct list *link = request->calls.next; link != &request->calls; link = link->next) {
+        struct call *call = container_of(link, struct call, of_request);
+        driver_call(call->driver, call);
+    }
+    client_wake(client);
+    return COMMAND_TAKEN;
+}
+
+static enum handling
+do_delete_driver(struct client *client, const struct span *args, unsigned count)
+{
+    enum handling handling = COMMAND_HELD;
+    struct driver *driver = command_driver(client, &args[0], &handling);
+
+    (void)count;
+    if (driver == NULL)
+        return handling;
+    driver->death = command_call(client, NULL);
+    if (driver->death == NULL)
+        return COMMAND_HELD;
+    call_set_driver(driver->death, driver);
+    driver_dismiss(driver);
+    return COMMAND_TAKEN;
+}
+
+/* ---- tasks and jobs -------------------------------------------------------------------------- */
+
+/* Gives an errand, without its duration, to the driver that the first word names, or to any that is
+ * free, for as long as the second word says. The errand's job is taken, or freed. */
+static enum handling
+command_give(struct client *client, const struct span *args, struct errand errand)
+{
+    enum handling handling;
+    struct call *call = NULL;
+
+    if (!seconds_parse(args[1].at, args[1].size, PROTO_TASK_MAX_MS, &errand.duration_ms)) {
+        handling =
+            client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
+                         echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
+    } else if (span_is(&args[0], "any")) {
+        call = command_errand(client, &errand);
+        handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+        if (call != NULL)
+            request_wait(call->request, dispatch_any());
+    } else {
+        call = command_ask(client, &args[0], &errand, &handling);
+    }
+    if (call != NULL)
+        tasks_assign();
+    else if (errand.job != NULL)
+        job_free(errand.job);
+    return handling;
+}
+
+static enum handling
+do_send_task(struct client *client, const struct span *args, unsigned count)
+{
+    (void)count;
+    return command_give(client, args, (struct errand){.question = &question_task});
+}
+
+static enum handling
+do_run(struct client *client, const struct span *args, unsigned count)
+{
+    (void)count;
+    if (memchr(args[2].at, '\0', args[2].size) != NULL)
+        return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
+                            echo_word(&args[2]).text);
+    struct job *job = job_new(&args[2]);
+    if (job == NULL)
+        return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
+    return command_give(client, args, (struct errand){.question = &question_job, .job = job});
+}
+
+/* A job may take its time to end: the client's later commands wait, since they must find the driver
+ * free. */
+static enum handling
+do_cancel_task(struct client *client, const struct span *args, unsigned count)
+{
+    const struct errand errand = {.question = &question_cancel};
+    enum handling handling;
+    struct call *call = command_ask(client, &args[0], &errand, &handling);
+
+    (void)count;
+    if (call != NULL && (call->driver->job_pid != 0 || call->driver->jobs_due > 0))
+        client->barrier = call->request;
+    return handling;
+}
+
+static enum handling
+do_wait(struct client *client, const struct span *args, unsigned count)
+{
+    enum handling handling = COMMAND_HELD;
+    struct driver *driver = NULL;
+
+    if (count > 0) {
+        driver = command_driver(client, &args[0], &handling);
+        if (driver == NULL)
+            return handling;
+    }
+    struct call *call = command_call(client, NULL);
+    if (call == NULL)
+        return COMMAND_HELD;
+    if (driver == NULL) {
+        request_wait(call->request, dispatch_all());
+        waits_end();
+    } else {
+        call_set_driver(call, driver);
+        request_wait(call->request, &driver->awaited);
+        driver_changed(driver);
+    }
+    return COMMAND_TAKEN;
+}
+
+/* ---- the server and the client --------------------------------------------------------------- */
+
+static enum handling
+do_stats(struct client *client, const struct span *args, unsigned count)
+{
+    char *line = request_text();
+
+    (void)args;
+    (void)count;
+    if (line == NULL)
+        return COMMAND_HELD;
+    return client_answer_own(client, line, stats_line(client->format, line));
+}
+
+/* Sets how this client is answered from now on. Nothing is set unless all words are right. */
+static enum handling
+do_session(struct client *client, const struct span *args, unsigned count)
+{
+    const struct format *format = client->format;
+    enum client_prompt prompt = client->prompt;
+    enum client_farewell farewell = client->farewell;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (span_is(&args[i], "json"))
+            format = &format_json;
+        else if (span_is(&args[i], "prompt"))
+            prompt = PROMPT_HIDDEN;
+        else if (span_is(&args[i], "farewell"))
+            farewell = FAREWELL_WANTED;
+        else
+            return client_error(client, "usage", "bad word '%s' (json, prompt or farewell)",
+                                echo_word(&args[i]).text);
+    }
+    client->format = format;
+    client->prompt = prompt;
+    client->farewell = farewell;
+    return COMMAND_TAKEN;
+}
+
+static enum handling
+do_quit(struct client *client, const struct span *args, unsigned count)
+{
+    (void)args;
+    (void)count;
+    client->input_state = INPUT_QUIT;
+    return COMMAND_TAKEN;
+}
+
+static enum handling
+do_shutdown(struct client *client, const struct span *args, unsigned count)
+{
+    (void)args;
+    (void)count;
+    if (client->farewell == FAREWELL_WANTED)
+        client->farewell = FAREWELL_OWED;
+    phase_stop(false);
+    return COMMAND_TAKEN;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static enum handling do_help(struct client *client, const struct span *args, unsigned count);
+
+static const struct command {
+    struct span name;
+    const char *args; /* as the usage shows them */
+    unsigned min_args, max_args;
+    bool takes_line; /* the last argument is the rest of the line */
+    enum handling (*run)(struct client *, const struct span *args, unsigned count);
+    const char *help;
+} commands[] = {
+    {SPAN("create_driver"), "[COUNT]", 0, 1, false, do_create_driver,
+     "start a driver, or COUNT of them"},
+    {SPAN("send_task"), "PID SECONDS", 2, 2, false, do_send_task,
+     "keep a driver busy that long (0.25, 3); PID any: one that is free"},
+    {SPAN("run"), "PID|any SECONDS COMMAND...", 3, 3, true, do_run,
+     "run a shell command on a driver, for at most that long"},
+    {SPAN("get_status"), "PID", 1, 1, false, do_get_status, "ask a driver: Available or Busy"},
+    {SPAN("get_drivers"), "", 0, 0, false, do_get_drivers, "ask all drivers, oldest first"},
+    {SPAN("cancel_task"), "PID", 1, 1, false, do_cancel_task, "end a driver's task"},
+    {SPAN("wait"), "[PID]", 0, 1, false, do_wait,
+     "wait until that driver, or every driver, has no task"},
+    {SPAN("delete_driver"), "PID", 1, 1, false, do_delete_driver, "end a driver, and its task"},
+    {SPAN("stats"), "", 0, 0, false, do_stats, "show counters"},
+    {SPAN("session"), "WORD...", 1, 3, false, do_session,
+     "for this client: json, prompt, farewell"},
+    {SPAN("help"), "", 0, 0, false, do_help, "show this"},
+    {SPAN("quit"), "", 0, 0, false, do_quit, "end this client, after all replies"},
+    {SPAN("exit"), "", 0, 0, false, do_quit, "the same"},
+    {SPAN("shutdown"), "", 0, 0, false, do_shutdown, "stop the server"},
+};
+
+enum {
+    COMMANDS = sizeof(commands) / sizeof(commands[0]),
+};
+
+/* The help, once made, in each format. */
+static struct help {
+    const struct format *format;
+    char text[HELP_SIZE];
+    size_t size;
+} helps[] = {{.format = &format_text}, {.format = &format_json}};
+
+static void
+help_make(struct help *help)
+{
+    char usage[64];
+
+    help->size = 0;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct command *command = &commands[i];
+        snprintf(usage, sizeof(usage), "%s%s%s", command->name.at,
+                 command->args[0] != '\0' ? " " : "", command->args);
+        help->size += help->format->help(help->text + help->size, HELP_SIZE - help->size, usage,
+                                         command->help);
+    }
+    help->size +=
+        help->format->help_count(help->text + help->size, HELP_SIZE - help->size, COMMANDS);
+    assert(help->size < HELP_SIZE);
+}
+
+void
+commands_open(void)
+{
+    for (size_t i = 0; i < sizeof(helps) / sizeof(helps[0]); i++)
+        help_make(&helps[i]);
+}
+
+static enum handling
+do_help(struct client *client, const struct span *args, unsigned count)
+{
+    const struct help *help = helps;
+
+    (void)args;
+    (void)count;
+    while (help->format != client->format)
+        help++;
+    return request_answer(client, help->text, help->size) ? COMMAND_TAKEN : COMMAND_HELD;
+}
+
+static const struct command *
+command_find(const struct span *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (commands[i].name.size == name->size &&
+            memcmp(commands[i].name.at, name->at, name->size) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+enum handling
+command_run(struct client *client, const struct span *line)
+{
+    struct span words[WORDS_MAX];
+    unsigned count = line_split(line, words, WORDS_MAX);
+
+    if (count == 0 || words[0].at[0] == '#')
+        return COMMAND_TAKEN;
+    if (phase_stopping())
+        return client_error(client, "stopping", "server is stopping");
+    const struct command *command = command_find(&words[0]);
+    if (command == NULL)
+        return client_error(client, "unknown_command", "unknown command '%s' (try help)",
+                            echo_word(&words[0]).text);
+    if (command->takes_line && count > command->max_args) {
+        struct span *last = &words[command->max_args];
+        last->size = (size_t)(line->at + line->size - last->at);
+        count = command->max_args + 1;
+    }
+    if (count - 1 < command->min_args || count - 1 > command->max_args)
+        return client_error(client, "usage", "usage: %s%s%s", command->name.at,
+                            command->args[0] != '\0' ? " " : "", command->args);
+    return command->run(client, words + 1, count - 1);
+}

@@ -1,0 +1,87 @@
+#include "console.h"
+
+#include "clients.h"
+#include "format.h"
+#include "log.h"
+#include "options.h"
+#include "phase.h"
+#include "reader.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void
+console_in_ready(struct source *source, uint32_t events)
+{
+    (void)source;
+    (void)events;
+    client_read(&console);
+}
+
+static void
+console_out_ready(struct source *source, uint32_t events)
+{
+    (void)source;
+    (void)events;
+    if (console.output_state == OUTPUT_WAITS)
+        console.output_state = OUTPUT_OPEN;
+    client_wake(&console);
+}
+
+/* The log is about to write over the prompt. */
+static bool
+console_take_prompt(void)
+{
+    if (console.prompt != PROMPT_SHOWN)
+        return false;
+    console.prompt = PROMPT_HIDDEN;
+    client_wake(&console); /* whose turn shows it again */
+    return true;
+}
+
+void
+console_open(void)
+{
+    client_init(&console, options.json ? &format_json : &format_text);
+    log_over_prompt(console_take_prompt);
+    if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
+        if (options.listen_path == NULL)
+            err(EXIT_FAILURE, "cannot read standard input");
+        log_line("cannot read standard input: %s", strerror(errno)); /* as with nohup(1) */
+        console.input_state = INPUT_ENDED;
+    }
+    stream_open(&console.out, STDOUT_FILENO, O_WRONLY);
+    console.in.source.ready = console_in_ready;
+    console.out.source.ready = console_out_ready;
+    console.terminal = isatty(STDIN_FILENO);
+    if (console.terminal && isatty(STDOUT_FILENO))
+        console.prompt = PROMPT_HIDDEN;
+    /* A terminal is read once before it is ready: in its background that stops us at once, before
+     * anything is typed, as it does any reader. */
+    if (console.terminal)
+        client_read(&console);
+    client_wake(&console);
+}
+
+void
+console_close(void)
+{
+    if (console.prompt == PROMPT_SHOWN)
+        stream_write(&console.out, "\n", 1); /* the shell's prompt has a line of its own */
+    stream_close(&console.in);
+    stream_close(&console.out);
+}
+
+void
+console_continued(void)
+{
+    if (console.prompt == PROMPT_SHOWN)
+        console.prompt = PROMPT_HIDDEN;
+    /* If we were continued in the background, this stops us again; but not if we are to end. */
+    if (console.terminal && !phase_stopping())
+        client_read(&console);
+    client_wake(&console);
+}

@@ -1,0 +1,251 @@
+#include "control.h"
+
+#include "clients.h"
+#include "deadline.h"
+#include "format.h"
+#include "log.h"
+#include "options.h"
+#include "phase.h"
+#include "reader.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    ACCEPTS_PER_TURN = 64,
+};
+
+static struct {
+    struct source listener; /* fd -1: there is none */
+    struct stat file;       /* which device and inode the socket's file is */
+    bool accept_failed;     /* and that was logged */
+} control = {.listener.fd = -1};
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static void
+connection_ready(struct source *source, uint32_t events)
+{
+    struct client *client = container_of(source, struct client, in.source);
+
+    if (events & EPOLLOUT) {
+        if (client->output_state == OUTPUT_WAITS)
+            client->output_state = OUTPUT_OPEN;
+        client_wake(client);
+    }
+    if (events & EPOLLIN)
+        client_read(client);
+    if (events & (EPOLLHUP | EPOLLERR))
+        client_gone(client);
+}
+
+bool
+connection_open(int fd)
+{
+    struct client *client = client_new(options.json ? &format_json : &format_text);
+
+    if (client == NULL)
+        return false;
+    client->in = (struct stream){
+        .source = {.fd = fd, .ready = connection_ready}, .fd = fd, .kind = STREAM_SOCKET};
+    client->out = (struct stream){.source.fd = -1, .fd = fd, .kind = STREAM_SOCKET};
+    return true;
+}
+
+/* Whether the process that connected is of our user, or of root, unix(7). Another one is refused,
+ * and is told so. */
+static bool
+peer_permitted(int fd)
+{
+    static const char refusal[] = "Error: only the server's own user may give it commands\n";
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return false;
+    if (peer.uid == geteuid() || peer.uid == 0)
+        return true;
+    send(fd, refusal, strlen(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
+    log_line("refused a connection of user %u", peer.uid);
+    return false;
+}
+
+/* No connection can be accepted now. The one that waits would keep the socket ready, so the socket
+ * is not looked at for a moment. */
+static void
+listener_pause(int error)
+{
+    if (!control.accept_failed)
+        log_line("cannot accept a connection: %s", strerror(error));
+    control.accept_failed = true;
+    source_watch(&control.listener, 0);
+    retry_later();
+}
+
+static void
+listener_ready(struct source *source, uint32_t events)
+{
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN || phase_stopping(); i++) {
+        int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            if (errno == EAGAIN)
+                control.accept_failed = false; /* all are in */
+            else
+                listener_pause(errno);
+            return;
+        }
+        if (!peer_permitted(fd)) {
+            close(fd);
+        } else if (!connection_open(fd)) {
+            listener_pause(errno);
+            close(fd);
+            return;
+        }
+    }
+}
+
+/* ---- the socket ------------------------------------------------------------------------------ */
+
+/* Nobody connects any more. Removes the socket's file, if it is still ours. */
+static void
+listener_remove(void)
+{
+    struct stat file;
+
+    if (control.listener.fd < 0)
+        return;
+    bool known = lstat(options.listen_path, &file) == 0;
+    if (known && (file.st_dev != control.file.st_dev || file.st_ino != control.file.st_ino))
+        return; /* it is another server's by now */
+    if (!known && errno == ENOENT)
+        return;
+    if (!known || unlink(options.listen_path) < 0)
+        log_line("cannot remove %s: %s", options.listen_path, strerror(errno));
+}
+
+struct sockaddr_un
+control_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    assert(strlen(path) < sizeof(address.sun_path));
+    memcpy(address.sun_path, path, strlen(path));
+    return address;
+}
+
+/* Whether a server listens at the socket: one that is dead has left its file, which refuses. */
+static bool
+control_is_alive(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+                   errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return !refused;
+}
+
+/* Removes the file of a server that is dead. Exits if there is anything else. */
+static void
+control_take_over(const struct sockaddr_un *address)
+{
+    struct stat file;
+
+    if (lstat(address->sun_path, &file) < 0) {
+        if (errno == ENOENT)
+            return;
+        err(EXIT_FAILURE, "cannot listen on %s", address->sun_path);
+    }
+    if (!S_ISSOCK(file.st_mode))
+        errx(EXIT_FAILURE, "cannot listen on %s: it exists and is no socket", address->sun_path);
+    if (control_is_alive(address))
+        errx(EXIT_FAILURE, "cannot listen on %s: another server does", address->sun_path);
+    if (unlink(address->sun_path) < 0)
+        err(EXIT_FAILURE, "cannot remove %s, of a server that is dead", address->sun_path);
+}
+
+/* Opens the directory that a path is in. */
+static int
+directory_open(const char *path)
+{
+    char directory[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
+    const char *slash = strrchr(path, '/');
+
+    if (slash != NULL)
+        snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path),
+                 path);
+    return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/*
+ * The directory is locked while we do this. Otherwise two servers that start together could each
+ * take the other, which has bound its socket but does not listen yet, for dead. Taking the lock may
+ * block, so signals are not blocked yet.
+ */
+void
+control_open(void)
+{
+    struct sockaddr_un address = control_address(options.listen_path);
+    int directory = directory_open(options.listen_path);
+
+    if (directory < 0 || flock(directory, LOCK_EX) < 0)
+        err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
+    control_take_over(&address);
+    control.listener =
+        (struct source){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+                        .ready = listener_ready};
+    mode_t mask = umask(0177); /* for us alone: 0600 */
+    if (control.listener.fd < 0 ||
+        bind(control.listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
+    if (lstat(options.listen_path, &control.file) < 0 ||
+        listen(control.listener.fd, SOMAXCONN) < 0) {
+        int error = errno;
+        unlink(options.listen_path); /* nobody else's: the directory is locked */
+        errno = error;
+        err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
+    }
+    atexit(listener_remove); /* if starting fails further on */
+    umask(mask);
+    close(directory);
+}
+
+bool
+control_watch(void)
+{
+    return control.listener.fd < 0 || source_watch(&control.listener, EPOLLIN);
+}
+
+bool
+control_is_open(void)
+{
+    return control.listener.fd >= 0;
+}
+
+void
+control_retry(void)
+{
+    if (!control_watch())
+        retry_later();
+}
+
+void
+control_close(void)
+{
+    if (control.listener.fd < 0)
+        return;
+    listener_remove();
+    listener_ready(&control.listener, EPOLLIN);
+    source_close(&control.listener);
+}

@@ -1,0 +1,143 @@
+#include "deadline.h"
+
+#include "clock.h"
+#include "log.h"
+#include "source.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static struct {
+    struct {
+        struct list queue;
+        int64_t timeout_ns;
+    } kinds[DEADLINE_KINDS];
+    struct source timer;
+    int64_t armed_ns; /* what the timer is armed for; 0: nothing */
+    void (*over)(void);
+    struct deadline retry;
+} deadlines = {.timer.fd = -1};
+
+static void
+timer_ready(struct source *source, uint32_t events)
+{
+    uint64_t expirations;
+
+    (void)events;
+    if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+        return; /* it was armed anew since epoll reported it */
+    deadlines.armed_ns = 0;
+    deadlines.over();
+}
+
+bool
+deadlines_open(void (*over)(void))
+{
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+        list_init(&deadlines.kinds[kind].queue);
+    deadline_init(&deadlines.retry);
+    deadlines.over = over;
+    deadlines.timer = (struct source){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .ready = timer_ready};
+    return deadlines.timer.fd >= 0 && source_watch(&deadlines.timer, EPOLLIN);
+}
+
+void
+deadlines_close(void)
+{
+    source_close(&deadlines.timer);
+}
+
+void
+deadline_set(enum deadline_kind kind, int64_t timeout_ns)
+{
+    deadlines.kinds[kind].timeout_ns = timeout_ns;
+}
+
+void
+deadline_init(struct deadline *deadline)
+{
+    list_init(&deadline->link);
+}
+
+void
+deadline_start(struct deadline *deadline, enum deadline_kind kind)
+{
+    list_unlink(&deadline->link);
+    deadline->at_ns = clock_turn_ns + deadlines.kinds[kind].timeout_ns;
+    list_append(&deadlines.kinds[kind].queue, &deadline->link);
+}
+
+void
+deadline_stop(struct deadline *deadline)
+{
+    list_remove(&deadline->link);
+}
+
+bool
+deadline_is_set(const struct deadline *deadline)
+{
+    return !list_empty(&deadline->link);
+}
+
+void
+retry_later(void)
+{
+    if (!deadline_is_set(&deadlines.retry))
+        deadline_start(&deadlines.retry, DEADLINE_RETRY);
+}
+
+static struct deadline *
+deadline_first(enum deadline_kind kind)
+{
+    struct list *queue = &deadlines.kinds[kind].queue;
+
+    return list_empty(queue) ? NULL : container_of(queue->next, struct deadline, link);
+}
+
+struct deadline *
+deadline_over(enum deadline_kind kind)
+{
+    struct deadline *first = deadline_first(kind);
+
+    return first != NULL && first->at_ns <= clock_turn_ns ? first : NULL;
+}
+
+bool
+deadlines_none(enum deadline_kind kind)
+{
+    return deadline_first(kind) == NULL;
+}
+
+/* The time of the earliest deadline, or 0. */
+static int64_t
+deadlines_earliest_ns(void)
+{
+    int64_t earliest_ns = 0;
+
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+        const struct deadline *first = deadline_first((enum deadline_kind)kind);
+        if (first != NULL && (earliest_ns == 0 || first->at_ns < earliest_ns))
+            earliest_ns = first->at_ns;
+    }
+    return earliest_ns;
+}
+
+/* A timer that is armed too early is left so: that costs one look at the clock. */
+void
+deadlines_arm(void)
+{
+    struct itimerspec at = {0};
+    int64_t earliest_ns = deadlines_earliest_ns(), armed_ns = deadlines.armed_ns;
+
+    if (earliest_ns == armed_ns || (earliest_ns != 0 && armed_ns != 0 && armed_ns < earliest_ns))
+        return;
+    at.it_value.tv_sec = (time_t)(earliest_ns / NS_PER_S);
+    at.it_value.tv_nsec = (long)(earliest_ns % NS_PER_S);
+    if (timerfd_settime(deadlines.timer.fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+        log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
+    else
+        deadlines.armed_ns = earliest_ns;
+}

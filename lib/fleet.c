@@ -1,0 +1,401 @@
+#include "fleet.h"
+
+#include "clients.h"
+#include "log.h"
+#include "question.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    TABLE_SIZE_MIN = 64,
+};
+
+static struct {
+    struct list drivers; /* all that are not reaped and judged, oldest first */
+    struct list dropped; /* those that were, and will be freed */
+    struct list unsent;  /* drivers that may have something to send */
+    struct list ended;   /* drivers whose socket has ended, not reaped yet */
+    struct list idle;    /* drivers that could take a task, the one Available longest first */
+    bool ended_changed;  /* one was added to ended, or a child has died */
+    unsigned counts[DRIVER_STATES];
+    unsigned engaged;       /* READY drivers that are busy or have a task queued */
+    unsigned kept_starting; /* kept drivers that have not said HELLO */
+    struct driver **table;  /* by pid: a hash table of table_size chains, a power of two */
+    size_t table_size;
+} fleet;
+
+bool
+fleet_open(void)
+{
+    list_init(&fleet.drivers);
+    list_init(&fleet.dropped);
+    list_init(&fleet.unsent);
+    list_init(&fleet.ended);
+    list_init(&fleet.idle);
+    fleet.table_size = TABLE_SIZE_MIN;
+    fleet.table = calloc(fleet.table_size, sizeof(struct driver *));
+    return fleet.table != NULL;
+}
+
+void
+fleet_close(void)
+{
+    drivers_free_dropped(true);
+    free(fleet.table);
+}
+
+void
+driver_init(struct driver *driver)
+{
+    list_init(&driver->unsent);
+    list_init(&driver->ended);
+    list_init(&driver->queued);
+    list_init(&driver->in_flight);
+    list_init(&driver->ongoing);
+    list_init(&driver->held);
+    list_init(&driver->idle);
+    list_init(&driver->awaited);
+    deadline_init(&driver->deadline);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static struct driver **
+table_chain(pid_t pid)
+{
+    return &fleet.table[(size_t)pid & (fleet.table_size - 1)];
+}
+
+static void
+table_add(struct driver *driver)
+{
+    struct driver **chain = table_chain(driver->pid);
+
+    driver->next_hash = *chain;
+    *chain = driver;
+}
+
+static void
+table_remove(struct driver *driver)
+{
+    struct driver **at = table_chain(driver->pid);
+
+    while (*at != driver)
+        at = &(*at)->next_hash;
+    *at = driver->next_hash;
+}
+
+/* Doubles the table when there are as many drivers as chains. Pids are handed out in sequence, so
+ * their low bits spread well. Without memory the chains get longer, nothing else. */
+static void
+table_grow(void)
+{
+    unsigned drivers =
+        fleet.counts[DRIVER_STARTING] + fleet.counts[DRIVER_READY] + fleet.counts[DRIVER_STOPPING];
+    struct driver **old = fleet.table;
+    size_t old_size = fleet.table_size;
+
+    if (drivers < old_size)
+        return;
+    struct driver **table = calloc(old_size * 2, sizeof(*table));
+    if (table == NULL)
+        return;
+    fleet.table = table;
+    fleet.table_size = old_size * 2;
+    for (size_t i = 0; i < old_size; i++) {
+        while (old[i] != NULL) {
+            struct driver *driver = old[i];
+            old[i] = driver->next_hash;
+            table_add(driver);
+        }
+    }
+    free(old);
+}
+
+struct driver *
+driver_find(pid_t pid)
+{
+    struct driver *driver = *table_chain(pid);
+
+    while (driver != NULL && driver->pid != pid)
+        driver = driver->next_hash;
+    return driver;
+}
+
+/* ---- lists and counts ------------------------------------------------------------------------ */
+
+void
+fleet_add(struct driver *driver)
+{
+    table_grow();
+    table_add(driver);
+    list_append(&fleet.drivers, &driver->by_age);
+    fleet.counts[DRIVER_STARTING]++;
+    deadline_start(&driver->deadline, DEADLINE_START);
+}
+
+void
+fleet_remove(struct driver *driver)
+{
+    deadline_stop(&driver->deadline);
+    list_remove(&driver->ended);
+    table_remove(driver);
+    fleet.counts[driver->state]--;
+    fleet.kept_starting -= driver->kept && !driver->said_hello;
+    list_remove(&driver->by_age);
+    list_append(&fleet.dropped, &driver->by_age);
+}
+
+/* Orphans that only the session of a driver's job tells are looked for by that driver. */
+void
+drivers_free_dropped(bool all)
+{
+    struct list *next;
+
+    for (struct list *link = fleet.dropped.next; link != &fleet.dropped; link = next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        next = link->next;
+        if (driver->left_orphans && !all)
+            continue;
+        list_unlink(&driver->by_age);
+        free(driver);
+    }
+}
+
+struct driver *
+fleet_next(const struct driver *driver)
+{
+    struct list *next = driver != NULL ? driver->by_age.next : fleet.drivers.next;
+
+    return next != &fleet.drivers ? container_of(next, struct driver, by_age) : NULL;
+}
+
+unsigned
+fleet_count(enum driver_state state)
+{
+    return fleet.counts[state];
+}
+
+unsigned
+fleet_engaged(void)
+{
+    return fleet.engaged;
+}
+
+unsigned
+fleet_kept_starting(void)
+{
+    return fleet.kept_starting;
+}
+
+struct driver *
+fleet_idle(void)
+{
+    return list_empty(&fleet.idle) ? NULL : container_of(fleet.idle.next, struct driver, idle);
+}
+
+struct driver *
+fleet_unsent(void)
+{
+    return list_empty(&fleet.unsent) ? NULL
+                                     : container_of(fleet.unsent.next, struct driver, unsent);
+}
+
+struct list *
+fleet_dropped(void)
+{
+    return &fleet.dropped;
+}
+
+void
+fleet_look_at_ended(void)
+{
+    fleet.ended_changed = true;
+}
+
+struct list *
+fleet_ended(void)
+{
+    bool changed = fleet.ended_changed;
+
+    fleet.ended_changed = false;
+    return changed ? &fleet.ended : NULL;
+}
+
+/* ---- a driver's life ------------------------------------------------------------------------- */
+
+static void
+driver_set_state(struct driver *driver, enum driver_state state)
+{
+    fleet.counts[driver->state]--;
+    fleet.counts[state]++;
+    driver->state = state;
+    clients_share(fleet.counts[DRIVER_READY]);
+}
+
+void
+driver_keep(struct driver *driver)
+{
+    driver->kept = true;
+    fleet.kept_starting++;
+}
+
+bool
+driver_greet(struct driver *driver)
+{
+    driver->said_hello = true;
+    fleet.kept_starting -= driver->kept;
+    if (driver->state != DRIVER_STARTING)
+        return false;
+    deadline_stop(&driver->deadline);
+    driver_set_state(driver, DRIVER_READY);
+    driver_changed(driver);
+    return true;
+}
+
+void
+driver_unlist(struct driver *driver)
+{
+    if (driver->state == DRIVER_STOPPING)
+        return;
+    driver_set_state(driver, DRIVER_STOPPING);
+    deadline_start(&driver->deadline, DEADLINE_EXIT);
+    driver_release(driver);
+    driver_changed(driver);
+}
+
+void
+driver_dismiss(struct driver *driver)
+{
+    driver_unlist(driver);
+    if (driver->end < END_ASKED)
+        driver->end = END_ASKED;
+    driver_send_later(driver);
+}
+
+void
+driver_close(struct driver *driver)
+{
+    if (driver->source.fd < 0)
+        return;
+    source_close(&driver->source);
+    list_remove(&driver->unsent);
+    list_append(&fleet.ended, &driver->ended);
+    fleet.ended_changed = true;
+}
+
+/* Once a driver was reaped its pid may be somebody else's. */
+void
+driver_kill(struct driver *driver)
+{
+    if (!driver->reaped && kill(driver->pid, SIGKILL) < 0)
+        log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
+}
+
+void
+driver_condemn(struct driver *driver, const char *format, ...)
+{
+    char why[128];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    log_line("driver %d: %s: killed", driver->pid, why);
+    driver_close(driver);
+    driver_unlist(driver);
+    if (driver->end < END_CONDEMNED)
+        driver->end = END_CONDEMNED;
+    driver_kill(driver);
+}
+
+void
+driver_changed(struct driver *driver)
+{
+    bool listed = driver->state == DRIVER_READY;
+    bool engaged = listed && (driver->busy || driver->tasks_due > 0);
+    bool idle = listed && !engaged && !driver->unresponsive;
+
+    fleet.engaged += (unsigned)engaged - (unsigned)driver->engaged;
+    driver->engaged = engaged;
+    if (!idle)
+        list_remove(&driver->idle);
+    else if (list_empty(&driver->idle))
+        list_append(&fleet.idle, &driver->idle);
+    if (listed && !engaged)
+        clients_resume(&driver->awaited, driver->unresponsive ? OUTCOME_TIMEOUT : OUTCOME_STATE);
+}
+
+/* ---- its calls ------------------------------------------------------------------------------- */
+
+void
+driver_send_later(struct driver *driver)
+{
+    if (driver->source.fd >= 0 && list_empty(&driver->unsent))
+        list_append(&fleet.unsent, &driver->unsent);
+}
+
+void
+driver_release(struct driver *driver)
+{
+    while (!list_empty(&driver->held)) {
+        struct client *client = container_of(driver->held.next, struct client, held);
+        list_remove(&client->held);
+        client_wake(client);
+    }
+}
+
+/* One more, or one less (-1), of the calls that the driver has not answered. */
+static void
+driver_task_due(struct driver *driver, const struct call *call, int change)
+{
+    if (!call->question->makes_busy)
+        return;
+    driver->tasks_due += (unsigned)change;
+    driver->jobs_due += call->job != NULL ? (unsigned)change : 0;
+    driver_changed(driver);
+}
+
+void
+call_set_driver(struct call *call, struct driver *driver)
+{
+    call->driver = driver;
+    call->pid = driver->pid;
+    call->pid_text = driver->pid_text;
+}
+
+void
+driver_call(struct driver *driver, struct call *call)
+{
+    call_set_driver(call, driver);
+    list_append(&driver->queued, &call->of_driver);
+    driver->queued_count++;
+    driver_send_later(driver);
+    driver_task_due(driver, call, 1);
+}
+
+void
+driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
+{
+    driver_task_due(driver, call, -1);
+    call_end(call, outcome);
+}
+
+/* If the client is gone, nobody waits for the end of the job. */
+void
+driver_call_goes_on(struct driver *driver, struct call *call)
+{
+    if (call->request->client->output_state == OUTPUT_GONE) {
+        driver_call_end(driver, call, OUTCOME_STOPPING);
+        return;
+    }
+    list_remove(&call->of_driver);
+    deadline_stop(&call->deadline);
+    list_append(&driver->ongoing, &call->of_driver);
+    call->ongoing = true;
+    driver_task_due(driver, call, -1);
+}

@@ -1,0 +1,35 @@
+#include "notify.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void
+notify(const char *state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+
+    if (path == NULL)
+        return;
+    size_t size = strlen(path);
+    if ((path[0] != '/' && path[0] != '@') || size >= sizeof(address.sun_path)) {
+        log_line("cannot notify %s: it is no path of a socket", path);
+        return;
+    }
+    memcpy(address.sun_path, path, size);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0'; /* an abstract socket, unix(7) */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+                         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)) < 0)
+        log_line("cannot notify %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}

@@ -1,0 +1,302 @@
+#include "options.h"
+
+#include "../proto.h"
+#include "clock.h"
+#include "text.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define VERSION "1.0"
+
+enum {
+    GRACE_DEFAULT_S = 2,
+    REPLY_TIMEOUT_DEFAULT_S = 1,
+};
+
+struct options options = {
+    .ready_fd = -1,
+    .grace_ns = GRACE_DEFAULT_S * NS_PER_S,
+    .reply_timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
+};
+
+/* An option: how it is written, what it does, and its line in the help. */
+struct option_kind {
+    char letter;
+    bool for_clients; /* it goes with --connect */
+    const char *name;
+    const char *value; /* as the help shows it; NULL: it takes none */
+    const char *help;
+    void (*take)(const struct option_kind *, const char *value);
+};
+
+void
+usage_error(const char *format, ...)
+{
+    va_list args;
+
+    fputs("server: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs(" (try --help)\n", stderr);
+    exit(2);
+}
+
+/* Exits; that standard output could not be written, to a full disk for example, is a failure. */
+__attribute__((noreturn)) static void
+exit_printed(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(EXIT_FAILURE, "cannot write standard output");
+    exit(EXIT_SUCCESS);
+}
+
+static int64_t
+seconds_take(const struct option_kind *kind, const char *value)
+{
+    uint64_t ms;
+
+    if (!seconds_parse(value, strlen(value), PROTO_TASK_MAX_MS, &ms))
+        usage_error("bad --%s '%s' (above 0, at most %" PRIu64 ")", kind->name, value,
+                    PROTO_TASK_MAX_MS / 1000);
+    return (int64_t)ms * NS_PER_MS;
+}
+
+static unsigned
+number_take(const struct option_kind *kind, const char *value, unsigned min, unsigned max)
+{
+    uint64_t number;
+
+    if (!digits_parse(value, strlen(value), max, &number) || number < min || number > max)
+        usage_error("bad --%s '%s' (%u to %u)", kind->name, value, min, max);
+    return (unsigned)number;
+}
+
+/* A path that fits into the address of a socket, unix(7). */
+static const char *
+socket_take(const struct option_kind *kind, const char *value)
+{
+    size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    if (value[0] == '\0')
+        usage_error("--%s needs a path that is not empty", kind->name);
+    if (strlen(value) > limit)
+        usage_error("--%s: path too long (limit %zu bytes): '%s'", kind->name, limit, value);
+    return value;
+}
+
+static void
+take_connect(const struct option_kind *kind, const char *value)
+{
+    options.connect_path = socket_take(kind, value);
+}
+
+static void
+take_driver(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    options.driver_path = value;
+}
+
+static void
+take_drivers(const struct option_kind *kind, const char *value)
+{
+    options.drivers = number_take(kind, value, 1, DRIVERS_MAX);
+}
+
+static void
+take_grace(const struct option_kind *kind, const char *value)
+{
+    options.grace_ns = seconds_take(kind, value);
+}
+
+static void
+take_json(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.json = true;
+}
+
+static void
+take_listen(const struct option_kind *kind, const char *value)
+{
+    options.listen_path = socket_take(kind, value);
+}
+
+/* A directory that replies can name. */
+static void
+take_output(const struct option_kind *kind, const char *value)
+{
+    size_t size = strlen(value);
+
+    if (size == 0)
+        usage_error("--%s needs a path that is not empty", kind->name);
+    if (size > OUTPUT_PATH_MAX)
+        usage_error("--%s: path too long (limit %d bytes)", kind->name, OUTPUT_PATH_MAX);
+    for (size_t i = 0; i < size; i++)
+        if (value[i] < ' ' || value[i] > '~')
+            usage_error("--%s: replies name the path, which has to be printable ASCII", kind->name);
+    options.output_path = value;
+}
+
+/* A descriptor that we were started with. */
+static void
+take_ready_fd(const struct option_kind *kind, const char *value)
+{
+    int fd = (int)number_take(kind, value, 3, INT_MAX - 1); /* the first three are in use */
+
+    if (fcntl(fd, F_GETFD) < 0)
+        usage_error("bad --%s '%s' (%s)", kind->name, value, strerror(errno));
+    options.ready_fd = fd;
+}
+
+static void
+take_reply_timeout(const struct option_kind *kind, const char *value)
+{
+    options.reply_timeout_ns = seconds_take(kind, value);
+}
+
+static void
+take_verbose(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.verbose = true;
+}
+
+static void take_help(const struct option_kind *kind, const char *value);
+
+static void
+take_version(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    puts("taxi-server " VERSION);
+    exit_printed();
+}
+
+/* In the order of the help. */
+static const struct option_kind option_kinds[] = {
+    {'d', false, "driver", "PATH", "the driver program", take_driver},
+    {'n', false, "drivers", "N", "start with N drivers, and replace those that die", take_drivers},
+    {'l', false, "listen", "PATH", "also take commands at a UNIX socket", take_listen},
+    {'c', true, "connect", "PATH", "be a client of a server that listens there", take_connect},
+    {'j', true, "json", NULL, "replies are JSON objects, one a line", take_json},
+    {'g', false, "grace", "SECONDS", "for drivers to exit before they are killed (2)", take_grace},
+    {'t', false, "reply-timeout", "SECONDS", "for a driver to answer (1)", take_reply_timeout},
+    {'o', false, "output", "DIR", "write the output of commands to files there", take_output},
+    {'r', false, "ready-fd", "FD", "write a newline to that descriptor when ready", take_ready_fd},
+    {'v', false, "verbose", NULL, "log each driver's start, end and task", take_verbose},
+    {'h', true, "help", NULL, "show this", take_help},
+    {'V', true, "version", NULL, "show the version", take_version},
+};
+
+enum {
+    OPTIONS = sizeof(option_kinds) / sizeof(option_kinds[0]),
+};
+
+static void
+take_help(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    puts("usage: server [OPTION]...\n"
+         "       server --connect PATH [--json] [COMMAND [WORD]...]\n"
+         "Dispatches timed tasks to driver processes; commands are read from standard input.\n");
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct option_kind *shown = &option_kinds[i];
+        char usage[32];
+        snprintf(usage, sizeof(usage), "--%s %s", shown->name,
+                 shown->value != NULL ? shown->value : "");
+        printf("  -%c, %-24s %s\n", shown->letter, usage, shown->help);
+    }
+    puts("\nType help at its prompt for the commands.");
+    exit_printed();
+}
+
+/* What getopt_long(3) wants: the options by name, and the letters; ':' has it tell a missing value
+ * from an option that is unknown, '+' has it stop at the first word. */
+static void
+options_describe(struct option *named, char *letters)
+{
+    *letters++ = '+';
+    *letters++ = ':';
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct option_kind *kind = &option_kinds[i];
+        named[i] = (struct option){.name = kind->name,
+                                   .has_arg = kind->value != NULL ? required_argument : no_argument,
+                                   .val = kind->letter};
+        *letters++ = kind->letter;
+        if (kind->value != NULL)
+            *letters++ = ':';
+    }
+    *letters = '\0';
+}
+
+static const struct option_kind *
+option_find(int letter)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (option_kinds[i].letter == letter)
+            return &option_kinds[i];
+    return NULL;
+}
+
+char **
+options_parse(int argc, char **argv)
+{
+    struct option named[OPTIONS + 1] = {0};
+    char letters[2 * OPTIONS + 3];
+    bool for_servers = false;
+    int letter;
+
+    options_describe(named, letters);
+    while ((letter = getopt_long(argc, argv, letters, named, NULL)) != -1) {
+        const struct option_kind *kind = option_find(letter);
+        if (letter == ':')
+            usage_error("%s needs a value", argv[optind - 1]);
+        if (kind == NULL && optopt != 0)
+            usage_error("unknown option '-%c'", optopt);
+        if (kind == NULL)
+            usage_error("unknown option '%s'", argv[optind - 1]);
+        kind->take(kind, optarg);
+        for_servers |= !kind->for_clients;
+    }
+    if (options.connect_path == NULL && optind < argc)
+        usage_error("unexpected argument '%s'", argv[optind]);
+    if (options.connect_path != NULL && for_servers)
+        usage_error("--connect goes with --json only");
+    return argv + optind;
+}
+
+void
+options_find_driver(void)
+{
+    static char path[PATH_MAX + 32];
+
+    if (options.driver_path != NULL)
+        return;
+    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    if (size < 0)
+        err(EXIT_FAILURE, "cannot find my own binary");
+    path[size] = '\0';
+    size_t directory = (size_t)(strrchr(path, '/') - path);
+    text_append(path, directory, sizeof(path), "/driver");
+    if (access(path, X_OK) < 0) {
+        text_append(path, directory, sizeof(path), "/../libexec/taxi/driver");
+        if (access(path, X_OK) < 0)
+            text_append(path, directory, sizeof(path), "/driver");
+    }
+    options.driver_path = path;
+}

@@ -1,0 +1,215 @@
+#include "reply.h"
+
+#include "clients.h"
+#include "clock.h"
+#include "fleet.h"
+#include "log.h"
+#include "stats.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+size_t
+error_line(const struct format *as, char *line, const char *code, const char *format, va_list args)
+{
+    char message[TEXT_SIZE];
+
+    vsnprintf(message, sizeof(message), format, args);
+    size_t size = as->error(line, code, message);
+    assert(size > 0 && size < TEXT_SIZE);
+    return size;
+}
+
+size_t
+stats_line(const struct format *as, char *line)
+{
+    const struct counter counters[] = {
+        {"uptime", (uint64_t)((clock_turn_ns - stats.started_ns) / NS_PER_S)},
+        {"clients", clients_count() + (console.input_state == INPUT_OPEN)},
+        {"drivers", fleet_count(DRIVER_READY)},
+        {"starting", fleet_count(DRIVER_STARTING)},
+        {"stopping", fleet_count(DRIVER_STOPPING)},
+        {"created", stats.created},
+        {"died", stats.died},
+        {"replaced", stats.replaced},
+        {"commands", stats.commands},
+        {"errors", stats.errors},
+        {"tasks", stats.tasks},
+        {"tasks_done", stats.tasks_done},
+        {"runs", stats.jobs},
+        {"failures", stats.jobs_failed},
+        {"timeouts", stats.jobs_timed_out},
+        {"unanswered", stats.unanswered},
+        {"log_dropped", log_dropped()},
+    };
+    size_t size = as->stats(line, counters, sizeof(counters) / sizeof(counters[0]));
+
+    assert(size < TEXT_SIZE);
+    return size;
+}
+
+/* Errors are rare, so printf is fast enough. */
+__attribute__((format(printf, 3, 4))) static void
+reply_error(struct request *request, const char *code, const char *format, ...)
+{
+    char line[TEXT_SIZE];
+    va_list args;
+
+    va_start(args, format);
+    size_t size = error_line(request->format, line, code, format, args);
+    va_end(args);
+    stats.errors++;
+    buffer_append(&request->client->output, line, size);
+}
+
+/* Writes a Driver line of a list; one that died meanwhile has none. Returns the number of lines. */
+static unsigned
+reply_listed(struct request *request, const struct call *call)
+{
+    struct buffer *out = &request->client->output;
+
+    if (call->outcome == OUTCOME_STATE)
+        request->format->state(out, call);
+    else if (call->outcome != OUTCOME_DIED)
+        request->format->word(out, call->pid, WORD_UNRESPONSIVE);
+    return call->outcome != OUTCOME_DIED;
+}
+
+static void
+reply_refused(struct request *request, const struct call *call)
+{
+    switch (call->refusal) {
+    case PROTO_REFUSED_EXEC:
+        reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
+        break;
+    case PROTO_REFUSED_BUSY:
+        reply_error(request, "busy", "driver %d Busy %" PRIu64, call->pid,
+                    (call->remaining_ms + 999) / 1000);
+        break;
+    case PROTO_REFUSED_FREE:
+        reply_error(request, "no_task", "driver %d has no task", call->pid);
+        break;
+    case PROTO_OK:
+    case PROTO_REFUSED_LATE:
+        assert(!"the one is no refusal, the other has OUTCOME_TIMEOUT");
+    }
+}
+
+/* The line of a create_driver that has failed. */
+static void
+reply_not_created(struct request *request, const struct call *call)
+{
+    char why[64];
+
+    if (call->outcome == OUTCOME_DEAD_BORN)
+        snprintf(why, sizeof(why), "died (%s)", status_text(call->status));
+    else if (call->outcome == OUTCOME_LATE_BORN)
+        snprintf(why, sizeof(why), "did not come up in %d s", START_TIMEOUT_S);
+    else
+        snprintf(why, sizeof(why), "broke the protocol");
+    reply_error(request, "cannot_create", "cannot create driver: %d %s", call->pid, why);
+}
+
+/* Writes the line that the call's outcome makes. Returns whether it is a Driver line. */
+static bool
+reply_line(struct request *request, const struct call *call)
+{
+    struct buffer *out = &request->client->output;
+
+    switch (call->outcome) {
+    case OUTCOME_STATE:
+        if (call->refusal != PROTO_OK) {
+            reply_refused(request, call);
+            return false;
+        }
+        request->format->state(out, call);
+        return true;
+    case OUTCOME_DONE:
+        request->format->done(out, call);
+        return true;
+    case OUTCOME_DELETED:
+        request->format->word(out, call->pid, WORD_DELETED);
+        return true;
+    case OUTCOME_TIMEOUT:
+        reply_error(request, "not_responding", "driver %d is not responding", call->pid);
+        break;
+    case OUTCOME_DIED:
+        reply_error(request, "died", "driver %d died (%s)", call->pid, status_text(call->status));
+        break;
+    case OUTCOME_NOT_BORN:
+        reply_error(request, "cannot_create", "cannot create driver: %s", strerror(call->error));
+        break;
+    case OUTCOME_DEAD_BORN:
+    case OUTCOME_LATE_BORN:
+    case OUTCOME_MALFORMED:
+        reply_not_created(request, call);
+        break;
+    case OUTCOME_NO_DRIVER:
+        reply_error(request, "no_driver", "no driver");
+        break;
+    case OUTCOME_PENDING:
+    case OUTCOME_STOPPING:
+        assert(call->outcome != OUTCOME_PENDING);
+        reply_error(request, "stopping", "server is stopping");
+        break;
+    }
+    return false;
+}
+
+/* Writes what can be written of a request: its text, or the lines that are next in order and have
+ * their outcome. Returns true if nothing is left; sets client.output_full if room was lacking. */
+static bool
+request_write(struct request *request)
+{
+    struct client *client = request->client;
+    struct buffer *out = &client->output;
+
+    if (request->text != NULL) {
+        client->output_full = buffer_room(out) < request->text_size;
+        if (!client->output_full)
+            buffer_append(out, request->text, request->text_size);
+        return !client->output_full;
+    }
+    while (!list_empty(&request->calls)) {
+        struct call *call = container_of(request->calls.next, struct call, of_request);
+        if (call->outcome == OUTCOME_PENDING)
+            return false;
+        client->output_full = buffer_room(out) < REPLY_SIZE;
+        if (client->output_full)
+            return false;
+        request->lines +=
+            request->listing ? reply_listed(request, call) : reply_line(request, call);
+        call_free(call);
+    }
+    client->output_full = buffer_room(out) < REPLY_SIZE;
+    if (client->output_full || request->to_start > 0)
+        return false;
+    if (request->counted)
+        request->format->count(out, request->lines);
+    return true;
+}
+
+bool
+client_reply(struct client *client)
+{
+    bool progress = false;
+
+    client->output_full = false;
+    while (!list_empty(&client->requests)) {
+        struct request *request = container_of(client->requests.next, struct request, link);
+        if (client->output.data == NULL && !buffer_prepare(&client->output)) {
+            client_lacks_memory(client);
+            return progress;
+        }
+        size_t before = client->output.end;
+        bool finished = request_write(request);
+        progress |= finished || client->output.end != before;
+        if (!finished)
+            break;
+        if (client->barrier == request)
+            client->barrier = NULL;
+        request_free(request);
+    }
+    buffer_consume(&client->output, 0); /* gives back a block that nothing was put into */
+    return progress;
+}

@@ -1,0 +1,257 @@
+#include "session.h"
+
+#include "buffer.h"
+#include "control.h"
+#include "options.h"
+#include "signals.h"
+#include "stream.h"
+#include "turn.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    STATUS_ERROR = 1,     /* a reply was an Error */
+    STATUS_NO_SERVER = 3, /* there is none, or it went away before all was answered */
+};
+
+/* Commands go up to the server, from standard input or from the command line; replies come down. */
+static struct session {
+    struct stream in, out;
+    struct source socket, signals;
+    struct buffer up, down;
+    bool in_ended;   /* nothing more will come from standard input */
+    bool up_ended;   /* and the server knows */
+    bool down_ended; /* nothing more will come from the server */
+    bool farewell;   /* the last byte that came was the FAREWELL: that was all */
+    bool error;      /* a reply was an Error */
+    bool up_failed;  /* a command could not be sent */
+    bool prompted;   /* the prompt is the last thing to be seen */
+    char line[16];   /* the beginning of the reply's line that is coming in */
+    size_t line_size;
+    int signal; /* that ends us; 0: none yet */
+} session;
+
+/* What is ready ends the wait; each turn tries all that can be read or written. */
+static void
+session_ready(struct source *source, uint32_t events)
+{
+    (void)source;
+    (void)events;
+}
+
+static void
+session_signalled(struct source *source, uint32_t events)
+{
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (signals_read(source, &info, 1) == 1)
+        session.signal = (int)info.ssi_signo;
+}
+
+/* Looks for Errors in what has come, after a prompt or not. */
+static void
+session_scan(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        session.prompted = session.line_size == 1 && session.line[0] == '>' && text[i] == ' ';
+        if (text[i] == '\n' || session.prompted)
+            session.line_size = 0;
+        else if (session.line_size < sizeof(session.line))
+            session.line[session.line_size++] = text[i];
+        if ((session.line_size == 7 && memcmp(session.line, "Error: ", 7) == 0) ||
+            (session.line_size == 9 && memcmp(session.line, "{\"error\":", 9) == 0))
+            session.error = true;
+    }
+}
+
+static void
+session_move_up(void)
+{
+    struct buffer *up = &session.up;
+
+    if (buffer_used(up) == 0 && !session.in_ended && buffer_prepare(up)) {
+        ssize_t n = stream_read(&session.in, up->data, BLOCK_SIZE);
+        int error = errno;
+        if (n > 0) {
+            up->end = (size_t)n;
+            session.prompted = false;
+        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* it was hung up */
+            session.in_ended = true;
+        } else if (error != EAGAIN && error != EINTR) {
+            errno = error;
+            err(EXIT_FAILURE, "cannot read standard input");
+        }
+    }
+    if (buffer_used(up) > 0) {
+        ssize_t n = send(session.socket.fd, up->data + up->start, buffer_used(up),
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n > 0)
+            buffer_consume(up, (size_t)n);
+        else if (errno != EAGAIN && errno != EINTR) {
+            /* What the server has received before may have replies; but they are not all. */
+            session.up_failed = session.in_ended = true;
+            buffer_consume(up, buffer_used(up));
+        }
+    }
+    if (session.in_ended && !session.up_ended && buffer_used(up) == 0) {
+        shutdown(session.socket.fd, SHUT_WR);
+        session.up_ended = true;
+    }
+}
+
+static void
+session_move_down(void)
+{
+    struct buffer *down = &session.down;
+
+    if (buffer_used(down) == 0 && !session.down_ended && buffer_prepare(down)) {
+        ssize_t n = recv(session.socket.fd, down->data, BLOCK_SIZE, MSG_DONTWAIT);
+        if (n > 0) {
+            session.farewell = down->data[n - 1] == FAREWELL[0];
+            down->end = (size_t)n - session.farewell;
+            session_scan(down->data, down->end);
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            session.down_ended = true;
+        }
+    }
+    if (buffer_used(down) > 0) {
+        ssize_t n = stream_write(&session.out, down->data + down->start, buffer_used(down));
+        if (n >= 0)
+            buffer_consume(down, (size_t)n);
+        else if (errno != EAGAIN && errno != EINTR)
+            err(EXIT_FAILURE, "cannot write standard output");
+    }
+}
+
+static void
+session_stream_watch(struct stream *stream, uint32_t events)
+{
+    if (stream->kind != STREAM_FILE && !source_watch(&stream->source, events))
+        err(EXIT_FAILURE, "cannot wait for standard input or output");
+}
+
+/* Waits until something can be moved, or a signal comes. */
+static void
+session_wait(void)
+{
+    bool reads = buffer_used(&session.up) == 0 && !session.in_ended && !session.down_ended;
+    bool sends = buffer_used(&session.up) > 0;
+    bool receives = buffer_used(&session.down) == 0 && !session.down_ended;
+    bool writes = buffer_used(&session.down) > 0;
+    uint32_t socket_events = 0;
+
+    session_stream_watch(&session.in, reads ? EPOLLIN : 0);
+    session_stream_watch(&session.out, writes ? EPOLLOUT : 0);
+    if (sends)
+        socket_events |= EPOLLOUT;
+    if (receives)
+        socket_events |= EPOLLIN;
+    if (!source_watch(&session.socket, socket_events))
+        err(EXIT_FAILURE, "cannot wait for the server");
+    /* A file is always ready. */
+    sources_wait(reads && session.in.kind == STREAM_FILE ? 0 : -1);
+}
+
+/* Connects; waits for the server if many do. Exits if there is none. */
+static void
+session_connect(void)
+{
+    struct sockaddr_un address = control_address(options.connect_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        err(EXIT_FAILURE, "cannot create a socket");
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        err(STATUS_NO_SERVER, "no server answers at %s", options.connect_path);
+    session.socket = (struct source){.fd = fd, .ready = session_ready};
+}
+
+/* Reads the signals that end us from a signalfd, but for those that we were started to ignore. What
+ * stops and continues a job of the shell is left to the kernel. */
+static void
+session_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction action;
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (!signals_open(&session.signals, &set, session_signalled))
+        err(EXIT_FAILURE, "cannot create a signalfd");
+}
+
+/* Puts the words of a command together to a line. Exits if they cannot be one. */
+static void
+session_put_command(char **words)
+{
+    size_t start = session.up.end;
+
+    for (; *words != NULL; words++) {
+        if (strchr(*words, '\n') != NULL)
+            usage_error("a command is one line");
+        if (session.up.end - start + strlen(*words) + 1 > LINE_MAX_SIZE)
+            usage_error("command too long (limit %d bytes)", LINE_MAX_SIZE);
+        buffer_append_string(&session.up, *words);
+        buffer_append_string(&session.up, words[1] != NULL ? " " : "\n");
+    }
+    session.in_ended = true;
+}
+
+static void
+session_open(char **words)
+{
+    bool terminal = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+
+    if (!sources_open() || !buffer_prepare(&session.up))
+        err(EXIT_FAILURE, "cannot start");
+    buffer_append_string(&session.up, "session farewell");
+    buffer_append_string(&session.up, options.json ? " json" : "");
+    buffer_append_string(&session.up, terminal ? " prompt\n" : "\n");
+    session.in.kind = STREAM_FILE;
+    if (words[0] != NULL)
+        session_put_command(words);
+    else if (!stream_open(&session.in, STDIN_FILENO, O_RDONLY))
+        err(EXIT_FAILURE, "cannot read standard input");
+    if (!stream_open(&session.out, STDOUT_FILENO, O_WRONLY))
+        err(EXIT_FAILURE, "cannot write standard output");
+    session.in.source.ready = session.out.source.ready = session_ready;
+    session_connect();
+    session_signals();
+}
+
+int
+session_run(char **words)
+{
+    session_open(words);
+    for (;;) {
+        session_move_up();
+        session_move_down();
+        if (session.signal != 0 || (session.down_ended && buffer_used(&session.down) == 0))
+            break;
+        session_wait();
+    }
+    if (session.prompted)
+        stream_write(&session.out, "\n", 1); /* the shell's prompt has a line of its own */
+    buffers_close();
+    if (session.signal != 0) {
+        /* Whoever started us must see which signal it was. */
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, session.signal);
+        raise(session.signal);
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
+    }
+    if (!session.farewell || session.up_failed)
+        errx(STATUS_NO_SERVER, "the server at %s has ended the connection", options.connect_path);
+    return session.error ? STATUS_ERROR : EXIT_SUCCESS;
+}

@@ -1,0 +1,180 @@
+#include "spawn.h"
+
+#include "channel.h"
+#include "children.h"
+#include "clock.h"
+#include "close_range.h"
+#include "log.h"
+#include "options.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct {
+    int null_fd; /* /dev/null, the drivers' standard input and output */
+    int fd;      /* a low number for the socket of the driver that is being started */
+    int flags;   /* more of clone(2) */
+    pid_t pid;   /* our own */
+    struct rlimit nofile;
+    char **environment; /* the drivers': pointers into our own, then NULL */
+} spawn = {.null_fd = -1, .fd = -1};
+
+/* Whether a variable, "NAME=value", is passed on to the drivers: who and where we are, and in which
+ * language. The others may be meant for us alone: a password, a supervisor's socket. */
+static bool
+variable_passed(const char *variable)
+{
+    static const char *const names[] = {"HOME=",  "LANG=", "LANGUAGE=", "LC_", "LOGNAME=", "PATH=",
+                                        "SHELL=", "TERM=", "TMPDIR=",   "TZ=", "USER="};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void
+environment_prepare(void)
+{
+    size_t count = 0, passed = 0;
+
+    while (environ[count] != NULL)
+        count++;
+    spawn.environment = calloc(count + 1, sizeof(*spawn.environment));
+    if (spawn.environment == NULL)
+        err(EXIT_FAILURE, "cannot start");
+    for (size_t i = 0; i < count; i++)
+        if (variable_passed(environ[i]))
+            spawn.environment[passed++] = environ[i];
+}
+
+/*
+ * A child that got a copy of our descriptor table would take the longer, at the copy and at the
+ * exec that closes it, the more drivers there are: 10,000 took three times as long. So it shares
+ * the table (CLONE_FILES) until it has taken a copy of the lowest descriptors, up to spawn.fd.
+ * valgrind 3.19 ends a program that clones so; it can be told by not knowing clone3(2), which every
+ * kernel that we run on does.
+ */
+void
+spawn_open(const struct rlimit *nofile)
+{
+    environment_prepare();
+    spawn.pid = getpid();
+    spawn.nofile = *nofile;
+    if (syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS)
+        spawn.flags = CLONE_FILES;
+    spawn.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (spawn.null_fd >= 0)
+        spawn.fd = fcntl(spawn.null_fd, F_DUPFD_CLOEXEC, PROTO_FD + 1);
+    if (spawn.fd < 0)
+        err(EXIT_FAILURE, "cannot open /dev/null");
+}
+
+void
+spawn_close(void)
+{
+    close(spawn.fd);
+    close(spawn.null_fd);
+    free(spawn.environment);
+}
+
+void
+spare_fd_lend(void)
+{
+    close(spawn.fd);
+}
+
+void
+spare_fd_return(void)
+{
+    dup3(spawn.null_fd, spawn.fd, O_CLOEXEC);
+}
+
+/* Runs in the child, see child_start(). The signal mask that it was born with, all blocked but
+ * those of faults, is what the driver starts with. */
+static int
+spawn_child(void *error)
+{
+    /* execve(2) leaves them alone. */
+    char *argv[] = {(char *)options.driver_path, (char *)options.output_path, NULL};
+
+    if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
+        goto failed;
+    /* Until the driver has its own way to learn of our death: die with us. The parent's pid is
+     * checked after that, for a death before. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != spawn.pid || setpgid(0, 0) < 0)
+        goto failed;
+    /* dup2() clears close-on-exec in the copy. */
+    if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||
+        dup2(spawn.fd, PROTO_FD) < 0)
+        goto failed;
+    if (setrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
+        goto failed;
+    execve(options.driver_path, argv, spawn.environment);
+failed:
+    *(int *)error = errno;
+    return 127;
+}
+
+/* Starts the process, at that end of a socketpair. Returns its pid, or -1 with errno. */
+static pid_t
+spawn_process(int socket)
+{
+    int error;
+
+    if (dup3(socket, spawn.fd, O_CLOEXEC) < 0)
+        return -1;
+    pid_t pid = child_start(spawn_child, spawn.flags, &error);
+    spare_fd_return(); /* the driver has its copy; ours would hide the end of the conversation */
+    if (pid < 0 || error == 0)
+        return pid;
+    /* The child is dead, and is reaped as any stranger is. */
+    log_line("cannot run %s: %s", options.driver_path, strerror(error));
+    errno = error;
+    return -1;
+}
+
+struct driver *
+driver_new(struct call *birth)
+{
+    int pair[2];
+    struct driver *driver = calloc(1, sizeof(*driver));
+
+    if (driver == NULL)
+        return NULL;
+    driver_init(driver);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        goto no_pair;
+    driver->source = (struct source){.fd = pair[0], .ready = driver_ready};
+    if (!source_watch(&driver->source, EPOLLIN))
+        goto no_process;
+    driver->pid = spawn_process(pair[1]);
+    if (driver->pid < 0)
+        goto no_process;
+    close(pair[1]);
+    driver->pid_text.size = (uint8_t)number_append(
+        driver->pid_text.digits, 0, sizeof(driver->pid_text.digits), (uint64_t)driver->pid);
+    driver->birth_failure = OUTCOME_DEAD_BORN;
+    driver->started_ns = clock_turn_ns;
+    driver->birth = birth;
+    if (birth != NULL)
+        call_set_driver(birth, driver);
+    fleet_add(driver);
+    return driver;
+
+no_process:;
+    int error = errno;
+    source_close(&driver->source);
+    close(pair[1]);
+    errno = error;
+no_pair:
+    free(driver);
+    return NULL;
+}

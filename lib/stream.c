@@ -1,0 +1,120 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum {
+    SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll(2) says it is writable, pipe(7) */
+};
+
+/* Whether epoll takes the descriptor, tried on a set of its own. What it refuses with EPERM is
+ * always ready, epoll_ctl(2). */
+static bool
+stream_pollable(int fd)
+{
+    struct epoll_event event = {.events = 0};
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    bool refused = epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EPERM;
+
+    if (set >= 0)
+        close(set);
+    return !refused;
+}
+
+/* Whether opening the descriptor's file anew gives the same pipe or terminal. Of the master side of
+ * a pseudo-terminal that makes another terminal, ptmx(4). */
+static bool
+stream_reopens(int fd, const struct stat *status)
+{
+    char name[32];
+
+    return S_ISFIFO(status->st_mode) || (isatty(fd) && ptsname_r(fd, name, sizeof(name)) != 0);
+}
+
+/* The epoll set gets the descriptor that we were given, not the one that we open: a FIFO that was
+ * opened anew after its last writer had gone would not report that. */
+bool
+stream_open(struct stream *stream, int fd, int mode)
+{
+    struct stat status;
+    char path[32];
+    int flags = fcntl(fd, F_GETFL);
+
+    *stream = (struct stream){.source.fd = fd, .fd = fd};
+    if (flags < 0 || fstat(fd, &status) < 0)
+        return false;
+    if ((flags & O_ACCMODE) != mode && (flags & O_ACCMODE) != O_RDWR) {
+        errno = EBADF;
+        return false;
+    }
+    if (S_ISSOCK(status.st_mode)) {
+        stream->kind = STREAM_SOCKET;
+    } else if (!stream_pollable(fd)) {
+        stream->kind = STREAM_FILE;
+    } else {
+        stream->kind = STREAM_SHARED;
+        if (stream_reopens(fd, &status)) {
+            snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+            stream->fd = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+            /* It may be another user's terminal (su) but our controlling one: tcgetsid(3)
+             * succeeds. */
+            if (stream->fd < 0 && tcgetsid(fd) >= 0)
+                stream->fd = open("/dev/tty", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        }
+        if (stream->fd >= 0 && stream->fd != fd)
+            stream->kind = STREAM_OWN;
+        else
+            stream->fd = fd;
+    }
+    return true;
+}
+
+void
+stream_close(struct stream *stream)
+{
+    source_watch(&stream->source, 0);
+    if (stream->fd != stream->source.fd)
+        close(stream->fd);
+    stream->fd = -1;
+}
+
+/* Whether a shared stream can be used right now; the other kinds say so themselves. */
+static bool
+stream_can(const struct stream *stream, short events)
+{
+    struct pollfd one = {.fd = stream->fd, .events = events};
+
+    if (stream->kind != STREAM_SHARED || poll(&one, 1, 0) > 0)
+        return true;
+    errno = EAGAIN;
+    return false;
+}
+
+ssize_t
+stream_read(struct stream *stream, void *data, size_t size)
+{
+    if (!stream_can(stream, POLLIN))
+        return -1;
+    if (stream->kind == STREAM_SOCKET)
+        return recv(stream->fd, data, size, MSG_DONTWAIT);
+    return read(stream->fd, data, size);
+}
+
+ssize_t
+stream_write(struct stream *stream, const void *data, size_t size)
+{
+    if (!stream_can(stream, POLLOUT))
+        return -1;
+    if (stream->kind == STREAM_SOCKET)
+        return send(stream->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (stream->kind == STREAM_SHARED && size > SHARED_WRITE_MAX)
+        size = SHARED_WRITE_MAX;
+    return write(stream->fd, data, size);
+}

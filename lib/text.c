@@ -1,0 +1,150 @@
+#include "text.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+bool
+span_is(const struct span *span, const char *text)
+{
+    return span->size == strlen(text) && memcmp(span->at, text, span->size) == 0;
+}
+
+/* Most bytes are above both: one comparison tells. */
+static bool
+is_blank(char byte)
+{
+    return byte <= ' ' && (byte == ' ' || byte == '\t');
+}
+
+unsigned
+line_split(const struct span *line, struct span *words, unsigned max)
+{
+    const char *at = line->at, *end = line->at + line->size;
+    unsigned count = 0;
+
+    while (count < max) {
+        while (at < end && is_blank(*at))
+            at++;
+        if (at == end)
+            break;
+        words[count].at = at;
+        do
+            at++;
+        while (at < end && !is_blank(*at));
+        words[count].size = (size_t)(at - words[count].at);
+        count++;
+    }
+    return count;
+}
+
+bool
+digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value)
+{
+    *value = 0;
+    if (size == 0)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return false;
+        if (*value <= max)
+            *value = *value * 10 + (uint64_t)(at[i] - '0');
+    }
+    if (*value > max)
+        *value = max + 1;
+    return true;
+}
+
+bool
+seconds_parse(const char *at, size_t size, uint64_t max_ms, uint64_t *value_ms)
+{
+    const char *point = memchr(at, '.', size);
+    size_t whole = point != NULL ? (size_t)(point - at) : size;
+    size_t decimals = point != NULL ? size - whole - 1 : 0;
+    uint64_t seconds, fraction = 0;
+
+    if (!digits_parse(at, whole, max_ms / 1000, &seconds))
+        return false;
+    if (point != NULL && (decimals > 3 || !digits_parse(point + 1, decimals, 999, &fraction)))
+        return false;
+    for (; decimals < 3; decimals++)
+        fraction *= 10;
+    *value_ms = seconds * 1000 + fraction;
+    return *value_ms >= 1 && *value_ms <= max_ms;
+}
+
+size_t
+number_put(char *out, uint64_t number)
+{
+    size_t size = 1;
+
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        size++;
+    for (char *at = out + size; at > out; number /= 10)
+        *--at = (char)('0' + number % 10);
+    return size;
+}
+
+size_t
+text_append(char *out, size_t size, size_t room, const char *text)
+{
+    while (*text != '\0' && size < room - 1)
+        out[size++] = *text++;
+    out[size] = '\0';
+    return size;
+}
+
+size_t
+number_append(char *out, size_t size, size_t room, uint64_t number)
+{
+    char digits[DIGITS_MAX + 1];
+
+    digits[number_put(digits, number)] = '\0';
+    return text_append(out, size, room, digits);
+}
+
+void
+escape(char *out, size_t room, const char *text, size_t size)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t used = 0;
+
+    for (size_t i = 0; i < size && used + 5 <= room; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte >= ' ' && byte <= '~') {
+            out[used++] = (char)byte;
+        } else {
+            out[used++] = '\\';
+            out[used++] = 'x';
+            out[used++] = hex[byte >> 4];
+            out[used++] = hex[byte & 15];
+        }
+    }
+    out[used] = '\0';
+}
+
+size_t
+escape_json(char *out, size_t room, const char *text)
+{
+    size_t used = 0;
+
+    for (; *text != '\0' && used + 3 <= room; text++) {
+        if (*text == '"' || *text == '\\')
+            out[used++] = '\\';
+        out[used++] = *text;
+    }
+    out[used] = '\0';
+    return used;
+}
+
+const char *
+status_text(int status)
+{
+    static char text[32];
+    bool signalled = WIFSIGNALED(status);
+    int number = signalled ? WTERMSIG(status) : WEXITSTATUS(status);
+    size_t size =
+        text_append(text, 0, sizeof(text), signalled ? "killed by signal " : "exited with status ");
+
+    number_append(text, size, sizeof(text), (uint64_t)number);
+    return text;
+}

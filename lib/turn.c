@@ -1,0 +1,315 @@
+#include "turn.h"
+
+#include "clients.h"
+#include "clock.h"
+#include "command.h"
+#include "create.h"
+#include "options.h"
+#include "phase.h"
+#include "pool.h"
+#include "reader.h"
+#include "reply.h"
+
+#include <errno.h>
+
+enum {
+    CLIENT_ROUNDS = 4,      /* rounds of replies, commands and, where there is more, a read */
+    CLIENTS_TURN_US = 1000, /* for the commands of all clients; one has its turn at least */
+    CLIENT_TURN_MIN_US = 20,
+    COMMANDS_PER_LOOK = 32, /* at the clock */
+    JOBS_MAX = 1024, /* that a client may have waiting or running before it is not read from */
+};
+
+/* ---- commands in ----------------------------------------------------------------------------- */
+
+enum line {
+    LINE_NONE,
+    LINE_WHOLE,
+    LINE_TOO_LONG,
+};
+
+/* Looks for the next line of the input. *line is that without its newline; *size is how much of the
+ * input it takes. */
+static enum line
+client_line(struct client *client, struct span *line, size_t *size)
+{
+    const struct buffer *input = &client->input;
+    size_t used = buffer_used(input);
+
+    if (used == 0)
+        return LINE_NONE;
+    const char *at = input->data + input->start;
+    const char *newline = memchr(at, '\n', used);
+    *size = newline != NULL ? (size_t)(newline - at) + 1 : used;
+    *line = (struct span){.at = at, .size = newline != NULL ? *size - 1 : used};
+    if (line->size >= LINE_MAX_SIZE || client->skipping_line)
+        return LINE_TOO_LONG;
+    if (newline == NULL && client->input_state == INPUT_OPEN)
+        return LINE_NONE;
+    if (line->size > 0 && line->at[line->size - 1] == '\r')
+        line->size--;
+    return LINE_WHOLE;
+}
+
+/* A line that is too long is dropped to its end, in whatever pieces it comes. It is answered as
+ * soon as it is known to be too long. */
+static enum handling
+client_skip_line(struct client *client, size_t size)
+{
+    bool whole = client->input.data[client->input.start + size - 1] == '\n';
+
+    if (!client->skipping_line &&
+        client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE) ==
+            COMMAND_HELD)
+        return COMMAND_HELD;
+    client->skipping_line = !whole;
+    return COMMAND_TAKEN;
+}
+
+/* Whether the client is owed too much. It is then left alone until most of that is answered: many
+ * commands at a time cost less than a few as often. */
+static bool
+client_owed_enough(struct client *client)
+{
+    if (client->owed >= client_share())
+        client->full = true;
+    else if (client->owed <= client_share() / 4)
+        client->full = false;
+    return client->full;
+}
+
+/* Whether the client's next command may be looked at. */
+static bool
+client_willing(struct client *client)
+{
+    return client->input_state != INPUT_QUIT && client->barrier == NULL &&
+           list_empty(&client->held) && client->jobs < JOBS_MAX &&
+           client->output_state != OUTPUT_WAITS && !phase_warming() && !client_owed_enough(client);
+}
+
+/* Runs the commands that are there, but not for longer than until then. Returns whether there were
+ * any. */
+static bool
+client_execute(struct client *client, int64_t until_ns)
+{
+    enum handling handling = COMMAND_TAKEN;
+    struct span line;
+    size_t size;
+    int taken = 0;
+
+    client->starved = false;
+    while (client_willing(client)) {
+        enum line kind = client_line(client, &line, &size);
+        client->starved = kind == LINE_NONE;
+        if (kind == LINE_WHOLE)
+            handling = command_run(client, &line);
+        else if (kind == LINE_TOO_LONG)
+            handling = client_skip_line(client, size);
+        if (client->starved || handling == COMMAND_HELD)
+            break;
+        buffer_consume(&client->input, size);
+        if (client->prompt == PROMPT_SHOWN)
+            client->prompt = PROMPT_HIDDEN;
+        if (++taken % COMMANDS_PER_LOOK == 0 && clock_ns() >= until_ns)
+            break;
+    }
+    if (handling == COMMAND_HELD && list_empty(&client->held))
+        client_lacks_memory(client);
+    return taken > 0;
+}
+
+/* Whether to read without waiting for epoll: a file is always ready, a read that filled the block
+ * has probably left more, and a client that is gone has already sent everything. */
+static bool
+client_reads_on(const struct client *client)
+{
+    return (client->in.kind == STREAM_FILE || client->more ||
+            client->output_state == OUTPUT_GONE) &&
+           client->starved && client->input_state == INPUT_OPEN && !phase_stopping() &&
+           list_empty(&client->lacking);
+}
+
+/* When the server stops, what a connection sent before is still answered. */
+static void
+client_hear_out(struct client *client)
+{
+    client->heard_out = true;
+    if (client == &console)
+        return;
+    client_read(client);
+    client_read(client); /* which finds that the client has sent all, if it has */
+}
+
+/* ---- replies out ----------------------------------------------------------------------------- */
+
+/* Writes the output. What cannot be written now waits for EPOLLOUT. */
+static void
+client_flush(struct client *client)
+{
+    struct buffer *out = &client->output;
+
+    while (buffer_used(out) > 0 && client->output_state != OUTPUT_WAITS) {
+        ssize_t n = client->output_state != OUTPUT_OPEN
+                        ? (ssize_t)buffer_used(out)
+                        : stream_write(&client->out, out->data + out->start, buffer_used(out));
+        if (n >= 0)
+            buffer_consume(out, (size_t)n);
+        else if (errno == EAGAIN)
+            client->output_state = OUTPUT_WAITS;
+        else if (errno != EINTR)
+            client_failed(client, "cannot write standard output", errno);
+    }
+    if (client->output_full && client->output_state != OUTPUT_WAITS)
+        client_wake(client);
+}
+
+/* Nothing more will be read from the client, run or answered. */
+static bool
+client_answered(const struct client *client)
+{
+    return (client->input_state != INPUT_OPEN || phase_stopping()) &&
+           list_empty(&client->requests) && (client->input_state == INPUT_QUIT || client->starved);
+}
+
+bool
+client_finished(const struct client *client)
+{
+    return client_answered(client) && buffer_used(&client->output) == 0 &&
+           client->farewell == FAREWELL_NONE;
+}
+
+/* No farewell if the server ends the session: the client may have more to say and must notice that
+ * it was not heard. */
+static void
+client_bid_farewell(struct client *client)
+{
+    if (client->input_state == INPUT_OPEN && client->farewell != FAREWELL_OWED) {
+        client->farewell = FAREWELL_NONE;
+    } else if (!buffer_prepare(&client->output)) {
+        client_lacks_memory(client);
+    } else if (buffer_room(&client->output) > 0) {
+        buffer_append_string(&client->output, FAREWELL);
+        client->farewell = FAREWELL_NONE;
+    }
+}
+
+/* Shows a person that the next command is awaited. */
+static void
+client_prompt(struct client *client)
+{
+    if (client->prompt != PROMPT_HIDDEN || !client->starved || client->input_state != INPUT_OPEN ||
+        phase_stopping() || !list_empty(&client->requests) || buffer_used(&client->output) > 0)
+        return;
+    if (stream_write(&client->out, "> ", 2) == 2)
+        client->prompt = PROMPT_SHOWN;
+}
+
+/* ---- the turn -------------------------------------------------------------------------------- */
+
+/* Has epoll report what the client waits for. That a connection's other end is closed is reported
+ * whatever else is, epoll_ctl(2); once it is known, what is left to read is there already. */
+static void
+client_watch(struct client *client)
+{
+    bool reads = client->starved && client->input_state == INPUT_OPEN && !phase_stopping() &&
+                 list_empty(&client->lacking);
+    uint32_t in = reads ? EPOLLIN : 0, out = client->output_state == OUTPUT_WAITS ? EPOLLOUT : 0;
+
+    if (client != &console) {
+        uint32_t events = client->output_state == OUTPUT_GONE ? 0 : EPOLLHUP | in | out;
+        if (!source_watch(&client->in.source, events))
+            client_failed(client, "cannot watch it", errno);
+        return;
+    }
+    if (client->in.kind != STREAM_FILE && !source_watch(&client->in.source, in))
+        client_failed(client, "cannot watch standard input", errno);
+    if (!source_watch(&client->out.source, out))
+        client_failed(client, "cannot watch standard output", errno);
+}
+
+void
+client_end(struct client *client)
+{
+    if (client == &console) {
+        if (options.listen_path == NULL && !phase_stopping())
+            phase_stop(false);
+        return;
+    }
+    source_close(&client->in.source);
+    client_drop(client);
+}
+
+/* Goes on with what the client does: replies out, commands in, as far as both go or until then.
+ * Returns whether that came to anything. */
+static bool
+client_go_on(struct client *client, int64_t until_ns)
+{
+    bool progress = true, more;
+
+    for (int i = 0; i < CLIENT_ROUNDS && progress; i++) {
+        progress = client_reply(client);
+        progress |= client_execute(client, until_ns);
+        if (client_reads_on(client))
+            client_read(client);
+    }
+    if (client->output_state == OUTPUT_GONE)
+        client_give_up(client);
+    if (client->barrier != NULL) {
+        do
+            progress |= more = create_continue(client->barrier);
+        while (more && clock_ns() < until_ns);
+    }
+    return progress;
+}
+
+static void
+client_turn(struct client *client, int64_t until_ns)
+{
+    bool freed = pool_freed;
+
+    list_remove(&client->runnable);
+    if (phase_stopping() && !client->heard_out)
+        client_hear_out(client);
+    if (client_go_on(client, until_ns))
+        client_wake(client);
+    else if (!list_empty(&client->lacking))
+        pool_freed = freed; /* by others: it has only given back what did not do */
+    if (client->farewell != FAREWELL_NONE && client_answered(client))
+        client_bid_farewell(client);
+    client_flush(client);
+    client_prompt(client);
+    client_watch(client);
+    if (client_finished(client))
+        client_end(client);
+}
+
+/* How long a client's turn may be: they share the time, if there are not too many. */
+static int64_t
+clients_share_ns(void)
+{
+    const struct list *runnable = clients_runnable();
+    int64_t share_us = CLIENTS_TURN_US;
+    int count = 0;
+
+    for (const struct list *link = runnable->next;
+         link != runnable && share_us > CLIENT_TURN_MIN_US; link = link->next)
+        share_us = CLIENTS_TURN_US / ++count;
+    return share_us * NS_PER_US;
+}
+
+void
+clients_run(void)
+{
+    struct list *runnable = clients_runnable();
+    const struct list *link, *last = runnable->prev;
+
+    if (list_empty(runnable))
+        return;
+    int64_t share_ns = clients_share_ns(), now_ns = clock_ns();
+    int64_t until_ns = now_ns + CLIENTS_TURN_US * NS_PER_US;
+    do {
+        link = runnable->next;
+        client_turn(container_of(link, struct client, runnable), now_ns + share_ns);
+        now_ns = clock_ns();
+    } while (link != last && now_ns < until_ns);
+}
