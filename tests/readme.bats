@@ -128,18 +128,18 @@ anchors_of() {
     cd "$ROOT/lib"
     while IFS='|' read -r _ number names _; do
         for name in ${names//[\`,]/}; do
-            level[$name]=$number
+            level[$name]=${number// /}
         done
     done < <(grep -E '^\| [0-9]+ \|' README.md)
     count=0
     for file in *.[ch]; do
         name=${file%.?}
         [[ -n ${level[$name]-} ]] || fail "no level has $file"
-        for included in $(sed -nE 's/^#include "([a-z_]+)\.h"/\1/p' "$file"); do
+        while read -r included; do
             count=$((count + 1))
-            [[ $included == "$name" ]] || ((${level[$included]} < ${level[$name]})) ||
-                fail "$file, of level ${level[$name]}, includes $included.h, of level ${level[$included]}"
-        done
+            [[ $included == "$name" ]] || ((${level[$included]-99} < ${level[$name]})) ||
+                fail "$file, of level ${level[$name]}, includes $included.h, of level ${level[$included]-none}"
+        done < <(sed -nE 's/^#include "([a-z_]+)\.h"/\1/p' "$file")
     done
     ((count > 100))
 }
