@@ -14,9 +14,12 @@ STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
-# What the programs are made of; see lib/README.md.
-SERVER = server.c $(filter-out lib/command_%.c,$(wildcard lib/*.c))
-DRIVER = driver.c
+# What the programs are made of: files that only the driver has, and those that it shares with the
+# server, which has all others; see lib/README.md.
+DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
+DRIVER     = driver.c $(DRIVER_OWN) \
+             $(addprefix lib/,children.c clock.c signals.c source.c text.c timer.c)
+SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
 all: server driver
 

@@ -339,6 +339,6 @@ driver_said(struct driver *driver, const struct proto_frame *frame, const unsign
     case PROTO_CANCEL:
     case PROTO_EXIT:
     case PROTO_RUN:
-        assert(!"proto_decode() lets no driver say what only the server says");
+        assert(false && "proto_decode() lets no driver say what only the server says");
     }
 }

@@ -36,7 +36,7 @@ driver_condemn_frame(struct driver *driver, enum proto_verdict verdict,
         break;
     case PROTO_COMPLETE:
     case PROTO_INCOMPLETE:
-        assert(!"these are no reason to condemn");
+        assert(false && "these are no reason to condemn");
     }
 }
 
