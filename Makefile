@@ -121,9 +121,10 @@ bench-plot: bench-programs
 bench-programs: all $(BENCH_PROGRAMS)
 
 build/bench/bare-pause build/bench/bare-worker: BENCH_CFLAGS = -O2 -static -fno-pie
-build/bench/%: scripts/bench/%.c scripts/bench/bench.h Makefile
+build/bench/load: $(wildcard scripts/bench/load-*.c)
+build/bench/%: scripts/bench/%.c $(wildcard scripts/bench/*.h) Makefile
 	@mkdir -p build/bench
-	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(BENCH_CFLAGS) -o $@ $<
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
 build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
