@@ -113,7 +113,7 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-# What README says of its costs; see scripts/bench.
+# The figures of scripts/bench/README.md.
 BENCH_CFLAGS = -O2
 BENCH_PROGRAMS = $(addprefix build/bench/,load workers beanstalk-ask bare-trip bare-oneway \
                  bare-run bare-spawn bare-timers bare-pause bare-worker count-allocs.so)

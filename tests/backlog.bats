@@ -2,7 +2,7 @@
 # How much may be outstanding: what each client is owed, what each driver has in its queue, and who is held
 # back when that is full. What was sent fits into a pipe or socket, so a server that sleeps has left it there.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # stopped_driver: one that answers nothing until it is continued.

@@ -2,7 +2,7 @@
 # Deadlines, seen by the server's timer: each runs while something is awaited, for as long as it should, and
 # not any longer; where nothing is, the timer is off and the server sleeps.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # nothing_runs WHAT: no deadline does, a turn after the last reply.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What make install puts where; and that manual pages, README and completion say what the programs do.
+# What make install puts where; and that manual pages and completion say what the programs do.
 
 load lib/helpers
 
@@ -110,16 +110,6 @@ make_socket() {
     each_of got < <(sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/s/^\.It Ic //p' "$PAGE" |
         sed 's/ , /\n/g' | sed 's/ .*//')
     same 'commands of help and of the page' "$wanted" "$got"
-}
-
-@test "README: has each option of --help and each command of help, and no other" {
-    each_of wanted < <(options_of_help)
-    each_of got < <(sed -nE 's/^\| `-(.)`, `--([a-z-]+).*/\1 \2/p' "$ROOT/README.md")
-    same 'options of --help and of README' "$wanted" "$got"
-    each_of wanted < <(commands_of_help)
-    each_of got < <(sed -n '/^## Commands/,/^## Signals/s/^| \(`[^|]*\)|.*/\1/p' "$ROOT/README.md" |
-        grep -oE '`[a-z_]+' | tr -d '`')
-    same 'commands of help and of README' "$wanted" "$got"
 }
 
 @test "taxi-driver(1): its example is a driver" {

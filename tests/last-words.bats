@@ -2,7 +2,7 @@
 # What a driver says at a bad moment: just before it dies, unasked, when its client has gone; what it leaves;
 # and to whom it says anything at all.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # ends_unseen FILE: the server is stopped, the driver goes on to its end, and the server sees first that it

@@ -2,7 +2,7 @@
 # Where a dead server has left its control socket, several may want to take its place: the directory is
 # locked from the look at the socket until the new server listens.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 dead_socket() {

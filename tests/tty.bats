@@ -2,7 +2,7 @@
 # A terminal, once more: when the prompt is shown, what stops with the server in the background, and a
 # terminal that we may not open by its name.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # The server among the descendants of the terminal's script(1).
