@@ -21,7 +21,8 @@ open_gate() {
     echo >gate
 }
 
-# family_of PID SECONDS: the driver runs tests/lib/family.bash, a job that resists, and all of it is up.
+# family_of PID SECONDS: the driver runs tests/lib/family.bash, a job that resists, and all of it is
+# up.
 family_of() {
     say "run $1 $2 $LIB/family.bash"
     wait_until family_is_up
@@ -57,8 +58,8 @@ in_grace() {
     done <pids
 }
 
-# reach_limit PID CODE: the driver runs that code, which makes the file up when it is ready, until its limit;
-# one that was not ready by then has another try, with more time. Expects the reply.
+# reach_limit PID CODE: the driver runs that code, which makes the file up when it is ready, until
+# its limit; one that was not ready by then has another try, with more time. Expects the reply.
 reach_limit() {
     local limit
     for limit in 0.3 2 10 40; do

@@ -54,8 +54,8 @@ ticks() {
     echo $((${12} + ${13}))
 }
 
-# How often each of these processes has slept or lost the processor: the same number twice means that it
-# did not run in between, if it slept both times.
+# How often each of these processes has slept or lost the processor: the same number twice means
+# that it did not run in between, if it slept both times.
 switches() {
     local process
     for process; do
@@ -75,8 +75,8 @@ timer_is_off() {
     return 1
 }
 
-# rests PID [COMMAND...]: it sleeps, and neither time nor what the command does (which must succeed) wakes
-# it; so it goes on only when something else happens.
+# rests PID [COMMAND...]: it sleeps, and neither time nor what the command does (which must succeed)
+# wakes it; so it goes on only when something else happens.
 rests() {
     local pid=$1 before
     shift
