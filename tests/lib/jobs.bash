@@ -46,7 +46,7 @@ family_is_gone() {
     local member
     [[ -s pids ]] || return
     while read -r member; do
-        gone "$member" || fail "$member of $(tr '\n' ' ' <pids) is left: $(state_of "$member")" || return
+        gone "$member" || fail "$member of $(tr '\n' ' ' <pids) is left: $process_state" || return
     done <pids
 }
 

@@ -1,30 +1,36 @@
 # What /proc says of processes.
 # shellcheck shell=bash
 
-# The letter of its state, see proc(5); nothing if there is no such process.
-state_of() {
+# Sets process_state to the letter of its state, see proc(5), or to nothing if there is no such
+# process.
+look_at() {
     local stat
+    process_state=
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
     stat=${stat##*) }
-    printf '%s' "${stat%% *}"
+    process_state=${stat%% *}
 }
 
 alive() {
-    [[ $(state_of "$1") == [RSDTt] ]]
+    look_at "$1"
+    [[ $process_state == [RSDTt] ]]
 }
 
 # Ended and reaped.
 gone() {
-    [[ -z $(state_of "$1") ]]
+    look_at "$1"
+    [[ -z $process_state ]]
 }
 
 # Ended; reaping it may be left to another process, which may be slow.
 ended() {
-    [[ $(state_of "$1") == Z || -z $(state_of "$1") ]]
+    look_at "$1"
+    [[ $process_state == Z || -z $process_state ]]
 }
 
 in_state() {
-    [[ $(state_of "$1") == "$2" ]]
+    look_at "$1"
+    [[ $process_state == "$2" ]]
 }
 
 children_of() {
