@@ -190,6 +190,6 @@ load lib/helpers
 
 @test "run: many jobs on drivers, some of which are killed, all end as they must" {
     run -0 --separate-stderr "$ROOT/scripts/torture/jobs.sh" 400
-    [[ $output == 'jobs: 400 commands in '*'; books in order' ]]
+    [[ $output == 'jobs: 400 jobs in '*'; books in order' ]]
     [ -z "$stderr" ]
 }
