@@ -200,7 +200,7 @@ breaks_protocol() {
     server_ends 0
     hang_up
     start_as_server
-    say "run 1 100000 1000 - 0 $LIB/family.bash"
+    say "run 1 100000 1000 - 0 $LIB/family.sh"
     expect 'state 1 *'
     wait_until family_is_up
     end_input

@@ -48,7 +48,7 @@ load lib/helpers
     create
     for limit in 1 4 16 64; do # longer if not all of it was up by then
         rm -f pids
-        say "run $pid $limit $LIB/family.bash"
+        say "run $pid $limit $LIB/family.sh"
         expect "Driver $pid Done timeout"
         ! family_is_up || break
     done
@@ -69,7 +69,7 @@ load lib/helpers
 @test "leftovers: killed at once, before the reply" {
     start_server -g 1000
     create
-    say "run $pid 1000 $LIB/family.bash exit"
+    say "run $pid 1000 $LIB/family.sh exit"
     expect "Driver $pid Done exit 5"
     family_is_gone
     [ -z "$(children_of "$pid")" ]
@@ -78,7 +78,7 @@ load lib/helpers
 @test "leftovers: many of them, each with another, are all killed" {
     start_server -g 1000
     create
-    say "run $pid 1000 $LIB/many.bash"
+    say "run $pid 1000 $LIB/leave-many.sh"
     expect "Driver $pid Done exit 0"
     family_is_gone
 }

@@ -21,10 +21,10 @@ open_gate() {
     echo >gate
 }
 
-# family_of PID SECONDS: the driver runs tests/lib/family.bash, a job that resists, and all of it is
+# family_of PID SECONDS: the driver runs tests/lib/family.sh, a job that resists, and all of it is
 # up.
 family_of() {
-    say "run $1 $2 $LIB/family.bash"
+    say "run $1 $2 $LIB/family.sh"
     wait_until family_is_up
 }
 
