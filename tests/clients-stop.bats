@@ -54,7 +54,7 @@ at_end_of_input() {
 }
 
 @test "stop: clients that read get all replies, also those caused by a killed driver" {
-    start_listening -g 0.2
+    start_listening -g 3
     create
     stop_process "$pid"
     start_crowd

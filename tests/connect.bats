@@ -155,7 +155,7 @@ load lib/helpers
     expect '*'
     attach one wait
     wait_until took 4
-    wait_until in_state "${client_pid[one]}" S
+    wait_until rests "${client_pid[one]}" pause
     before=$(status_field "${client_pid[one]}" voluntary_ctxt_switches)
     wait_until past "$(($(uptime_ms) + 300))"
     [ "$(status_field "${client_pid[one]}" voluntary_ctxt_switches)" = "$before" ]

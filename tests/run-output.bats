@@ -55,7 +55,10 @@ load lib/helpers
 @test "--output: a job that is not run has no file that says it was" {
     start_server --output output
     create
-    say "run $pid 50 sleep 0.1" "run $pid 50 echo busy" 'run 77 50 echo none' 'run any 0 echo none'
+    mkfifo gate
+    say "run $pid 50 read x <gate" "run $pid 50 echo busy" 'run 77 50 echo none' 'run any 0 echo none'
+    wait_until took 5
+    open_gate
     expect 'Driver * output/1.err' "Error: driver $pid Busy 50" 'Error: no driver 77' 'Error: bad seconds*'
     [ "$(cat output/*)" = '' ]
     [ ! -e output/2.out ]

@@ -69,7 +69,7 @@ switches() {
     done
 }
 
-# No deadline runs: the process's timerfd is not armed.
+# No deadline runs: the process has no timerfd that is armed.
 timer_is_off() {
     local fd
     for fd in "/proc/$1/fd/"*; do
@@ -78,7 +78,6 @@ timer_is_off() {
             return
         fi
     done
-    return 1
 }
 
 # rests PID [COMMAND...]: it sleeps, and neither time nor what the command does (which must succeed)
