@@ -14,9 +14,12 @@ STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
-# What the programs are made of; see lib/README.md.
-SERVER = server.c $(filter-out lib/command_%.c,$(wildcard lib/*.c))
-DRIVER = driver.c
+# What the programs are made of: files that only the driver has, and those that it shares with the
+# server, which has all others; see lib/README.md.
+DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
+DRIVER     = driver.c $(DRIVER_OWN) \
+             $(addprefix lib/,children.c clock.c signals.c source.c text.c timer.c)
+SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
 all: server driver
 
@@ -36,8 +39,10 @@ build/dynamic/driver: build/release/driver.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+# gcc can be told that the unit is all there is, so that it inlines as if everything were static.
+WHOLE = $(shell echo | $(CC) -Werror -fwhole-program -E - >/dev/null 2>&1 && echo -fwhole-program)
 build/release/%.o: build/release/%.c
-	$(COMPILE) -c -o $@ $<
+	$(COMPILE) $(WHOLE) -c -o $@ $<
 
 build/release/server.c: $(SERVER) Makefile
 	@mkdir -p $(@D)
@@ -50,8 +55,14 @@ build/release/driver.c: $(DRIVER) Makefile
 run: all
 	@./server
 
-test: all faulty build/bench/load build/bench/count-allocs.so
+# What tests drive the programs with.
+TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
+test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
+
+build/tests/%: tests/lib/%.c proto.h Makefile
+	@mkdir -p build/tests
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 
 # Three more flavours, all with faults that can be asked for by name, see tests/faults/inject.c:
 # faulty, for tests and the fault sweep; asan, under AddressSanitizer and UndefinedBehaviorSanitizer,
@@ -138,7 +149,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty build/bench/load build/bench/count-allocs.so
+coverage: faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/coverage.sh
 
 lint:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# What make install puts where; and that manual pages, README and completion say what the programs do.
+# What make install puts where; and that manual pages and completion say what the programs do.
 
-load helpers
+load lib/helpers
 
 COMPLETION=$ROOT/scripts/install/completion/taxi-server
 PAGE=$ROOT/scripts/install/man/taxi-server.1
@@ -56,7 +56,7 @@ completion_with() {
 }
 
 make_socket() {
-    perl -MSocket -e 'socket S, AF_UNIX, SOCK_STREAM, 0; bind S, sockaddr_un($ARGV[0]) or die' "$1"
+    "$LIB/make-socket.pl" "$1"
 }
 
 @test "install: these files and no other; the server finds its driver in ../libexec/taxi" {
@@ -110,16 +110,6 @@ make_socket() {
     each_of got < <(sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/s/^\.It Ic //p' "$PAGE" |
         sed 's/ , /\n/g' | sed 's/ .*//')
     same 'commands of help and of the page' "$wanted" "$got"
-}
-
-@test "README: has each option of --help and each command of help, and no other" {
-    each_of wanted < <(options_of_help)
-    each_of got < <(sed -nE 's/^\| `-(.)`, `--([a-z-]+).*/\1 \2/p' "$ROOT/README.md")
-    same 'options of --help and of README' "$wanted" "$got"
-    each_of wanted < <(commands_of_help)
-    each_of got < <(sed -n '/^## Commands/,/^## Signals/s/^| \(`[^|]*\)|.*/\1/p' "$ROOT/README.md" |
-        grep -oE '`[a-z_]+' | tr -d '`')
-    same 'commands of help and of README' "$wanted" "$got"
 }
 
 @test "taxi-driver(1): its example is a driver" {
