@@ -113,7 +113,18 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-# The figures of scripts/bench/README.md.
+# Puts the programs under stress, in the sizes of .ci/run; see scripts/torture/README.md.
+SWEEP =
+FLOOD = 32 100000
+STORM = 10
+JOBS  = 3000
+torture: all faulty
+	scripts/torture/sweep.sh $(SWEEP)
+	scripts/torture/flood.sh $(FLOOD)
+	scripts/torture/storm.sh $(STORM)
+	scripts/torture/jobs.sh $(JOBS)
+
+# Measures what the server costs; see scripts/bench/README.md.
 BENCH_CFLAGS = -O2
 BENCH_PROGRAMS = $(addprefix build/bench/,load workers beanstalk-ask bare-trip bare-oneway \
                  bare-run bare-spawn bare-timers bare-pause bare-worker count-allocs.so)
@@ -144,7 +155,7 @@ coverage: faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 lint:
 	@scripts/lint.sh
 
-# In the unit, the path of the server is the one that it is installed by.
+# The unit names the server by the path that it is installed at.
 install: all
 	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
@@ -173,11 +184,13 @@ help:
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail as told'
 	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
-	@echo 'make bench      measure what it costs against bare programs (bench-plot: draw it, by gnuplot)'
+	@echo 'make torture    fault sweep, floods, storm, jobs (SWEEP=--full, FLOOD="MB COMMANDS", STORM, JOBS)'
+	@echo 'make bench      measure what it costs against bare programs (bench-plot: draw it with gnuplot)'
 	@echo 'make coverage   say which lines the tests never reach (needs gcc)'
 	@echo 'make lint       check format and look for mistakes (needs the linters)'
 	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all run test asan faulty fuzz bench bench-smoke bench-plot bench-programs coverage lint install uninstall clean help
+.PHONY: all run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
+        lint install uninstall clean help
