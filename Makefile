@@ -14,9 +14,12 @@ STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
-# What the programs are made of; see lib/README.md.
-SERVER = server.c $(filter-out lib/command_%.c,$(wildcard lib/*.c))
-DRIVER = driver.c
+# What the programs are made of: files that only the driver has, and those that it shares with the
+# server, which has all others; see lib/README.md.
+DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
+DRIVER     = driver.c $(DRIVER_OWN) \
+             $(addprefix lib/,children.c clock.c signals.c source.c text.c timer.c)
+SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
 all: server driver
 
@@ -36,8 +39,10 @@ build/dynamic/driver: build/release/driver.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+# gcc can be told that the unit is all there is, so that it inlines as if everything were static.
+WHOLE = $(shell echo | $(CC) -Werror -fwhole-program -E - >/dev/null 2>&1 && echo -fwhole-program)
 build/release/%.o: build/release/%.c
-	$(COMPILE) -c -o $@ $<
+	$(COMPILE) $(WHOLE) -c -o $@ $<
 
 build/release/server.c: $(SERVER) Makefile
 	@mkdir -p $(@D)
@@ -57,8 +62,14 @@ build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
 run: all
 	@./server
 
-test: all faulty examples build/bench/load build/bench/count-allocs.so
+# What tests drive the programs with.
+TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
+test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
+
+build/tests/%: tests/lib/%.c proto.h Makefile
+	@mkdir -p build/tests
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 
 # Three more flavours, all with faults that can be asked for by name, see tests/faults/inject.c:
 # faulty, for tests and the fault sweep; asan, under AddressSanitizer and UndefinedBehaviorSanitizer,
@@ -109,7 +120,7 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-# What README says of its costs; see scripts/bench.
+# The figures of scripts/bench/README.md.
 BENCH_CFLAGS = -O2
 BENCH_PROGRAMS = $(addprefix build/bench/,load workers beanstalk-ask bare-trip bare-oneway \
                  bare-run bare-spawn bare-timers bare-pause bare-worker count-allocs.so)
@@ -125,15 +136,16 @@ bench-plot: bench-programs
 bench-programs: all $(BENCH_PROGRAMS)
 
 build/bench/bare-pause build/bench/bare-worker: BENCH_CFLAGS = -O2 -static -fno-pie
-build/bench/%: scripts/bench/%.c scripts/bench/bench.h Makefile
+build/bench/load: $(wildcard scripts/bench/load-*.c)
+build/bench/%: scripts/bench/%.c $(wildcard scripts/bench/*.h) Makefile
 	@mkdir -p build/bench
-	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(BENCH_CFLAGS) -o $@ $<
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
 build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty examples build/bench/load build/bench/count-allocs.so
+coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/coverage.sh
 
 lint:
@@ -141,13 +153,13 @@ lint:
 
 # In the unit, the path of the server is the one that it is installed by.
 install: all
-	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/taxi.service >build/taxi.service
+	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
 	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
-	install -m 644 scripts/man/taxi-server.1 scripts/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
-	install -m 644 scripts/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
+	install -m 644 scripts/install/man/taxi-server.1 scripts/install/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
+	install -m 644 scripts/install/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
 	install -m 644 build/taxi.service "$(DESTDIR)$(unitdir)/taxi.service"
 
 uninstall:

@@ -129,6 +129,7 @@ const struct question question_task = {
 const struct question question_job = {
     .type = PROTO_RUN,
     .makes_busy = true,
+    .is_job = true,
     .goes_on = true,
     .put = job_put,
     .fits = job_fits,
@@ -339,6 +340,6 @@ driver_said(struct driver *driver, const struct proto_frame *frame, const unsign
     case PROTO_CANCEL:
     case PROTO_EXIT:
     case PROTO_RUN:
-        assert(!"proto_decode() lets no driver say what only the server says");
+        assert(false && "proto_decode() lets no driver say what only the server says");
     }
 }

@@ -30,9 +30,9 @@ pid_t child_wait(pid_t pid, int *status, struct rusage *usage);
 /*
  * Starts a child on its way to an exec, with these clone(2) flags added. It runs on a stack of its
  * own but in our memory, and we wait until its exec has happened or it has died (CLONE_VM,
- * CLONE_VFORK): run may make system calls, and must write to nothing but *error, where it leaves
- * the errno of what has failed. Returns the pid, or -1 with errno. If *error is not 0 afterwards,
- * the child is dead, and must still be reaped.
+ * CLONE_VFORK): run may make system calls, and must write only to what is set aside for it and to
+ * *error, where it leaves the errno of what has failed. Returns the pid, or -1 with errno. If
+ * *error is not 0 afterwards, the child is dead, and must still be reaped.
  */
 pid_t child_start(int (*run)(void *error), int flags, int *error);
 

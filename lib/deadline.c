@@ -2,12 +2,10 @@
 
 #include "clock.h"
 #include "log.h"
-#include "source.h"
+#include "timer.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 static struct {
     struct {
@@ -23,11 +21,9 @@ static struct {
 static void
 timer_ready(struct source *source, uint32_t events)
 {
-    uint64_t expirations;
-
     (void)events;
-    if (read(source->fd, &expirations, sizeof(expirations)) < 0)
-        return; /* it was armed anew since epoll reported it */
+    if (!timer_take(source))
+        return;
     deadlines.armed_ns = 0;
     deadlines.over();
 }
@@ -39,9 +35,7 @@ deadlines_open(void (*over)(void))
         list_init(&deadlines.kinds[kind].queue);
     deadline_init(&deadlines.retry);
     deadlines.over = over;
-    deadlines.timer = (struct source){
-        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .ready = timer_ready};
-    return deadlines.timer.fd >= 0 && source_watch(&deadlines.timer, EPOLLIN);
+    return timer_open(&deadlines.timer, timer_ready);
 }
 
 void
@@ -129,14 +123,11 @@ deadlines_earliest_ns(void)
 void
 deadlines_arm(void)
 {
-    struct itimerspec at = {0};
     int64_t earliest_ns = deadlines_earliest_ns(), armed_ns = deadlines.armed_ns;
 
     if (earliest_ns == armed_ns || (earliest_ns != 0 && armed_ns != 0 && armed_ns < earliest_ns))
         return;
-    at.it_value.tv_sec = (time_t)(earliest_ns / NS_PER_S);
-    at.it_value.tv_nsec = (long)(earliest_ns % NS_PER_S);
-    if (timerfd_settime(deadlines.timer.fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+    if (!timer_set(&deadlines.timer, earliest_ns))
         log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
     else
         deadlines.armed_ns = earliest_ns;

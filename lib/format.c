@@ -15,7 +15,7 @@ result_word(const struct proto_result *result)
     case PROTO_DONE: /* of a task alone */
         break;
     }
-    assert(!"a result that proto_decode() lets nobody say");
+    assert(false && "a result that proto_decode() lets nobody say");
 }
 
 bool

@@ -91,7 +91,7 @@ reply_refused(struct request *request, const struct call *call)
         break;
     case PROTO_OK:
     case PROTO_REFUSED_LATE:
-        assert(!"the one is no refusal, the other has OUTCOME_TIMEOUT");
+        assert(false && "the one is no refusal, the other has OUTCOME_TIMEOUT");
     }
 }
 

@@ -20,6 +20,14 @@ signals_block(sigset_t *set)
 }
 
 bool
+signals_unblock(void)
+{
+    static const sigset_t none;
+
+    return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, _NSIG / 8) == 0;
+}
+
+bool
 signals_default(void)
 {
     static const char zeros[64]; /* no kernel's struct sigaction is larger: SIG_DFL, no flag */

@@ -16,6 +16,10 @@
  * failure. */
 bool signals_block(sigset_t *set);
 
+/* Unblocks all signals, for a program that a child is about to run. Returns false with errno on
+ * failure. */
+bool signals_unblock(void);
+
 /* Sets all dispositions to default, so that one that was inherited changes nothing: with SIGCHLD
  * ignored, for example, the kernel would reap our children. Returns whether SIGHUP was ignored, as
  * nohup(1) has it. */

@@ -72,7 +72,7 @@ source_close(struct source *source)
 bool
 sources_wait(int timeout_ms)
 {
-    static struct epoll_event events[EVENTS_PER_TURN];
+    struct epoll_event events[EVENTS_PER_TURN];
     int count = epoll_wait(epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
     bool failed = count < 0 && errno != EINTR;
 

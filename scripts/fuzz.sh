@@ -7,7 +7,8 @@ seconds=$1
 
 for target in frames commands session; do
     mkdir -p "build/fuzz/found-$target"
-    # The server's code sets all signals to default, so libFuzzer's own timer would end it (0: none).
+    # The server's code sets all signals to default, so libFuzzer's own timer would end it (0:
+    # none).
     if ! timeout -k 5 $((seconds + 60)) "build/fuzz/$target" -max_total_time="$seconds" -timeout=0 \
         -artifact_prefix="build/fuzz/$target-" "build/fuzz/found-$target" "tests/corpus/$target" \
         >"build/fuzz/$target.log" 2>&1; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # tests/examples/echo.c: an echo server.
 
-load helpers
+load lib/helpers
 load lib/examples
 
 # It says its port; sets that.
@@ -225,11 +225,8 @@ inside() {
     started+=("$late")
     wait_until grep -q sent said
     wait_until watches 1c 1 # the rest has arrived, but cannot be sent yet
-    kill -STOP "$server_pid"
-    wait_until in_state "$server_pid" T
-    kill -USR1 "$late" # it takes what the kernel has already
     kill -TERM "$server_pid"
-    kill -CONT "$server_pid"
+    kill -USR1 "$late"
     wait "$late"
     (($(wc -c <received) == 160000))
     server_ends 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # tests/examples/fifo.c: reads a FIFO whose writers come and go.
 
-load helpers
+load lib/helpers
 load lib/examples
 
 # reader ARGUMENT...: it reads the FIFO pipe, and has no writer yet.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# What make install puts where; and that manual pages, README and completion say what the programs do.
+# What make install puts where; and that manual pages and completion say what the programs do.
 
-load helpers
+load lib/helpers
 
-COMPLETION=$ROOT/scripts/completion/taxi-server
-PAGE=$ROOT/scripts/man/taxi-server.1
+COMPLETION=$ROOT/scripts/install/completion/taxi-server
+PAGE=$ROOT/scripts/install/man/taxi-server.1
 
 # make_quietly TARGET: with a prefix of its own, below a directory with a blank in its name.
 make_quietly() {
@@ -47,7 +47,7 @@ offered() {
 # completion_with LINE...: the completion, and a program ./server of those lines of bash. There is a
 # socket named control, which nobody listens to.
 completion_with() {
-    # shellcheck source=scripts/completion/taxi-server
+    # shellcheck source=scripts/install/completion/taxi-server
     # shellcheck disable=SC1090,SC1091
     source "$COMPLETION"
     printf '%s\n' "#!$BASH" "$@" >server
@@ -56,7 +56,7 @@ completion_with() {
 }
 
 make_socket() {
-    perl -MSocket -e 'socket S, AF_UNIX, SOCK_STREAM, 0; bind S, sockaddr_un($ARGV[0]) or die' "$1"
+    "$LIB/make-socket.pl" "$1"
 }
 
 @test "install: these files and no other; the server finds its driver in ../libexec/taxi" {
@@ -79,8 +79,8 @@ make_socket() {
 
 @test "install: the unit runs the server that was installed" {
     make_quietly install
-    diff "$ROOT/scripts/taxi.service" 'a root/usr/lib/systemd/system/taxi.service' >differs || true
-    [ "$(cat differs)" = "$(grep -n ^ExecStart= "$ROOT/scripts/taxi.service" | cut -d: -f1 |
+    diff "$ROOT/scripts/install/taxi.service" 'a root/usr/lib/systemd/system/taxi.service' >differs || true
+    [ "$(cat differs)" = "$(grep -n ^ExecStart= "$ROOT/scripts/install/taxi.service" | cut -d: -f1 |
         sed 's/.*/&c&/')
 < ExecStart=/usr/local/bin/taxi-server --listen %t/taxi/control --drivers 4
 ---
@@ -112,18 +112,8 @@ make_socket() {
     same 'commands of help and of the page' "$wanted" "$got"
 }
 
-@test "README: has each option of --help and each command of help, and no other" {
-    each_of wanted < <(options_of_help)
-    each_of got < <(sed -nE 's/^\| `-(.)`, `--([a-z-]+).*/\1 \2/p' "$ROOT/README.md")
-    same 'options of --help and of README' "$wanted" "$got"
-    each_of wanted < <(commands_of_help)
-    each_of got < <(sed -n '/^## Commands/,/^## Signals/s/^| \(`[^|]*\)|.*/\1/p' "$ROOT/README.md" |
-        grep -oE '`[a-z_]+' | tr -d '`')
-    same 'commands of help and of README' "$wanted" "$got"
-}
-
 @test "taxi-driver(1): its example is a driver" {
-    sed -n '/^#!/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/man/taxi-driver.1" >other
+    sed -n '/^#!/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/install/man/taxi-driver.1" >other
     chmod +x other
     start_server -v --driver ./other
     create
@@ -220,7 +210,7 @@ server: driver $pid ended (exited with status 0)" ]
 }
 
 @test "completion: pids of a living server" {
-    # shellcheck source=scripts/completion/taxi-server
+    # shellcheck source=scripts/install/completion/taxi-server
     # shellcheck disable=SC1090,SC1091
     source "$COMPLETION"
     start_server --listen control

@@ -1,340 +1,160 @@
 #!/usr/bin/env bats
-# README.md is true: its sessions are run, and the terminal has to show what they show.
-#
-# A block fenced as ```console is a session. It is typed at an interactive bash, at a terminal of its
-# own, in a directory of its own that has ./server, ./driver, scripts/ and the command taxi-server. A
-# test of sessions is named by the heading that they are below.
-#
-# - What is behind `$ ` is typed at the shell's prompt, what is behind `> ` at the server's (or the
-#   shell's second), once that prompt is shown; `^C` and the like are keys. A prompt alone has to be
-#   there.
-# - All other lines are what the terminal shows for the line typed above them: all of it, to the letter.
-#
-# But these may differ:
-#
-# - Process ids. A number of four or more digits is one if the word before it is driver or pid, or if
-#   no word is before it. One number of README is one process, another another, and it is that of the
-#   session where it is typed. A number that is typed before it is shown is itself.
-# - Seconds behind Busy. Where README has no more than it had last for that driver, they may be
-#   anything from 1 to what was shown last. The first of a task are exact. So is left_ms of JSON, in
-#   seconds rounded up.
-# - The seconds of uptime=.
-# - What bash says of its jobs as they start and end, `[1] 4711` and `[1]+  Done`, where README does
-#   not have it. That a job is stopped README has to have.
-#
-# Two things are done that no reader does: a server is more patient with its drivers unless it is told
-# otherwise, as in all tests; and after `--listen PATH ... &` nothing is typed until PATH takes
-# connections.
+# The documents are true: README.md and the README files of folders, and the manual pages. Their sessions are
+# run, see lib/sessions.bash, and what else they name or quote is looked up. A test of sessions is named by
+# the document and the heading that they are below.
 
-load helpers
+load lib/helpers
+load lib/sessions
 
-README=$ROOT/README.md
-SESSION_DEADLINE=30 # seconds, for all of one
-SHELL_PROMPT='{shell} ' # is `$ ` in README; no output has it
-export LC_ALL=C # lengths are in bytes
+SERVER_PAGE=scripts/install/man/taxi-server.1
+
+# Each document, by the name that its tests have.
+declare -gA DOCUMENTS=(
+    [README]=README.md
+    [lib/README]=lib/README.md
+    [bench/README]=scripts/bench/README.md
+    [torture/README]=scripts/torture/README.md
+    ['taxi-server(1)']=$SERVER_PAGE
+    ['taxi-driver(1)']=scripts/install/man/taxi-driver.1
+)
 
 teardown() {
     end_session
 }
 
-# Adds that process to started, and what runs below it; servers first, which end their drivers.
-add_started() {
-    local child
-    for child in $(children_of "$1"); do
-        if [[ /proc/$child/exe -ef $SERVER ]]; then
-            started=("$child" "${started[@]}")
-        else
-            add_started "$child"
-        fi
-    done
-    started+=("$1")
-}
-
-end_session() {
-    if [[ -n ${terminal_pid-} ]]; then
-        started=()
-        add_started "$terminal_pid"
-        terminal_pid=
-    fi
-    end_started
-}
-
-# ---- README
-
-# Reads it. Each session is one of blocks, with the heading above it and the number of its first line; all
-# other lines are in outside, with their numbers.
-read_readme() {
-    local line number=0 heading='' fence=''
-    blocks=() headings=() numbers=() outside=()
-    while IFS= read -r line; do
-        number=$((number + 1))
-        if [[ $line == '```'* && -n $fence ]]; then
-            fence=
-        elif [[ $line == '```'* ]]; then
-            fence=$line
-            if [[ $fence == '```console' ]]; then
-                blocks+=('') headings+=("$heading") numbers+=($((number + 1)))
-            fi
-        elif [[ $fence == '```console' ]]; then
-            blocks[-1]+=$line$'\n'
-        else
-            [[ -n $fence || ! $line =~ ^#+\ (.*)$ ]] || heading=${BASH_REMATCH[1]}
-            outside+=("$number: ${fence:+    }$line") # as if it were indented
-        fi
-    done <"$README"
-    [[ -z $fence ]] || fail "README.md: $fence has no end"
-}
-
-# ---- a session
-
-# Starts its terminal, with the shell.
-start_session() {
-    mkdir session bin
-    # The server's own options come later and count.
-    cat >session/server <<END
-#!$BASH
-case " \$* " in
-    *' --connect'* | *' -c '*) exec '$SERVER' "\$@" ;;
-esac
-exec '$SERVER' ${PATIENT[*]} "\$@"
-END
-    chmod +x session/server
-    cp session/server bin/taxi-server
-    ln -s "$BUILD/driver" "$ROOT/scripts" session
-    # What is typed is not echoed: it would mix with what background jobs show.
-    start_terminal "stty -echo; cd session && exec env -i HOME='$PWD' PATH='$PWD/bin:$PATH' LC_ALL=C \
-        TERM=dumb PS1='$SHELL_PROMPT' '$BASH' --norc --noprofile --noediting -i"
-    seen=0 key=false
-    declare -gA process=() number_of=() busy=() busy_in_readme=()
-}
-
-# answered COUNT: what was typed last is answered, by a prompt and at least so many lines. Sets
-# prompt to which it is, and shown to the lines.
-answered() {
-    local text line
-    IFS= read -r -d '' text <screen || true
-    text=${text:seen}
-    case $text in
-        *"$SHELL_PROMPT"*) prompt='$' ;;
-        '> ' | *$'\n> ') prompt='>' ;;
-        *) prompt= ;;
-    esac
-    [[ $text == *"$SHELL_PROMPT" || $text == *'> ' || $text == *$'\n' ]] || prompt= # in the midst of a line
-    new_seen=$((seen + ${#text}))
-    text=${text//"$SHELL_PROMPT"/}
-    text=${text//$'\r\n'/$'\n'}
-    [[ $prompt != '>' ]] || text=${text%'> '}
-    ! $key || text=${text#$'\n'} # that ends the line which the key was typed in
-    shown=()
-    while [[ -n $text ]]; do
-        line=${text%%$'\n'*}
-        text=${text:${#line} + 1}
-        line=${line##*$'\r'} # has overwritten what was before it, a prompt
-        $jobs_too || ! of_job "$line" || continue
-        shown+=("$line")
-    done
-    [[ -n $prompt ]] && ((${#shown[@]} >= $1))
-}
-
-of_job() {
-    [[ $1 =~ ^\[[0-9]+\]\ [0-9]+$ || $1 =~ ^\[[0-9]+\][-+\ ]\  && $1 != *@(Stopped|Running)* ]]
-}
-
-# await COMMAND...: until it succeeds, in the session's time.
-await() {
-    until "$@"; do
-        ((SECONDS < session_end)) || return
-        pause
-    done
-}
-
-# Types a line of README's, with the numbers of this session.
-type_line() {
-    local rest=$1 line='' number code
-    if [[ $1 == ^? ]]; then
-        key=true
-        printf -v code '%03o' $(($(printf '%d' "'${1:1}") & 31))
-        keys "\\$code"
-        return
-    fi
-    key=false
-    while [[ $rest =~ ^([^0-9]*)([0-9]+)(.*)$ ]]; do
-        number=${BASH_REMATCH[2]} rest=${BASH_REMATCH[3]}
-        line+=${BASH_REMATCH[1]}
-        ((${#number} < 4)) || : "${process[$number]:=$number}" "${number_of[${process[$number]}]:=$number}"
-        line+=${process[$number]-$number}
-    done
-    say "$line$rest"
-}
-
-can_connect() {
-    perl -MIO::Socket::UNIX -e 'exit !IO::Socket::UNIX->new(Peer => shift)' "$1"
-}
-
-# same README SHOWN: the lines are the same but for what may differ. Remembers the numbers.
-same() {
-    local rest=$1 other=$2 before='' number got word driver=none
-    while :; do
-        [[ $rest =~ ^([^0-9]*)([0-9]*)(.*)$ ]]
-        before+=${BASH_REMATCH[1]} number=${BASH_REMATCH[2]} rest=${BASH_REMATCH[3]}
-        [[ $other == "${BASH_REMATCH[1]}"* ]] || return
-        [[ ${other:${#BASH_REMATCH[1]}} =~ ^([0-9]*)(.*)$ ]]
-        got=${BASH_REMATCH[1]} other=${BASH_REMATCH[2]}
-        [[ -n $number ]] || break
-        [[ $before =~ ([A-Za-z_]*)[^A-Za-z_]*$ ]]
-        word=${BASH_REMATCH[1],,}
-        before+=$number
-        if [[ -n ${process[$number]-} ]] || is_process; then
-            [[ -n $got ]] || return
-            [[ $got == "${process[$number]-$got}" && $number == "${number_of[$got]-$number}" ]] || return
-            process[$number]=$got number_of[$got]=$number
-            driver=$number
-        elif [[ $word == @(busy|left_ms) ]]; then
-            [[ -n $got ]] || return
-            if [[ $word == left_ms ]]; then
-                number=$(((number + 999) / 1000)) got=$(((got + 999) / 1000))
-            fi
-            if ((number <= ${busy_in_readme[$driver]:-0})); then
-                ((got > 0 && got <= busy[$driver])) || return
-            else
-                [[ $got == "$number" ]] || return
-            fi
-            busy[$driver]=$got busy_in_readme[$driver]=$number
-        elif [[ $word == uptime ]]; then
-            [[ -n $got ]] || return
-        else
-            [[ $got == "$number" ]] || return
-        fi
-    done
-    [[ -z $got$other ]] || return
-    [[ $1 != *[Aa]vailable* ]] || busy_in_readme[$driver]=0
-}
-
-# The number behind that word is a process id.
-is_process() {
-    ((${#number} > 3)) && [[ $word == @(driver|pid|) ]]
-}
-
-# The line with README's numbers.
-as_readme() {
-    local rest=$1 line=''
-    while [[ $rest =~ ^([^0-9]*)([0-9]+)(.*)$ ]]; do
-        line+=${BASH_REMATCH[1]}${number_of[${BASH_REMATCH[2]}]-${BASH_REMATCH[2]}}
-        rest=${BASH_REMATCH[3]}
-    done
-    printf '%s\n' "$line$rest"
-}
-
-# compare: what is shown is what is wanted; writes both, as README has them, to the files got and wanted.
-compare() {
-    local i differs=false
-    for ((i = 0; i < ${#wanted[@]} || i < ${#shown[@]}; i++)); do
-        ((i >= ${#wanted[@]})) || printf '%s\n' "${wanted[i]}" >>wanted
-        if ((i < ${#wanted[@]} && i < ${#shown[@]})) && same "${wanted[i]}" "${shown[i]}"; then
-            printf '%s\n' "${wanted[i]}" >>got
-        else
-            differs=true
-            ((i >= ${#shown[@]})) || as_readme "${shown[i]}" >>got
-        fi
-    done
-    ! $differs
-}
-
-is_typed() {
-    [[ $1 =~ ^([\$>])(\ (.*))?$ ]]
-}
-
-# play LINE...: types and compares, until something differs.
-play() {
-    local line typed late
-    session_end=$((SECONDS + SESSION_DEADLINE))
-    jobs_too=false wanted=() shown=() prompt=
-    start_session
-    await answered 0
-    while (($# > 0)); do
-        seen=$new_seen line=$1 typed=
-        shift
-        printf '%s\n' "$line" >>wanted
-        if ! is_typed "$line" || [[ $prompt != "${BASH_REMATCH[1]}" ]]; then
-            echo "${prompt:-(no prompt)}" >>got
-            return 1
-        fi
-        typed=${BASH_REMATCH[3]}
-        printf '%s\n' "$line" >>got
-        wanted=() shown=() jobs_too=false late=
-        while (($# > 0)) && ! is_typed "$1"; do
-            ! of_job "$1" || jobs_too=true
-            wanted+=("$1")
-            shift
-        done
-        if [[ $line == ?\ * ]]; then
-            type_line "$typed"
-            await answered ${#wanted[@]} || late='nothing more'
-        fi
-        if [[ $typed =~ \ (--listen|-l)[\ =]*([^\ ]+)(\ .*)?\&$ ]]; then
-            line=session/${BASH_REMATCH[2]}
-            [[ ${BASH_REMATCH[2]} != /* ]] || line=${BASH_REMATCH[2]}
-            await can_connect "$line" || late="nobody listens at $line"
-        fi
-        compare || late=${late:-differs}
-        [[ -z $late ]] && continue
-        [[ $late == differs ]] || echo "($late in $SESSION_DEADLINE s)" >>got
-        return 1
-    done
-}
-
-# Runs the sessions below the heading that the test is named by.
-run_sessions() {
-    local heading=${BATS_TEST_DESCRIPTION#README: } count=0 i lines status
-    read_readme
-    for i in "${!blocks[@]}"; do
-        [[ ${headings[i]} == "$heading" ]] || continue
-        count=$((count + 1))
-        mkdir "$BATS_TEST_TMPDIR/$count"
-        cd "$BATS_TEST_TMPDIR/$count" || return
-        mapfile -t lines < <(printf '%s' "${blocks[i]}")
-        status=0
-        play "${lines[@]}" || status=1
-        end_session
-        ((status == 0)) || fail "README.md, the session in line ${numbers[i]}:" \
-            "$(diff -U 100 --label 'README.md' --label 'the terminal' wanted got)" || return
-    done
-    ((count > 0)) || fail "README.md has no session below the heading '$heading'"
+document() {
+    run_sessions "$ROOT/${DOCUMENTS[${BATS_TEST_DESCRIPTION%%: *}]}"
 }
 
 @test "README: A session at the terminal" {
-    run_sessions
+    document
 }
 
 @test "README: The same from a script" {
-    run_sessions
+    document
 }
 
 @test "README: A batch of jobs" {
-    run_sessions
+    document
 }
 
 @test "README: As a service, for many at once" {
-    run_sessions
+    document
 }
 
-@test "README: no session goes unchecked" {
-    read_readme
-    for heading in "${headings[@]}"; do
-        grep -qxF "@test \"README: $heading\" {" "$BATS_TEST_FILENAME" ||
-            fail "no test runs the sessions below the heading '$heading'"
-    done
-    for line in "${outside[@]}"; do
-        [[ ! $line =~ ^[0-9]+:\ +\$(\ |$) && ! $line =~ ^[0-9]+:\ \ +\>(\ |$) ]] ||
-            fail "README.md, a session in no \`\`\`console block, line $line"
+@test "README: Commands" {
+    document
+}
+
+@test "lib/README: A SIGCHLD, from the kernel to the log" {
+    document
+}
+
+@test "taxi-server(1): JSON" {
+    document
+}
+
+@test "taxi-server(1): EXAMPLES" {
+    document
+}
+
+@test "documents: no document and no session goes unchecked" {
+    cd "$ROOT"
+    [ "$(printf '%s\n' "${DOCUMENTS[@]}" | sort)" = \
+        "$(printf '%s\n' README.md {lib,scripts,tests}/README.md {scripts,tests}/*/README.md scripts/install/man/* |
+            while read -r file; do [ ! -e "$file" ] || echo "$file"; done | sort)" ]
+    for name in "${!DOCUMENTS[@]}"; do
+        read_document "${DOCUMENTS[$name]}"
+        for heading in "${headings[@]}"; do
+            grep -qxF "@test \"$name: $heading\" {" "$BATS_TEST_FILENAME" ||
+                fail "no test runs the sessions of $name below the heading '$heading'"
+        done
+        for line in "${outside[@]}"; do
+            [[ ! $line =~ ^[0-9]+:\ +\$(\ |$) && ! $line =~ ^[0-9]+:\ \ +\>(\ |$) ]] ||
+                fail "$name: a session in no \`\`\`console block, line $line"
+        done
     done
 }
 
-@test "README: the keys of stats" {
-    read_readme
-    stats=$(printf '%s\n' "${outside[@]}" | sed -n 's/^[0-9]*: *\(Stats \)/\1/p')
+# The code in a document in Markdown: its spans, and its indented and fenced lines.
+code_of() {
+    sed '/^```/,/^```/d; /^    /d' "$1" | tr '\n' ' ' | grep -oE '`[^`]+`' | tr -d '`'
+    sed -nE '/^```/,/^```/{s/^[$#>] //p}; s/^    //p' "$1"
+}
+
+# The anchors of its headings, as GitHub makes them.
+anchors_of() {
+    sed -n 's/^##* //p' "$1" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'
+}
+
+@test "documents: the files, targets of make and headings that they name exist" {
+    cd "$ROOT"
+    for file in "${DOCUMENTS[@]}"; do
+        if [[ $file == *.md ]]; then code_of "$file"; else sed -n 's/^\.Pa //p' "$file"; fi |
+            grep -oE '(^|[ /])(lib|scripts|tests|\.ci)/[A-Za-z0-9_./-]+' | sed 's/^[ /]//; /^lib\/systemd/d' || true
+    done >"$BATS_TEST_TMPDIR/named"
+    while read -r path; do
+        [ -e "${path%.}" ] || fail "there is no $path"
+    done <"$BATS_TEST_TMPDIR/named"
+    (($(wc -l <"$BATS_TEST_TMPDIR/named") > 10))
+    for file in "${DOCUMENTS[@]}"; do
+        [[ $file == *.md ]] || continue
+        for target in $(code_of "$file" | grep -oE '\bmake [a-z]+(-[a-z]+)*' | sed 's/make //'); do
+            grep -q "^$target:" Makefile || fail "$file: there is no make $target"
+        done
+        for link in $(tr '\n' ' ' <"$file" | grep -oE '\]\([^)]+\)' | tr -d ']()' | grep -v ^https:); do
+            path=$file
+            [[ $link == '#'* ]] || path=$(dirname "$file")/${link%%#*}
+            [ -e "$path" ] || fail "$file: there is no $path"
+            [[ $link != *'#'* ]] || anchors_of "$path" | grep -qxF -- "${link#*#}" ||
+                fail "$file: there is no heading for $link"
+        done
+    done
+}
+
+@test "lib/README: each function is in the file that it is said to be in" {
+    cd "$ROOT"
+    count=0
+    while read -r function file; do
+        count=$((count + 1))
+        cat "${file%.c}".[ch] 2>/dev/null | grep -qE "^([a-z ]*[ *])?$function\(" ||
+            fail "$function() is not in $file"
+    done < <(tr -s '\n ' ' ' <lib/README.md | grep -oE '`[a-z_]+\(\)` in [a-z/_]+\.c' | sed 's/`//g; s/() in / /')
+    ((count > 40))
+}
+
+@test "lib/README: the table of levels has each file of lib, which includes lower ones only" {
+    declare -A level
+    cd "$ROOT/lib"
+    while IFS='|' read -r _ number names _; do
+        for name in ${names//[\`,]/}; do
+            level[$name]=${number// /}
+        done
+    done < <(grep -E '^\| [0-9]+ \|' README.md)
+    count=0
+    for file in *.[ch]; do
+        name=${file%.?}
+        [[ -n ${level[$name]-} ]] || fail "no level has $file"
+        while read -r included; do
+            count=$((count + 1))
+            [[ $included == "$name" ]] || ((${level[$included]-99} < ${level[$name]})) ||
+                fail "$file, of level ${level[$name]}, includes $included.h, of level ${level[$included]-none}"
+        done < <(sed -nE 's/^#include "([a-z_]+)\.h"/\1/p' "$file")
+    done
+    ((count > 100))
+}
+
+@test "taxi-server(1): the keys of stats" {
+    stats=$(sed -n '/^Stats /,/^\./{/^\./!p}' "$ROOT/$SERVER_PAGE" | paste -sd ' ')
     ask stats
     [ "${output//[0-9]/}" = "${stats//[0-9]/}" ]
+}
+
+@test "taxi-server(1): the members of a job in JSON" {
+    job=$(grep '^{"driver":4711,"exit":0,"ms"' "$ROOT/$SERVER_PAGE")
+    ask create_driver 'session json' 'run any 60 true'
+    output=${output#*$'\n'}
+    [ "${output//[0-9]/}" = "${job//[0-9]/}" ]
 }
 
 # Adds the next reply to said.
@@ -367,10 +187,10 @@ another_server() {
 # tested ERROR: takes it as said if a test in another file expects it.
 tested() {
     said+=("$1")
-    grep -qF "${1/4711/+([0-9])}'" "$ROOT"/tests/[!r]*.bats || fail "no test expects '$1'"
+    grep -qF --exclude=readme.bats "${1/4711/+([0-9])}'" "$ROOT"/tests/*.bats || fail "no test expects '$1'"
 }
 
-@test "README: each Error is what the server says, word for word" {
+@test "taxi-server(1): each Error is what the server says, word for word" {
     said=()
     another_server start_server
     create
@@ -426,8 +246,8 @@ tested() {
     say "get_status $pid" shutdown
     note_reply
 
-    read_readme
-    diff -U 100 --label README.md --label 'the server' \
-        <(printf '%s\n' "${outside[@]}" | sed -n 's/^[0-9]*:     *\(Error: \)/\1/p') \
-        <(printf '%s\n' "${said[@]}" | sed -E 's/(driver:? )[0-9]+/\14711/') >&2
+    read_document "$ROOT/$SERVER_PAGE"
+    diff -U 100 --label "$SERVER_PAGE" --label 'the server' \
+        <(printf '%s\n' "${outside[@]}" | sed -n 's/^[0-9]*: \(Error: \)/\1/p' | sort) \
+        <(printf '%s\n' "${said[@]}" | sed -E 's/(driver:? )[0-9]+/\14711/' | sort) >&2
 }

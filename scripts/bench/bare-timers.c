@@ -1,6 +1,6 @@
 /*
- * bare-timers TIMERS ENDS: by how many microseconds, as a median, a process learns of a timer's end
- * too late. So many timerfds run at once, of 1 to 50 ms each, until there were so many ends.
+ * bare-timers TIMERS ENDS: how many microseconds late, as a median, a process learns of a timer's
+ * end. TIMERS timerfds run at once, of 1 to 50 ms each, until ENDS of them have ended.
  */
 #include "bench.h"
 

@@ -1,6 +1,6 @@
 /*
- * bare-worker: what other supervisors are given to run. Says its pid to the FIFO $WORKERS, which it
- * keeps open, and pauses.
+ * bare-worker: what other supervisors run here. Writes its pid to the FIFO $WORKERS, which it keeps
+ * open, and pauses.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Asks once; the answer is a line with the size of what follows, that, and an empty line. */
+/* Asks once. The answer is a line with the size of the text, the text, and an empty line. */
 static void
 ask(int fd)
 {

@@ -1,6 +1,6 @@
 /*
  * bench.h: what the programs of the benchmark have in common. Each prints its figures as one line
- * of numbers, and nothing if it fails: it then says why on standard error and exits with status 1.
+ * of numbers. If it fails, it prints nothing, says why on standard error, and exits with status 1.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -24,14 +24,14 @@ clock_ns(clockid_t clock)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* How often per second: count things since that moment of CLOCK_MONOTONIC. */
+/* Returns a rate per second: count things since that moment of CLOCK_MONOTONIC. */
 static inline double
 rate_since(long count, int64_t start_ns)
 {
     return (double)count * 1e9 / (double)(clock_ns(CLOCK_MONOTONIC) - start_ns);
 }
 
-/* An argument that is a number from 1 to max. */
+/* Returns an argument that must be a number from 1 to max. */
 static inline long
 argument(const char *text, long max)
 {
@@ -44,7 +44,7 @@ argument(const char *text, long max)
     return value;
 }
 
-/* The same durations in each run, and no libc's own generator: 1 to 50 ms. */
+/* Returns 1 to 50 ms. The durations are the same in each run and with each libc. */
 static inline int64_t
 duration_next_ms(uint32_t *seed)
 {
@@ -60,7 +60,7 @@ figures_compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Sorts the figures. */
+/* Sorts the figures, too. */
 static inline int64_t
 median(int64_t *figures, size_t count)
 {

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
-# fair.pl FLOODS SECONDS: starts ./server at a control socket with two drivers; one client asks one of them
-# again and again, while another, if FLOODS is 1, asks the other driver as fast as the server takes it, and
-# reads. Prints the time of the first client's answers: the median, that of 99 in 100, the longest, in ms.
+# fair.pl FLOODS SECONDS: starts ./server at a control socket with two drivers. One client asks one
+# of them again and again. If FLOODS is 1, another client asks the other driver as fast as the server
+# takes it, and reads. Prints, in ms, how long the first client waits for an answer: the median, the
+# time within which it has 99 in 100, and the longest.
 use strict;
 use warnings;
 use Socket;

@@ -3,8 +3,8 @@
 #
 #   scripts/bench/plot.sh [FILE]       scripts/bench/cost.svg; needs gnuplot
 #
-# A figure is the median of ROUNDS (3). More drivers than the limits here allow are left out, and
-# said to be.
+# A figure is the median of ROUNDS (3). Numbers of drivers that the limits here do not allow are left
+# out, with a message.
 set -u
 cd "$(dirname "$0")/../.." || exit
 LOAD=build/bench/load
@@ -17,7 +17,7 @@ fail() {
     exit 1
 }
 
-# median COMMAND...: of the first numbers that it prints.
+# median COMMAND...: the median of the first numbers that it prints.
 median() {
     local round numbers=() number
     for ((round = 0; round < ROUNDS; round++)); do
@@ -29,7 +29,7 @@ median() {
 
 on() { taskset -c "$1" timeout --foreground "$PATIENCE" "${@:2}"; }
 
-# hold DRIVERS: mean PSS of a driver, and the server's own memory for it, both in KiB.
+# hold DRIVERS: the mean PSS of a driver, and the server's own memory for one, both in KiB.
 hold() {
     local own pids pid holder to from paths=()
     coproc HOLD { exec timeout --foreground "$PATIENCE" "$LOAD" hold "$1"; }
@@ -38,7 +38,7 @@ hold() {
     for pid in $pids; do
         paths+=("/proc/$pid/smaps_rollup")
     done
-    # xargs: so many paths do not fit into one command line
+    # All paths do not fit into one command line.
     printf '%s\0' "${paths[@]}" | xargs -0 cat |
         awk -v own="$own" '/^Pss:/ { sum += $2; n++ } END { printf "%.2f %s\n", sum / n, own }'
     exec {to}>&- {from}<&-

@@ -1,6 +1,6 @@
 /*
- * workers MODE COUNT FIFO SUPERVISOR [ARGUMENT...]: starts a supervisor that is to run COUNT times
- * bare-worker, waits until each has said so through the FIFO, and prints:
+ * workers MODE COUNT FIFO SUPERVISOR [ARGUMENT...]: starts a supervisor that runs bare-worker COUNT
+ * times, waits until each has said through the FIFO that it is up, and prints:
  *
  *     stop=SIGNAL   seconds until all were up, and seconds from sending the supervisor that signal
  *                   until it and its last worker were gone
@@ -9,8 +9,8 @@
  *     ask=N,COMMAND seconds until all were up, and how often per second COMMAND, words between
  *                   single blanks, can be run to its end with success, N times in a row
  *
- * Whatever the supervisor has started comes to this process when its parent is gone
- * (PR_SET_CHILD_SUBREAPER), which ends and reaps all of it.
+ * Whatever the supervisor has started becomes a child of this process when its parent is gone
+ * (PR_SET_CHILD_SUBREAPER). This process ends and reaps all of it.
  */
 #include "bench.h"
 
@@ -33,7 +33,7 @@ static pid_t supervisor;
 static long count;
 static pid_t *workers; /* those that have said that they are up */
 
-/* Ends all that was started: each round, whatever has become a child of ours. */
+/* Ends all that was started. In each round, whatever has become our child. */
 static void
 clean_up(void)
 {
@@ -49,7 +49,7 @@ clean_up(void)
         line[size] = '\0';
         char *end, *at = line;
         for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
-            if (*end == ' ') /* else it may be cut off: next time */
+            if (*end == ' ') /* else it may be cut off; the next round has it */
                 kill((pid_t)pid, SIGKILL);
         waitpid(-1, NULL, 0);
         while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -86,7 +86,7 @@ start(char *const *argv)
     err(127, "%s", argv[0]);
 }
 
-/* Waits until that many workers are up, or, with 0, until none holds the FIFO any more. Returns
+/* Waits until that many workers are up or, with 0, until none has the FIFO open any more. Returns
  * false when the time is over. */
 static int
 workers_wait(int fd, long wanted, int timeout_ms)
@@ -109,7 +109,7 @@ workers_wait(int fd, long wanted, int timeout_ms)
         size += (size_t)n;
         char *newline, *at = text;
         while ((newline = memchr(at, '\n', size - (size_t)(at - text))) != NULL) {
-            if (up < count) /* a supervisor may start one again that we have ended */
+            if (up < count) /* a supervisor may restart one that we have ended */
                 workers[up++] = (pid_t)strtol(at, NULL, 10);
             at = newline + 1;
         }
@@ -162,7 +162,7 @@ ask(const char *mode)
     return rate_since(times, start_ns);
 }
 
-/* Returns 0 when it was not as expected. */
+/* Returns 0 if something was not as expected. */
 static int
 run(const char *mode, int fd, int64_t start_ns)
 {

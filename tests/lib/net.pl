@@ -72,8 +72,8 @@ sub vanish {
     }
 }
 
-# late HOST PORT SIZE: sends that many bytes, 5000 at a time, and says when they have arrived; once it
-# gets a USR1, prints what comes back until the other side closes.
+# late HOST PORT SIZE: sends that many bytes, 5000 at a time, and says when they have arrived; once
+# it gets a USR1, prints what comes back until the other side closes.
 sub late {
     my ($host, $port, $size) = @_;
     my $socket = attached(SOCK_STREAM, $host, $port, small => 1);

@@ -1,0 +1,275 @@
+#include "job_tree.h"
+
+#include "children.h"
+#include "clock.h"
+#include "list.h"
+#include "signals.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    LOOK_AGAIN_MS = 10, /* whether what was killed is gone */
+};
+
+/* ---- signals to the job -------------------------------------------------------------------- */
+
+/* A signal for the job's processes. */
+struct job_signal {
+    const struct job_tree *job;
+    int number;
+};
+
+/*
+ * Sends the signal to a child and to the process group that it is in, all of which descends from
+ * the child or from our job; the child may change its group between our look and the kill. Returns
+ * whether the child is of the job. It is not reaped, so the pid is its own.
+ */
+static bool
+job_signal_child(pid_t pid, void *argument)
+{
+    const struct job_signal *signal = argument;
+
+    if (getsid(pid) == getsid(0))
+        return false;
+    pid_t group = getpgid(pid);
+    if (signal->number != SIGKILL && group == signal->job->pid)
+        return true; /* see job_terminate_children() */
+    if (group > 0)
+        kill(-group, signal->number);
+    if (signal->number == SIGKILL)
+        kill(pid, signal->number);
+    return true;
+}
+
+/*
+ * Sends a signal to our children and their process groups: what they leave in turn becomes ours,
+ * and is found the next time. Returns whether there was any, or may have been. The descriptor that
+ * this takes is the one of our standard output, which we do not use: there may be no other.
+ */
+static bool
+job_signal_children(const struct job_tree *job, int number)
+{
+    struct job_signal signal = {.job = job, .number = number};
+
+    close(STDOUT_FILENO);
+    enum children found = children_each(job_signal_child, &signal);
+    dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
+    if (found == CHILDREN_NO_PROC)     /* the job's own group has to do */
+        return kill(-job->pid, number) == 0;
+    return found != CHILDREN_NONE;
+}
+
+/* Asks what the job has started outside its process group to end, also what is stopped. The group
+ * itself has been asked. */
+static void
+job_terminate_children(const struct job_tree *job)
+{
+    job_signal_children(job, SIGTERM);
+    job_signal_children(job, SIGCONT);
+}
+
+/* ---- the end of the job -------------------------------------------------------------------- */
+
+/* Whether the job's first process has not been reaped: only then is the pid its own. */
+static bool
+job_first_runs(const struct job_tree *job)
+{
+    return job->stage == JOB_RUNS || job->stage == JOB_TERMINATED || job->stage == JOB_KILLED;
+}
+
+static uint64_t
+microseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+/* The job's first process has ended. What that has left keeps its grace period if it has one; else
+ * the caller must kill it. */
+static void
+job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
+{
+    struct proto_result *result = &job->result;
+
+    job->stage = job->stage == JOB_TERMINATED ? JOB_REST_TERMINATED : JOB_REST_KILLED;
+    if (result->outcome == 0) { /* it is not our doing */
+        bool exited = WIFEXITED(status);
+        result->outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
+        result->status = (uint32_t)(exited ? WEXITSTATUS(status) : WTERMSIG(status));
+    }
+    result->user_us = microseconds(&usage->ru_utime);
+    result->system_us = microseconds(&usage->ru_stime);
+    result->maxrss_kb = (uint64_t)usage->ru_maxrss;
+}
+
+/* Nothing is left of the job. */
+static void
+job_ended(struct job_tree *job)
+{
+    job->stage = JOB_NONE;
+    job->result.elapsed_us = (uint64_t)((clock_turn_ns - job->started_ns) / NS_PER_US);
+}
+
+/* Kills what there is of the job, and looks again a moment later unless there was nothing. */
+static void
+job_kill(struct job_tree *job)
+{
+    bool first_runs = job_first_runs(job);
+
+    job->stage = first_runs ? JOB_KILLED : JOB_REST_KILLED;
+    if (first_runs)
+        kill(-job->pid, SIGKILL);
+    if (job_signal_children(job, SIGKILL) || first_runs)
+        job->look_ns = clock_turn_ns + LOOK_AGAIN_MS * NS_PER_MS;
+    else
+        job_ended(job);
+}
+
+static void
+job_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns)
+{
+    job->stage = JOB_TERMINATED;
+    job->result.outcome = outcome;
+    job->look_ns = clock_turn_ns + grace_ns;
+    kill(-job->pid, SIGTERM);
+    kill(-job->pid, SIGCONT);
+    job_terminate_children(job);
+}
+
+void
+job_tree_reap(struct job_tree *job)
+{
+    struct rusage usage;
+    int status;
+    pid_t pid;
+    bool first_ended = false;
+
+    while ((pid = child_wait(-1, &status, &usage)) > 0) {
+        if (job_first_runs(job) && pid == job->pid) {
+            job_first_ended(job, status, &usage);
+            first_ended = true;
+        }
+    }
+    if (job->stage == JOB_NONE || job_first_runs(job))
+        return;
+    if (pid < 0) /* there are no children any more */
+        job_ended(job);
+    else if (job->stage == JOB_REST_KILLED)
+        job_kill(job);
+    else if (first_ended)
+        job_terminate_children(job);
+}
+
+void
+job_tree_look(struct job_tree *job)
+{
+    job_tree_reap(job); /* it may have ended, or been killed for the first time, in there */
+    if (job->stage == JOB_NONE || clock_turn_ns < job->look_ns)
+        return;
+    if (job->stage == JOB_RUNS)
+        job_terminate(job, PROTO_TIMED_OUT, job->grace_ns);
+    else
+        job_kill(job);
+}
+
+void
+job_tree_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns)
+{
+    job_tree_reap(job); /* it may have ended before, and we have not seen that yet */
+    if (job->stage == JOB_RUNS)
+        job_terminate(job, outcome, grace_ns);
+    else if (clock_turn_ns + grace_ns < job->look_ns)
+        job->look_ns = clock_turn_ns + grace_ns;
+}
+
+void
+job_tree_kill(struct job_tree *job)
+{
+    if (job->stage == JOB_NONE)
+        return;
+    if (job->stage == JOB_RUNS)
+        job->result.outcome = PROTO_CANCELLED;
+    job_kill(job);
+}
+
+void
+job_tree_abandon(const struct job_tree *job)
+{
+    if (job->stage != JOB_NONE)
+        job_signal_children(job, SIGKILL);
+}
+
+/* ---- the start of the job ------------------------------------------------------------------ */
+
+/* Has a descriptor write to the job's file with that suffix. */
+static bool
+job_redirect(struct job_tree *job, int fd, const char *suffix)
+{
+    char *path = job->path;
+    size_t size = text_append(path, 0, PATH_MAX, job->directory);
+
+    size = text_append(path, size, PATH_MAX, "/");
+    size = number_append(path, size, PATH_MAX, job->output_number);
+    text_append(path, size, PATH_MAX, suffix);
+    /* A FIFO that is in the way must not make us wait for its reader; but the job may. */
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
+    return file >= 0 && fcntl(file, F_SETFL, 0) == 0 && dup2(file, fd) >= 0;
+}
+
+static bool
+job_redirect_output(struct job_tree *job)
+{
+    if (job->output_number == 0)
+        return dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+    return job_redirect(job, STDOUT_FILENO, ".out") && job_redirect(job, STDERR_FILENO, ".err");
+}
+
+/*
+ * Runs in the child, see child_start(). Standard input is /dev/null and the dispositions are
+ * default, as ours are, and all descriptors above 2 close at the exec. When we die, the kernel
+ * kills this process alone, but the server finds the others. No array may be on the stack at the
+ * exec: AddressSanitizer would hold it against the next child, which runs on the same stack.
+ */
+static int
+job_child(void *error)
+{
+    struct job_tree *job = container_of(error, struct job_tree, error);
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != job->parent_pid || setsid() < 0 ||
+        !job_redirect_output(job) || !signals_unblock())
+        job->error = errno;
+    else
+        job->error = job_line_exec(&job->line);
+    return 127;
+}
+
+int
+job_tree_start(struct job_tree *job, const struct proto_frame *request, const void *data,
+               const char *directory)
+{
+    struct proto_run run = proto_run(data);
+    size_t size;
+    const char *text = proto_text(data, request, &size);
+
+    if (run.output != 0 && directory == NULL)
+        return EINVAL;
+    job_line_set(&job->line, text, size);
+    job->look_ns = clock_turn_ns + (int64_t)run.limit_ms * NS_PER_MS;
+    job->grace_ns = (int64_t)run.grace_ms * NS_PER_MS;
+    job->directory = directory;
+    job->output_number = run.output;
+    job->result = (struct proto_result){0};
+    job->started_ns = clock_ns();
+    job->parent_pid = getpid();
+    job->pid = child_start(job_child, 0, &job->error);
+    if (job->pid < 0)
+        return errno;
+    if (job->error != 0)
+        return job->error; /* the child is dead, and is reaped as any stranger is */
+    job->stage = JOB_RUNS;
+    return 0;
+}

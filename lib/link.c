@@ -1,0 +1,64 @@
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+bool
+link_open(struct link *link, void (*ready)(struct source *, uint32_t events))
+{
+    bool set_up = fcntl(PROTO_FD, F_SETFD, FD_CLOEXEC) == 0;
+
+    link->source = (struct source){.fd = set_up ? PROTO_FD : -1, .ready = ready};
+    return set_up && source_watch(&link->source, EPOLLIN);
+}
+
+void
+link_close(struct link *link)
+{
+    source_close(&link->source);
+    link->output_size = 0;
+}
+
+bool
+link_receive(struct link *link)
+{
+    if (link->output_size > 0)
+        return true;
+    if (link->input_start > 0) {
+        link->input_end -= link->input_start;
+        memmove(link->input, link->input + link->input_start, link->input_end);
+        link->input_start = 0;
+    }
+    ssize_t n = recv(link->source.fd, link->input + link->input_end,
+                     sizeof(link->input) - link->input_end, MSG_DONTWAIT);
+    if (n > 0)
+        link->input_end += (size_t)n;
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+bool
+link_flush(struct link *link)
+{
+    size_t sent = 0;
+
+    while (sent < link->output_size && link->source.fd >= 0) {
+        ssize_t n = send(link->source.fd, link->output + sent, link->output_size - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (errno == EAGAIN)
+            break;
+        else if (errno != EINTR)
+            return false;
+    }
+    link->output_size -= sent;
+    memmove(link->output, link->output + sent, link->output_size);
+    return true;
+}
+
+bool
+link_watch(struct link *link)
+{
+    return source_watch(&link->source, link->output_size > 0 ? EPOLLOUT : EPOLLIN);
+}

@@ -1,0 +1,173 @@
+# A server that is flooded, its commands and its replies. A row works in a directory of its own.
+# shellcheck shell=bash
+
+# ---- waiting and measuring
+
+# Makes the row wrong. To end it as well, "|| return" follows.
+flaw() {
+    why+=${why:+; }$*
+    return 1
+}
+
+# wait_until COMMAND...: looks again and again until it succeeds.
+wait_until() {
+    local end=$((SECONDS + DEADLINE))
+    until "$@"; do
+        ((SECONDS < end)) || flaw "waited in vain until: $*" || return
+        measure
+        pause 0.01
+    done
+}
+
+# Sets peak to the server's peak memory so far. That is measured all the time, as a server that has
+# ended has none.
+measure() {
+    local key value
+    while read -r key value _; do
+        [[ $key != VmHWM: ]] || peak=$value
+    done 2>/dev/null <"/proc/$server/status"
+}
+
+# The server does not read on: it sleeps from one look to the next, and so does whoever writes to
+# it.
+held_back() {
+    local before
+    before=$(switches "$server")
+    in_state "$server" S && in_state "$writer" S || return
+    pause 0.2
+    measure
+    in_state "$writer" S && [[ $(switches "$server") == "$before" ]]
+}
+
+logged() {
+    grep -qE "$1" err
+}
+
+# The log has to say that.
+due() {
+    wait_until logged "$1"
+}
+
+# ---- a server and its end
+
+# begin KIND OPTION...: starts a server whose input is the FIFO in. By KIND, its output is: pipe,
+# the FIFO out, which nobody reads yet; socket, one that is carried to that FIFO when it has a
+# reader; terminal, one that shows in the file replies; full, a full disk. Its log is the file err.
+# Sets server, and runner, whose status is the server's.
+begin() {
+    local command=("$SERVER" -g "$GRACE_S" "${@:2}")
+    kind=$1
+    mkfifo in out keys
+    case $kind in
+    pipe) "${command[@]}" <in >out 2>err & ;;
+    socket) perl "$TORTURE/flood/carry.pl" "${command[@]}" <in 2>err & ;;
+    terminal) script -qefc "exec ${command[*]} <in 2>err" /dev/null <keys >replies 2>&1 & ;;
+    full) "${command[@]}" <in >/dev/full 2>err & ;;
+    esac
+    runner=$!
+    [[ $kind != terminal ]] || exec {keys}>keys
+    exec {to}>in
+    [[ $kind != pipe ]] || exec {from}<out
+    wait_until server_runs
+}
+
+server_runs() {
+    server=$runner
+    [[ $kind == pipe || $kind == full ]] || read -r server _ <"/proc/$runner/task/$runner/children"
+    [[ /proc/$server/exe -ef $SERVER ]]
+}
+
+# Gives the server a driver. The reply is left to be read with the others.
+hire() {
+    echo create_driver >&"$to"
+    wait_until has_driver && wait_until created
+}
+
+has_driver() {
+    read -ra drivers <"/proc/$server/task/$server/children"
+    ((${#drivers[@]} > 0))
+}
+
+created() {
+    kill -USR1 "$server" && pause 0.01
+    logged 'created=1 '
+}
+
+# ends STATUS [SIGNAL]: the server ends with that status, by itself or by the signal, and leaves no
+# driver.
+ends() {
+    local driver status=0 start queued_before
+    measure
+    measure_queue "$server" "${drivers[@]}"
+    queued_before=$queued_us queued_most=$queued_us
+    measure_queue self
+    queued_at_look=$queued_us
+    start=${EPOCHREALTIME/./}
+    [[ -z ${2-} ]] || kill "-$2" "$server"
+    wait_until ended_at_last || return
+    [[ -z ${2-} ]] || stop_ms=$(((ended_us - start - (queued_most - queued_before)) / 1000))
+    for driver in "${drivers[@]}"; do
+        ended "$driver" || flaw "driver $driver was left"
+    done
+    wait_until ended "$runner" || return
+    wait "$runner" || status=$?
+    ((status == $1)) || flaw "status $status, not $1"
+    [[ $stop_ms == - ]] || ((stop_ms <= STOP_MAX_MS)) || flaw "over $STOP_MAX_MS ms to its end"
+}
+
+# The server has ended: at $ended_us, but for the time that we waited for a processor since the last
+# look. If it has not, notes how long it and its drivers have waited for one.
+ended_at_last() {
+    if ended "$server"; then
+        ended_us=${EPOCHREALTIME/./}
+        measure_queue self
+        ended_us=$((ended_us - (queued_us - queued_at_look)))
+        return
+    fi
+    measure_queue "$server" "${drivers[@]}"
+    ((queued_us <= queued_most)) || queued_most=$queued_us
+    measure_queue self
+    queued_at_look=$queued_us
+    return 1
+}
+
+# ---- commands and replies
+
+# ask COMMAND: its reply is read into $reply.
+ask() {
+    echo "$1" >&"$to"
+    IFS= read -r -t "$DEADLINE" -u "$from" reply || flaw "no reply to $1"
+}
+
+# give COUNT [PID]: begins to write numbered commands. The input does not end with them.
+give() {
+    {
+        [[ -z $from ]] || exec {from}<&- # it would be a reader that never goes away
+        exec perl "$TORTURE/flood/commands.pl" numbered "$@"
+    } 2>/dev/null 1>&"$to" &
+    writer=$!
+}
+
+# Waits until all that is being written was taken, which then ends the input.
+given() {
+    wait_until ended "$writer" && exec {to}>&- && to=''
+}
+
+# read_all [TEXT]: from now on replies go to the file replies, after TEXT, which was read before.
+read_all() {
+    case $kind in
+    pipe) { printf '%s' "${1-}" && exec cat; } <&"$from" >replies {to}>&- & ;;
+    socket) cat <out >replies {to}>&- & ;;
+    terminal) printf '\021' >&"$keys" && return ;; # Ctrl+Q
+    esac
+    reader=$!
+}
+
+# replied COUNT [stopped]: that many numbered commands have their replies, in order, after the reply
+# to hire.
+replied() {
+    local found
+    [[ -z $reader ]] || wait_until ended "$reader" || return
+    found=$(perl "$TORTURE/flood/commands.pl" replied "${drivers[0]}" "$@" <replies) || flaw 'replies were not checked'
+    [[ -z $found ]] || flaw "$found"
+}

@@ -1,0 +1,62 @@
+# The commands of the storm's clients, at random, each with what its reply must look like.
+package Commands;
+use strict;
+use warnings;
+use Exporter 'import';
+
+our @EXPORT = qw(command chance);
+our @pids = (1); # of drivers, as last listed
+
+sub chance { int rand $_[0] }
+
+# command JSON, AT_ONCE: a command, perhaps one that is answered at once. Returns its line, what the
+# last line of its reply looks like, and what the other lines do, if it has any.
+sub command {
+    my ($json, $at_once) = @_;
+    my $pid = $pids[rand @pids];
+    my $kind = $at_once ? (0, 0, 0, 11, 22)[rand 5] : chance(23);
+    return ("get_status $pid", reply_about($pid, $json)) if $kind < 8;
+    return ("cancel_task $pid", reply_about($pid, $json)) if $kind < 9;
+    return ("wait $pid", reply_about($pid, $json)) if $kind < 10;
+    return ('wait', $json ? qr/^\{"count":\d+\}$/ : qr/^\d+ drivers?$/) if $kind < 11;
+    return ('stats', $json ? qr/^\{"uptime":.*\}$/ : qr/^Stats uptime=/) if $kind < 12;
+    return ('get_drivers', $json ? qr/^\{"count":(\d+)\}$/ : qr/^(\d+) drivers?$/,
+            $json ? qr/^\{"driver":(\d+),"state":"[a-z]+".*\}$/ : qr/^Driver (\d+) [A-Z]/) if $kind < 14;
+    return task($json) if $kind < 17;
+    return job($json) if $kind < 20;
+    my $nonsense = 'nonsense' . chance(1e6);
+    return ($nonsense, $json ? qr/^\{"error":"unknown command '$nonsense' /
+                             : qr/^Error: unknown command '$nonsense' /);
+}
+
+# What the reply to a command about that driver looks like.
+my %about;
+
+sub reply_about {
+    my ($pid, $json) = @_;
+    return $about{"$pid $json"} //= $json
+        ? qr/^\{"(driver":|error":"(no )?driver )$pid\b.*\}$/
+        : qr/^(Driver|Error: (no )?driver) $pid( |$)/;
+}
+
+sub task {
+    my ($json) = @_;
+    my $task = sprintf 'send_task any 0.%03d', 1 + chance(80);
+    return ($task, $json ? qr/^\{"(driver":\d+,"state":"busy"|error":"(no driver"|driver \d+ )).*\}$/
+                         : qr/^(Driver \d+ Busy 1$|Error: no driver$|Error: driver \d+ )/);
+}
+
+# A job; its driver may be stopped, killed or told to exit. What it leaves behind has a name by
+# which storm.sh finds it.
+sub job {
+    my ($json) = @_;
+    my $status = chance(100);
+    my $sleep = "sleep 50.$ENV{STORM}";
+    my $code = ("exit $status", "sleep 0.01; exit $status", "setsid $sleep & $sleep & exit $status",
+                "trap '' TERM; $sleep & $sleep; exit $status", "(setsid $sleep &); exit $status")[rand 5];
+    return ("run any 0.1 $code",
+            $json ? qr/^\{"(driver":\d+,"(exit":$status|timeout":true|cancelled":true),|error":"(no driver"|driver \d+ )).*\}$/
+                  : qr/^(Driver \d+ Done (exit $status|timeout|cancelled)$|Error: no driver$|Error: driver \d+ )/);
+}
+
+1;

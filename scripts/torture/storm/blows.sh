@@ -1,0 +1,94 @@
+# What the storm deals, and the book that it keeps of it.
+# shellcheck shell=bash
+
+# Does something at random to a driver at random, or to the server.
+blow() {
+    driver=${drivers[RANDOM % ${#drivers[@]}]}
+    case $((RANDOM % 17)) in
+    0) hit KILL ;;
+    1 | 2) hit STOP ;;
+    3 | 4 | 5) hit CONT ;;
+    6) dispensable && hit TERM ;;
+    7 | 8) say "send_task $driver 0.0$((RANDOM % 90 + 10))" ;;
+    9) say "cancel_task $driver" ;;
+    10) say get_drivers ;;
+    11) say "nonsense$RANDOM" ;;
+    12) flood ;;
+    13) kill "-${HARMLESS[RANDOM % ${#HARMLESS[@]}]}" "$server" ;;
+    14) dispensable && say "delete_driver $driver" ;;
+    15) say "get_status $driver" ;;
+    16) say "run $driver 0.1 sleep 50.$STORM & exit 3" ;;
+    esac
+}
+HARMLESS=(USR1 USR2 CHLD CONT PIPE ALRM WINCH URG TTIN TTOU 34 64)
+
+# Says a command and reads its reply into $reply; of a list, the pids into $listed.
+say() {
+    echo "$1" >&"$to" || fail "the server is gone"
+    listed=()
+    while :; do
+        IFS= read -r -t "$PATIENCE" -u "$from" reply || fail "no reply to '$1'"
+        [[ $1 == get_drivers && $reply =~ ^Driver\ ([0-9]+)\ (Available|Busy|Unresponsive) ]] || break
+        listed+=("${BASH_REMATCH[1]}")
+    done
+    said=$((said + 1))
+    # A reply names what the command did, so one that comes out of turn shows.
+    case $1 in
+    get_drivers) [[ $reply == "${#listed[@]} driver"* ]] ;;
+    stats) [[ $reply == Stats* ]] ;;
+    create_driver) [[ $reply == 'Driver '*' Available' ]] ;;
+    nonsense*) [[ $reply == "Error: unknown command '$1' (try help)" ]] ;;
+    *) [[ $reply =~ [Dd]river\ $driver( |$) ]] ;;
+    esac || fail "to '$1' came '$reply'"
+    case $reply in
+    Driver*Deleted) deed deleted "$driver" ;;
+    Driver*Available) [[ $1 != create_driver ]] || deed made "${reply//[^0-9]/}" ;;
+    esac
+}
+
+# Notes in our own book whom we made, so that the server does not keep it; whom we deleted; who got
+# KILL or TERM.
+deed() {
+    echo "deed $1 $2" >>"$dir/deeds"
+    [ "$1" != made ] || made[$2]=1
+}
+
+# Sends a signal to the driver, while that pid is a driver's.
+hit() {
+    grep -qx "PPid:[[:space:]]*$server" "/proc/$driver/status" 2>/dev/null || return
+    kill "-$1" "$driver" 2>/dev/null || return
+    [[ $1 != KILL && $1 != TERM ]] || deed "$1" "$driver"
+}
+
+# Whether the driver may be deleted or told to exit: few of the kept ones may.
+dispensable() {
+    [ -z "${made[$driver]-}" ] || return 0
+    ((RANDOM % 8 == 0 && polite < POLITE_MAX)) && polite=$((polite + 1))
+}
+
+# Questions to all drivers at once, many times over; as many replies.
+flood() {
+    local i count=$((RANDOM % 500 + 1))
+    for ((i = 0; i < count; i++)); do
+        echo "get_status ${drivers[i % ${#drivers[@]}]}"
+    done >&"$to"
+    for ((i = 0; i < count; i++)); do
+        IFS= read -r -t "$PATIENCE" -u "$from" reply || fail 'no reply in a flood'
+        [[ $reply =~ [Dd]river\ ${drivers[i % ${#drivers[@]}]}( |$) ]] || fail "in a flood came '$reply'"
+    done
+    said=$((said + count))
+}
+
+# Continues the drivers, creates some until there are DRIVERS again, and sets $drivers to their
+# list.
+refill() {
+    for driver in "${drivers[@]}"; do
+        hit CONT
+    done
+    say get_drivers
+    while ((${#listed[@]} < DRIVERS)); do
+        say create_driver
+        say get_drivers
+    done
+    drivers=("${listed[@]}")
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/perl
+# A client of the storm, or rather one after another, at a control socket:
+#
+#   STORM=ID perl scripts/torture/storm/client.pl SERVER SOCKET SEED STOP      until there is a file STOP
+#
+# They ask, and check the answers: as many replies as commands, each in its turn. Or they vanish:
+# without reading, in the middle of a line, after half closing, killed. Some are processes (SERVER
+# --connect SOCKET), some speak JSON. At the end prints how many replies were checked and how many
+# clients have vanished.
+use strict;
+use warnings;
+use Errno qw(EAGAIN EINTR);
+use FindBin;
+use lib $FindBin::Bin, "$FindBin::Bin/..";
+use Commands;
+use Connection;
+
+my ($server, $socket, $seed, $stop) = @ARGV;
+my $patience = 60; # seconds for a reply; a driver stays stopped for less
+my ($answered, $vanished) = (0, 0);
+my @lasting;       # connections that are used again later
+my $awaited = '';
+
+sub main {
+    $SIG{PIPE} = 'IGNORE';
+    $SIG{ALRM} = sub { die "client.pl: nothing in $patience s: $awaited\n" };
+    srand $seed;
+    my @deeds = (\&visit, \&visit, \&stay, \&stay, \&flood, \&vanish, \&vanish, \&vanish, \&words, \&process);
+    until (-e $stop) {
+        $deeds[rand @deeds]->();
+        moment(0.01);
+    }
+    pump($_, 1) for grep { defined } @lasting;
+    print "$answered $vanished\n";
+}
+
+sub moment { select undef, undef, undef, rand $_[0] }
+
+# ---- a conversation
+
+# A connection; owed are its commands without a reply, listed the drivers of a list so far.
+sub begin {
+    my $json = chance(4) == 0;
+    my $session = 'session farewell' . ($json ? ' json' : '') . "\n";
+    return {%{attach($socket)}, json => $json, up => $session, owed => [], listed => []};
+}
+
+sub ask {
+    my ($c, $count, $at_once) = @_;
+    for (1 .. $count) {
+        my ($line, @reply) = command($c->{json}, $at_once);
+        $c->{up} .= "$line\n";
+        push @{$c->{owed}}, [$line, @reply];
+    }
+}
+
+# Takes a line of a reply.
+sub heard {
+    my ($c, $line) = @_;
+    my ($command, $last, $other) = @{$c->{owed}[0] // die "client.pl: '$line' was not asked for\n"};
+    if (defined $other && $line =~ $other) {
+        push @{$c->{listed}}, $1;
+        return;
+    }
+    $line =~ $last or die "client.pl: to '$command' came '$line'\n";
+    if (defined $other) {
+        $1 == @{$c->{listed}} or die "client.pl: '$line' closes a list of @{$c->{listed}}\n";
+        @Commands::pids = @{$c->{listed}} if $1 > 0;
+        $c->{listed} = [];
+    }
+    shift @{$c->{owed}};
+    $answered++;
+}
+
+# Sends and receives until nothing is owed. If it is to end, until the server has closed the
+# connection, too.
+sub pump {
+    my ($c, $ends) = @_;
+    alarm $patience;
+    while ($ends || @{$c->{owed}}) {
+        $awaited = @{$c->{owed}} . ' replies' . (@{$c->{owed}} ? ", to $c->{owed}[0][0]" : '');
+        send_some($c);
+        shutdown $c->{s}, 1 if $ends && $c->{up} eq '' && !$c->{half}++;
+        wait_for($c, $c->{up} ne '');
+        my $n = sysread $c->{s}, $c->{down}, 65536, length $c->{down};
+        last if defined $n && $n == 0;
+        defined $n || $!{EAGAIN} || $!{EINTR} or die "client.pl: receive: $!\n";
+        alarm $patience if $n;
+        heard($c, $1) while $c->{down} =~ s/^([^\n]*)\n//;
+    }
+    alarm 0;
+    return unless $ends;
+    !@{$c->{owed}} or die "client.pl: the end, and no reply to '$c->{owed}[0][0]'\n";
+    $c->{down} eq "\4" or die "client.pl: no farewell, but '$c->{down}'\n";
+}
+
+# ---- what they do
+
+# Comes, asks, is answered, goes.
+sub visit {
+    my $c = begin();
+    ask($c, 1 + chance(60));
+    pump($c, 1);
+}
+
+# Asks where it has asked before; some day it goes.
+sub stay {
+    my $slot = chance(3);
+    my $c = $lasting[$slot] //= begin();
+    my $goes = chance(10) == 0;
+    ask($c, 1 + chance(20));
+    pump($c, $goes);
+    $lasting[$slot] = undef if $goes;
+}
+
+# Floods and does not read; then it does, or vanishes.
+sub flood {
+    my $c = begin();
+    ask($c, 5000 + chance(20000), 1);
+    send_some($c);
+    moment(0.05);
+    return $vanished++ if chance(2);
+    pump($c, 1);
+}
+
+# Goes in the middle of a line, of a wait, of a conversation; perhaps after half closing.
+sub vanish {
+    my $c = begin();
+    ask($c, chance(20));
+    $c->{up} .= ('', 'wa', "wait\n", "send_task any 0.05\n", "wait $Commands::pids[0]\n", 'x' x 5000)[rand 6];
+    send_some($c);
+    shutdown $c->{s}, 1 if chance(2);
+    moment(0.02) if chance(2);
+    sysread $c->{s}, my $some, 100 if chance(2);
+    $vanished++;
+}
+
+# One command, in a process of its own.
+sub words {
+    my @json = chance(3) ? () : ('--json');
+    my ($line, $last, $other) = command(scalar @json);
+    $awaited = $line;
+    alarm $patience;
+    open my $from, '-|', $server, @json, '--connect', $socket, split / /, $line or die "client.pl: $!\n";
+    my @lines = <$from>;
+    close $from;
+    alarm 0;
+    my $error = grep { /^(Error: |\{"error":)/ } @lines;
+    $? == ($error ? 256 : 0) or die "client.pl: '$line' has status $?: @lines\n";
+    my $c = {owed => [[$line, $last, $other]], listed => []};
+    chomp, heard($c, $_) for @lines;
+    !@{$c->{owed}} or die "client.pl: no reply to '$line'\n";
+}
+
+# A process that is killed, or sees its input end, and whose replies nobody reads.
+sub process {
+    pipe my $in, my $to or die;
+    my $pid = fork // die;
+    if ($pid == 0) {
+        open STDIN, '<&', $in;
+        open STDOUT, '>', '/dev/null';
+        open STDERR, '>', '/dev/null';
+        close $to;
+        exec $server, '--connect', $socket or exit 1;
+    }
+    close $in;
+    syswrite $to, (command(0))[0] . "\n" for 1 .. chance(50);
+    moment(0.01) if chance(2);
+    my $signal = (undef, 'KILL', 'TERM')[rand 3];
+    $signal ? kill $signal, $pid : close $to;
+    $awaited = "a process to end after " . ($signal // 'the end of its input');
+    alarm $patience;
+    waitpid $pid, 0;
+    alarm 0;
+    $vanished++;
+}
+
+main();

@@ -1,0 +1,48 @@
+#!/usr/bin/perl
+# gone.pl SOCKET COUNT BUSY STOPPED: that many clients say what would have to wait, for BUSY, a
+# driver with a task that lasts, or for STOPPED, a driver that is stopped; and go. Fails if the
+# server does not forget them.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/..";
+use Connection;
+
+my ($socket, $count, $busy, $stopped) = @ARGV;
+my $patience = 60; # seconds
+my $awaited = 'the server to read no more';
+$SIG{PIPE} = 'IGNORE';
+$SIG{ALRM} = sub { die "gone.pl: nothing in $patience s: $awaited\n" };
+alarm $patience;
+
+# One that stays fills the stopped driver's socket and queue: the server then holds back whoever has
+# more than one question for that driver.
+my ($stays, $asks) = (attach($socket), attach($socket));
+$stays->{up} = "get_status $stopped\n" x 200000;
+fill(sub { my $sent = send_some($stays); sysread $stays->{s}, my $replies, 1 << 20; $sent }, $stays);
+length $stays->{up} or die "gone.pl: a stopped driver takes all\n";
+
+my @waits = ("wait\n", "wait $busy\n", "send_task any 1\n", "get_status $stopped\n" x 20000);
+for my $i (0 .. $count - 1) {
+    my $c = attach($socket);
+    $c->{up} = "session farewell\nnonsense\n" . $waits[$i % @waits] . "nonsense\n";
+    send_some($c);
+    next if $i / @waits % 2; # gone at once
+    $awaited = 'the reply to the first nonsense';
+    alarm $patience;
+    wait_for($c);
+    shutdown $c->{s}, 1 if $i / @waits % 4;
+}
+
+# Only these two and the server's standard input are left.
+$awaited = 'clients that are gone to be forgotten, or a reply to stats';
+alarm $patience;
+until ($asks->{down} =~ /\bclients=3\b.*\n\z/) {
+    select undef, undef, undef, 0.05;
+    ($asks->{down}, $asks->{up}) = ('', "stats\n");
+    send_some($asks);
+    until ($asks->{down} =~ /\n\z/) {
+        wait_for($asks);
+        sysread $asks->{s}, $asks->{down}, 65536, length $asks->{down};
+    }
+}

@@ -1,0 +1,144 @@
+#!/bin/bash
+# Makes the system calls of the programs fail, one in each run, and checks what comes of it.
+#
+#   scripts/torture/sweep.sh                  a subset, in about a minute
+#   scripts/torture/sweep.sh --full           every errno of sweep/faults.sh at every occurrence of its call
+#   scripts/torture/sweep.sh --one PROGRAM/CALL:error=ERRNO:when=K    one run; prints its log, too
+#
+# The programs, each with a session of its own (sweep/programs.sh):
+#
+#   server    commands at standard input, two drivers
+#   driver    the same session; the fault is in the first driver
+#   control   a server that listens and keeps a driver: commands at its control socket, most by a
+#             connection each, some by one that stays open; the kept driver is killed
+#   client    server --connect, with commands at standard input; the server it talks to has no fault
+#   words     server --connect, with one command, in its arguments
+#
+# A session first runs without faults, under strace(1), which shows the calls that the program makes
+# and how often. Then it runs again for each call, errno and occurrence: that one call fails, or the
+# program is killed there (strace --inject). Faults that strace cannot inject are linked into
+# special builds (tests/faults/inject.c): reads, writes, sends and receives that move one byte only;
+# closes that fail, yet have closed; allocations that fail, once or from some moment on; a driver's
+# exec that is slow, while the server is left alone, told to stop, or killed.
+#
+# Each run must end by itself with status 0 or 1 (a client also with 3), unless the program was
+# killed; leave no process; answer each command with its reply or with one Error; report the failure
+# in a reply, in the log or by the status, if it had any effect; and, where the server goes on, cost
+# at most one driver or one connection. The control socket's file is removed, or the log says why
+# not, and another server can listen there at once, even after the first was killed. A server that
+# is ready stays until it is told to stop: only a failed epoll_wait(2) may end it. A client that
+# ends with status 0 has all replies, and no fault of a client harms its server or the drivers. The
+# table at the end shows program, call, fault, runs, and how many were borne without a trace, told,
+# fatal to the program, or WRONG. A WRONG one is a failure.
+#
+# SWEEP_BUILD names another build of both programs, for coverage.sh. Each run of it writes its
+# counts to a directory of its own, since the fault may spoil them.
+set -u
+cd "$(dirname "$0")/../.." || exit
+source scripts/torture/lib.sh
+source scripts/torture/sweep/faults.sh
+PROGRAMS=(server driver control client words)
+RUN=$TORTURE/sweep/run.sh
+
+main() {
+    local full='' one='' begun=$SECONDS
+    case ${1-} in
+    '') ;;
+    --full) full=1 ;;
+    --one) one=${2-} ;;
+    -h | --help) usage ;;
+    *) usage 2 >&2 ;;
+    esac
+    mkdir -p build
+    [ -n "${SWEEP_BUILD-}" ] || make -s all faulty || exit
+    surround
+    if [ -n "$one" ]; then
+        "$RUN" "$one"
+        return
+    fi
+    find_calls >build/sweep.calls || exit
+    { plan_injected <build/sweep.calls && plan_linked; } |
+        xargs -P $((2 * $(nproc))) -I{} "$RUN" {} >build/sweep.results
+    show_table
+    ! grep WRONG build/sweep.results && [ -s build/sweep.results ] || exit 1
+    echo "$(grep -cv unreached build/sweep.results) runs in $((SECONDS - begun)) s, none wrong"
+}
+
+# Prepares what the servers of all runs meet: a socket that a dead server has left, and a service
+# manager.
+surround() {
+    RUNS=$(mktemp -d) || exit # with a directory for each run
+    STALE=$RUNS/stale NOTIFIED=@taxi-sweep-$$
+    export RUNS STALE NOTIFIED
+    perl "$TORTURE/sweep/surroundings.pl" "$STALE" "$NOTIFIED" &
+    surroundings=$!
+    trap 'kill "$surroundings"; rm -rf "$RUNS"' EXIT
+    until [ -e "$STALE" ]; do
+        ! ended "$surroundings" || exit
+        pause 0.01
+    done
+}
+
+# Runs each program without a fault, and prints which occurrences of each call are the program's
+# own: "PROGRAM CALL FIRST LAST". The dynamic loader makes the calls before them.
+find_calls() {
+    local program begin result
+    for program in "${PROGRAMS[@]}"; do
+        begin='^fcntl[(]0, F_GETFD'
+        [ "$program" != driver ] || begin='^getsockopt'
+        result=$("$RUN" "$program/")
+        [[ $result == "$program/ borne"* ]] || { echo "without a fault: $result" >&2; return 1; }
+        awk -F'(' -v program="$program" -v begin="$begin" '$0 ~ begin { own = 1 }
+            { n[$1]++; if (own && !($1 in first)) first[$1] = n[$1] }
+            END { for (call in first) print program, call, first[call], n[call] }' \
+            "build/sweep.trace.$program" | sort
+        # That run kills nothing, so its trace has no kill.
+        [[ $program != @(server|control) ]] || echo "$program kill 1 1"
+    done
+}
+
+# Prints the runs whose faults strace injects: PROGRAM/CALL:HOW=WHAT:when=K.
+plan_injected() {
+    local program call first last fault k step
+    while read -r program call first last; do
+        # The subset: the first, the last, and some between.
+        step=$(((last - first) / 3 + 1))
+        [ "$program" != control ] || step=$((last - first + 1))
+        [[ -z $full || $program/$call == control/rt_sigaction ]] || step=1
+        # shellcheck disable=SC2046 # words are wanted
+        for fault in $(printf 'error=%s\n' $(errnos "$call") | grep '=.') signal=KILL; do
+            for ((k = first; k <= last; k++)); do
+                ((k != first && k != last && k % step != 0)) || echo "$program/$call:$fault:when=$k"
+            done
+        done
+    done
+}
+
+# Prints the runs whose faults are linked in: at each occurrence, and from some of them on.
+plan_linked() {
+    local program call kind last k
+    for program in "${PROGRAMS[@]}"; do
+        linked "$program" | while read -r call kind last; do
+            for ((k = 1; k <= last; k++)); do
+                echo "$program/$call:linked=$kind:when=$k"
+            done
+            [ "$call" = execve ] || printf '%s\n' "$program/$call:linked=$kind:when="{1,3,6}+
+        done
+    done
+}
+
+show_table() {
+    echo "program call             fault        runs  borne   told  fatal  WRONG"
+    sed -E 's,^([a-z]*)/([^:]*):[a-z]*=([^:]*):when=[0-9+]* ([^ ]*).*,\1 \2 \3 \4,' \
+        build/sweep.results | sort |
+        awk '$4 != "unreached" {
+                 key = sprintf("%-7s %-16s %-11s", $1, $2, $3); n[key]++; v[key, $4]++
+                 key = sprintf("%-7s %-16s %-11s", $1, "~ all", "~"); n[key]++; v[key, $4]++ }
+             END { for (key in n) printf "%s %5d %6d %6d %6d %6d\n", key, n[key], v[key, "borne"],
+                       v[key, "told"], v[key, "fatal"], v[key, "WRONG"] }' |
+        LC_ALL=C sort | tr '~' ' '
+    echo "killed there, but not made to fail: $(while read -r _ call _; do
+        [ -n "$(errnos "$call")" ] || echo "$call"; done <build/sweep.calls | sort -u | tr '\n' ' ')"
+}
+
+main "$@"

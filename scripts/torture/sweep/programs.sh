@@ -1,0 +1,214 @@
+# How the sweep starts each program, what a user does with it, and how a run may end: start_PROGRAM,
+# session_PROGRAM and audit_PROGRAM. A session returns 1 as soon as the program is gone.
+# shellcheck shell=bash
+
+# ---- server: two drivers
+
+start_server() {
+    "${tracing[@]}" "$binary/server" "${LIMITS[@]}" <in >out 2>err &
+    tracer=$!
+    exec {to}>in {from}<out
+}
+
+# The first driver is A. The second, B, gets a blow: KILL, or STOP to have the server kill it.
+session_server() {
+    local a b busy=Busy
+    expect A create_driver 'Driver * Available' || return
+    a=$(pid_of "$reply")
+    expect B create_driver 'Driver * Available' || return
+    b=$(pid_of "$reply")
+    expect A "send_task $a 1000" "Driver $a Busy 1000" || return
+    expect B "send_task $b 0.01" "Driver $b Busy 1" || return
+    [ -z "$errors" ] || busy='[AB]' # the server took the task back
+    expect A "get_status $a" "Driver $a $busy*" || return
+    expect - get_drivers '[012] driver*' || return
+    expect - fly "Error: unknown command 'fly' (try help)" || return
+    expect A "cancel_task $a" "Driver $a Available" || return
+    expect A "run $a 50 sleep 50 & exit 4" "Driver $a Done exit 4" || return
+    expect A "run $a 0.05 sleep 50" "Driver $a Done timeout" || return
+    { echo "run $b 50 $orphan sleep 50" >&"$to"; } 2>/dev/null || return
+    pause 0.05 # for the job to begin; but the blow may as well come before
+    [ "$b" = none ] || kill "-$blow" "$b" 2>/dev/null
+    { echo "delete_driver $b" >&"$to"; } 2>/dev/null || return
+    hear run || return
+    judge - run 'Error: *' # the driver has died, or does not respond
+    # The server may or may not know of its death by now; neither is a cost of the fault.
+    hear delete_driver || return
+    judge - delete_driver "Driver $b Deleted"
+    expect A "delete_driver $a" "Driver $a Deleted" || return
+    expect - stats 'Stats *' || return
+}
+
+audit_server() {
+    [[ $status = [01] || $program/$status = control/2 ]] || wrong "status $status"
+    ((status >= 1)) || [ -n "$lasts$complete" ] || wrong 'it ends too early'
+    ((status >= 1)) || [ -n "$lasts" ] || (($(sort -u <<<"$errors" | grep -c .) <= 1)) ||
+        wrong "cost more than one: ${errors//$'\n'/ }"
+}
+
+# ---- driver: the first of two
+
+# strace is a grandchild of the driver (-D), so that the driver keeps its pid.
+start_driver() {
+    [ -n "$faulty" ] || tracing+=(-D)
+    printf '%s\n' '#!/bin/bash' "mkdir first 2>/dev/null || exec $BUILD/driver" \
+        "export GCOV_PREFIX=$GCOV_PREFIX GCOV_PREFIX_STRIP=$GCOV_PREFIX_STRIP" \
+        "exec ${tracing[*]} $binary/driver" >wrapper
+    chmod +x wrapper
+    tracing=(env)
+    "$BUILD/server" "${LIMITS[@]}" --driver ./wrapper <in >out 2>err &
+    tracer=$!
+    exec {to}>in {from}<out
+}
+
+session_driver() {
+    session_server
+}
+
+audit_driver() {
+    audit_server
+}
+
+# ---- control: a server with a control socket
+
+# It finds the socket of a dead server, and reports to a service manager and to a process that
+# waits.
+start_control() {
+    local end=$((SECONDS + (lasts ? 2 : PATIENCE)))
+    cp -a "$STALE" socket
+    NOTIFY_SOCKET=$NOTIFIED "${tracing[@]}" "$binary/server" "${LIMITS[@]}" --listen socket \
+        --drivers 1 --ready-fd 9 9>ready </dev/null >/dev/null 2>err &
+    tracer=$!
+    cat <ready >said &
+    while ((SECONDS < end)); do
+        if [ -s said ] || grep -qs 'cannot write to descriptor 9' err; then
+            is_ready=1
+            return
+        fi
+        [ -e "/proc/$tracer" ] || return
+        pause 0.01
+    done
+    [ -n "$lasts" ] || wrong 'it does not say that it is ready'
+}
+
+# There are one kept driver, A, another one, B, and a connection that stays open, L. What has failed
+# once may fail again in consequence, and goes against the same one. If the server is gone,
+# everything fails at once.
+session_control() {
+    local a b busy=Busy
+    "$BUILD/server" --connect socket <in >out 2>long.err &
+    exec {to}>in {from}<out
+    expect A get_drivers '[01] driver*' || failed L 'the lasting connection is lost'
+    a=${first:-none}
+    ask A 'Driver * Busy 1000' send_task any 1000
+    [ "$a" != none ] || a=$(pid_of "$reply")
+    { echo wait >&"$to"; } 2>/dev/null
+    [ -z "$errors$unsure" ] || busy='[AB]'
+    ask A "Driver $a $busy*" get_status "$a"
+    ask B 'Driver * Available' create_driver
+    b=$(pid_of "$reply")
+    ask B "Driver $b Busy 1" send_task "$b" 0.01
+    ask B "Driver $b Available" wait "$b"
+    ask A "Driver $a Available" cancel_task "$a" || ask A '*' cancel_task "$a"
+    hear wait || failed L 'the lasting connection is lost'
+    [[ $blow = KILL || $b = none ]] || kill "-$blow" "$b" 2>/dev/null
+    ask B "Driver $b Deleted" delete_driver "$b"
+    [ "$a" = none ] || kill -KILL "$a" 2>/dev/null
+    await_replacement
+    ask A 'Driver * Busy 1' send_task any 0.01
+    ask C "Error: unknown command 'fly' (try help)" fly
+    expect L stats 'Stats *' || failed L 'the lasting connection is lost'
+    [ -n "$(tracee)" ] || early=1
+    ask - '' shutdown || kill -TERM "$(tracee)" 2>/dev/null || true # it may be on its way out nevertheless
+}
+
+await_replacement() {
+    local end=$((SECONDS + PATIENCE))
+    while ((SECONDS < end)); do
+        [[ -n $(tracee) && -z $lasts ]] || return
+        ask D '{"uptime":*}' --json stats
+        [[ $reply != *'"starting":0,'*'"replaced":'[1-9]* ]] || return
+        # The driver left as if it had got SIGTERM, so there is nothing to replace.
+        ! grep -qs 'died (exited with status 0)' err || grep -qs ': killed$' err || return
+        pause 0.05
+    done
+    wrong 'no driver replaces the one that died'
+}
+
+audit_control() {
+    audit_server
+    if [[ -n $is_ready && $fault != control/epoll_wait:error=* ]]; then
+        [ "$status" = 0 ] || wrong "status $status, though it was ready"
+        [ -z "$early" ] || [[ $fault == *=termed:* ]] ||
+            wrong 'it ended before it was told to, though it was ready'
+    fi
+    # The dead server's socket, which the server may not have come to, has another mode than its
+    # own, 0600.
+    [[ ! -e socket || -x socket ]] || grep -qs 'cannot remove socket' err || wrong "the socket's file is left"
+}
+
+# ---- client and words: of a server without a fault
+
+# Starts that server. Sets server, its pid, and kept, the pid of its driver.
+serve() {
+    local ready
+    "$BUILD/server" --listen socket --drivers 1 --ready-fd 9 9>ready </dev/null >/dev/null 2>server.err &
+    server=$!
+    exec {ready}<ready
+    read -r -t "$PATIENCE" -u "$ready" || wrong "no server can listen: $(cat server.err)"
+    exec {ready}<&-
+    ask - 'Driver * Available*1 driver' get_drivers
+    kept=$(pid_of "$reply")
+}
+
+# That server is still there, with its driver, and ends when it is told to.
+serves() {
+    local status=0
+    ask - "Driver $kept Available"$'\n*driver*' get_drivers || wrong 'it does not serve any more'
+    [[ $reply == *driver? || $reply == *driver ]] || wrong "get_drivers: $reply"
+    ask - '' shutdown || wrong 'it cannot be stopped'
+    await_end "$server" || wrong 'the server does not end'
+    wait "$server" || status=$?
+    [ $status = 0 ] || wrong "the server ends with status $status: $(cat server.err)"
+}
+
+start_client() {
+    serve
+    "${tracing[@]}" "$binary/server" --connect socket <in >out 2>err &
+    tracer=$!
+    exec {to}>in {from}<out
+}
+
+session_client() {
+    local b
+    expect C get_drivers '1 driver' || return
+    [ "$first" = "$kept" ] || wrong "driver $first, not $kept, is listed"
+    expect C create_driver 'Driver * Available' || return
+    b=$(pid_of "$reply")
+    expect C "send_task $b 1000" "Driver $b Busy 1000" || return
+    expect C "get_status $b" "Driver $b Busy *" || return
+    expect C "cancel_task $b" "Driver $b Available" || return
+    expect C "delete_driver $b" "Driver $b Deleted" || return
+    expect C stats 'Stats *' || return
+}
+
+audit_client() {
+    ((status <= 1 || status == 3)) || wrong "status $status"
+    ((status > 0)) || [ -n "$complete" ] || wrong 'status 0, and replies are missing'
+}
+
+start_words() {
+    serve
+    "${tracing[@]}" "$binary/server" --connect socket get_drivers </dev/null >out 2>err &
+    tracer=$!
+    exec {from}<out
+}
+
+session_words() {
+    reply=$(timeout "$PATIENCE" cat <&"$from"; echo .)
+    [ "$reply" = "Driver $kept Available"$'\n''1 driver'$'\n.' ]
+}
+
+audit_words() {
+    audit_client
+}
