@@ -53,8 +53,13 @@ build/release/driver.c: $(DRIVER) Makefile
 run: all
 	@./server
 
-test: all faulty build/bench/load build/bench/count-allocs.so
+TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
+test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
+
+build/tests/%: tests/lib/%.c Makefile
+	@mkdir -p build/tests
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 
 # Three more flavours, all with faults that can be asked for by name, see tests/faults/inject.c:
 # faulty, for tests and the fault sweep; asan, under AddressSanitizer and UndefinedBehaviorSanitizer,
@@ -130,7 +135,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty build/bench/load build/bench/count-allocs.so
+coverage: faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/coverage.sh
 
 lint:

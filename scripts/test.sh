@@ -1,36 +1,106 @@
 #!/bin/bash
-# Runs all tests, or those named: scripts/test.sh [FILE...]. Fetches bats if the machine has none.
-# TEST_BUILD names another build to test, such as build/asan.
+# Runs all tests, or those in the files named: scripts/test.sh [FILE...]. Files run side by side, as many
+# as JOBS says, by default two for each processor, since tests mostly wait. Says what is missing, and
+# fetches bats if the machine has none. TEST_BUILD names another build to test, such as build/asan.
 set -eu
 cd "$(dirname "$0")/.."
 
+FILE_TIMEOUT=900 # seconds, for a file of tests that hang
+TEST_TIMEOUT=300 # for each test
+
+say() { echo "test: $*" >&2; }
+
 fetch_bats() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say 'there is no bats: fetching it with apt-get'
         apt-get update >&2 && apt-get install -y bats >&2 && return
     fi
-    mkdir -p build/tools
-    npm install --silent --no-save --prefix build/tools bats >&2
+    if command -v npm >/dev/null; then
+        say 'there is no bats: fetching it with npm into build/tools'
+        mkdir -p build/tools
+        npm install --silent --no-save --prefix build/tools bats >&2 && return
+    fi
+    say 'there is no bats to run the tests with, and no way to fetch it: install the package bats'
+    exit 1
 }
 
 export PATH=$PWD/build/tools/node_modules/bats/bin:$PATH
 command -v bats >/dev/null || fetch_bats
+for helper in tests/lib/*.c; do
+    helper=build/tests/$(basename "$helper" .c)
+    [ -x "$helper" ] || { say "$helper is not built: make test builds all that tests need"; exit 1; }
+done
 
 [ $# -gt 0 ] || set -- tests/*.bats
-mkdir -p build
-# What the server may take at the most; a sanitizer takes some for itself.
+# What the server may take at most; a sanitizer takes some for itself.
 export MEMORY_MAX_KB=16384
 [ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536
-export BATS_TEST_TIMEOUT=120 # seconds
-status=0
-bats --formatter tap "$@" | tee build/test.tap || true
-[ "${PIPESTATUS[0]}" = 0 ] || status=1
+# With neither of these, bats cannot time a test; the file still has its limit.
+if command -v pkill >/dev/null || command -v ps >/dev/null; then
+    export BATS_TEST_TIMEOUT=$TEST_TIMEOUT
+fi
 
-count() { grep -c "$@" build/test.tap || true; }
-passed=$(($(count '^ok ') - $(count '^ok .* # skip')))
-failed=$(count '^not ok ')
-skipped=$(count '^ok .* # skip')
-planned=$(sed -n 's/^1\.\.//p' build/test.tap)
-[ "$((passed + failed + skipped))" = "$planned" ] || status=1
+# run_file FILE: its lines go to a file in results, which is there as a whole once it is done.
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+run_file() {
+    local name status=0
+    name=$(basename "$1")
+    build/tests/plain timeout --foreground "$FILE_TIMEOUT" bats --formatter tap "$1" \
+        >"$results/$name.running" 2>&1 || status=$?
+    [ $status -le 1 ] || echo "# $1: bats ended with status $status" >>"$results/$name.running"
+    mv "$results/$name.running" "$results/$name"
+}
+
+# show: the lines of those files that are done, in the order of their names, up to the first that is not.
+shown=0
+passed=0 failed=0 skipped=0
+show() {
+    local file
+    for file in "${files[@]:shown}"; do
+        file=$results/$(basename "$file")
+        [ -e "$file" ] || return 0
+        while IFS= read -r line; do
+            case $line in
+            'ok '*' # skip'*) skipped=$((skipped + 1)) ;;
+            'ok '*) passed=$((passed + 1)) ;;
+            'not ok '*) failed=$((failed + 1)) ;;
+            1..*) continue ;;
+            esac
+            [[ $line =~ ^((not )?ok )[0-9]+(.*) ]] &&
+                line="${BASH_REMATCH[1]}$((passed + failed + skipped))${BASH_REMATCH[3]}"
+            printf '%s\n' "$line"
+        done <"$file"
+        shown=$((shown + 1))
+    done
+}
+
+files=("$@")
+planned=$(bats --count "$@")
+jobs=${JOBS:-$((2 * $(nproc)))}
+mkdir -p build
+{
+    echo "1..$planned"
+    # The largest first, so that none is left to run alone at the end.
+    while read -r file; do
+        while (($(jobs -rp | wc -l) >= jobs)); do
+            wait -n || true
+            show
+        done
+        run_file "$file" &
+    done < <(wc -c "$@" | sort -rn | sed -n 's/^ *[0-9]* \(.*\.bats\)$/\1/p')
+    while (($(jobs -rp | wc -l) > 0)); do
+        wait -n || true
+        show
+    done
+    show
+    echo "$passed $failed $skipped" >"$results/counts"
+} | tee build/test.tap
+read -r passed failed skipped <"$results/counts"
+
+status=0
+missing=$((planned - passed - failed - skipped))
+[ "$missing" = 0 ] || { say "$missing tests did not run to their end"; status=1; }
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What each command answers.
 
-load helpers
+load lib/helpers
 
 @test "create_driver: answers with a live process's pid" {
     start_server
@@ -10,7 +10,7 @@ load helpers
     [ "$(status_field "$pid" PPid)" = "$server_pid" ]
 }
 
-@test "create_driver COUNT: so many lines, then the count" {
+@test "create_driver COUNT: one line for each driver, then the count" {
     start_server
     say 'create_driver 3' 'create_driver 1'
     expect 'Driver +([0-9]) Available' 'Driver +([0-9]) Available' 'Driver +([0-9]) Available' \
@@ -18,7 +18,7 @@ load helpers
     [ "$(children_of "$server_pid" | wc -w)" = 4 ]
 }
 
-@test "create_driver: a count that is none is an Error, and nothing is started" {
+@test "create_driver COUNT: a bad count is an Error, and nothing is started" {
     for count in 0 100001 -1 +1 1.5 x 0x10 99999999999999999999 1e3; do
         ask "create_driver $count" get_drivers
         [ "$output" = "Error: bad count '$count' (1 to 100000)"$'\n''0 drivers' ]
@@ -26,7 +26,7 @@ load helpers
     done
 }
 
-@test "commands behind create_driver see the driver" {
+@test "create_driver: later commands see the driver" {
     ask create_driver get_drivers
     [[ $output =~ ^'Driver '([0-9]+)' Available'$'\n''Driver '([0-9]+)' Available'$'\n''1 driver'$ ]]
     [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
@@ -101,7 +101,7 @@ load helpers
     done
 }
 
-@test "PID: a number that no driver has is named, and none is mistaken for it" {
+@test "PID: a number that no driver has is named in the Error and matches no driver" {
     start_server
     create
     for number in 0 1 "$server_pid" $((pid + 1)) $((pid + 4294967296)) 99999999999999999999; do
@@ -114,7 +114,7 @@ load helpers
     expect "Driver $pid Available"
 }
 
-@test "get_drivers: all, in order of creation, and how many" {
+@test "get_drivers: lists all in order of creation, then their number" {
     start_server
     say get_drivers
     expect '0 drivers'
@@ -152,7 +152,7 @@ load helpers
     expect "Driver $pid Busy 60"
 }
 
-@test "delete_driver: ended and reaped when it is answered; unlisted at once" {
+@test "delete_driver: answered once the driver has ended and been reaped; unlisted at once" {
     start_server
     create
     first=$pid
@@ -165,7 +165,7 @@ load helpers
     log_is
 }
 
-@test "delete_driver: and again, a hundred times, leaves nothing behind" {
+@test "delete_driver: a hundred times over leaves nothing behind" {
     start_server
     say stats
     reply
@@ -181,7 +181,7 @@ load helpers
     expect 'Stats *drivers=0 *created=100 *'
 }
 
-@test "stats: one line of key=value, that counts" {
+@test "stats: one line of key=value pairs, which count" {
     start_server
     create
     say "send_task $pid 9" fly
@@ -192,7 +192,7 @@ load helpers
     [[ $line == *' drivers=1 '*' created=1 '*' commands=3 errors=1 tasks=1 '* ]]
 }
 
-@test "help: a line a command, then their number" {
+@test "help: one line for each command, then their number" {
     ask help
     count=$(sed -n '$s/ commands$//p' <<<"$output")
     [ "$(wc -l <<<"$output")" = $((count + 1)) ]
@@ -202,7 +202,7 @@ load helpers
     done
 }
 
-@test "quit and exit: end the client after its earlier replies; what is behind is not looked at" {
+@test "quit and exit: end the client after its earlier replies; later lines are ignored" {
     for word in quit exit; do
         ask create_driver get_drivers $word create_driver fly
         [[ $output == 'Driver '*' Available'$'\n''Driver '*' Available'$'\n''1 driver' ]]
@@ -248,7 +248,7 @@ Error: usage: quit
 Error: usage: shutdown' ]
 }
 
-@test "replies: in the order of the commands, while drivers work at once" {
+@test "replies: come in the order of the commands while drivers work at once" {
     start_server
     create_many 20
     for round in 1 2 3; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # server --connect: a client of a server.
 
-load helpers
+load lib/helpers
 
-@test "connect: one command: its reply, and a status by it" {
+@test "connect: one command prints its reply, and its kind decides the status" {
     start_listening
     run -0 control create_driver
     [[ $output == 'Driver '+([0-9])' Available' ]]
@@ -25,7 +25,7 @@ load helpers
     server_ends 0
 }
 
-@test "connect: an Error behind lines of a list is seen" {
+@test "connect: an Error after lines of a list sets the status" {
     fake_driver third 'set -C; n=0; until : >born$n; do n=$((n + 1)); done 2>/dev/null' \
         '((n == 2)) && exit 7' hello linger
     start_listening -g 0.2 --driver ./third
@@ -33,7 +33,7 @@ load helpers
     [[ $output == *'Error: cannot create driver: '+([0-9])' died (exited with status 7)'$'\n'[012]' driver'* ]]
 }
 
-@test "connect: wrong usage: status 2, and the server hears nothing of it" {
+@test "connect: wrong usage is status 2, and the server never hears of it" {
     start_listening
     run -2 control $'get_drivers\nshutdown'
     [ "$output" = 'server: a command is one line (try --help)' ]
@@ -74,7 +74,7 @@ load helpers
     done
 }
 
-@test "connect: standard input, from a pipe, a file, or nothing" {
+@test "connect: standard input may be a pipe, a file, or nothing" {
     start_listening
     printf 'get_drivers\nstats' >commands
     for run in 'cat commands | control' 'control <commands'; do
@@ -96,7 +96,7 @@ load helpers
     [ "$output" = '0 drivers' ]
 }
 
-@test "connect: a hundred thousand commands, and all replies in order" {
+@test "connect: a hundred thousand commands get all replies in order" {
     start_listening
     create
     seq 1000000001 1000050000 | sed "s/.*/get_status $pid\nget_status &/" >commands
@@ -107,7 +107,7 @@ load helpers
     cmp replies expected
 }
 
-@test "connect: a reader of the replies that goes away ends the client, not the server" {
+@test "connect: if the reader of its replies goes away, the client ends, and not the server" {
     start_listening
     yes help | head -n 20000 >commands
     { control <commands 2>client_err || echo $? >status; } | head -n 1 >first
@@ -121,7 +121,7 @@ load helpers
     [ "$output" = 'server: cannot write standard output: No space left on device' ]
 }
 
-@test "connect: all signals that end it are read from a signalfd, but for those ignored before" {
+@test "connect: signals that end it are read from a signalfd, except those ignored before" {
     start_listening
     attach one
     tell one get_drivers
@@ -166,9 +166,7 @@ load helpers
     client_ends one 0
 }
 
-# ---- at a terminal
-
-@test "connect: a person at a terminal has a prompt, and Ctrl+C leaves the server alone" {
+@test "connect: at a terminal there is a prompt, and Ctrl+C leaves the server alone" {
     start_listening
     control_fd=$to
     start_terminal "env --default-signal=INT '$SERVER' --connect taxi.sock"
@@ -188,7 +186,7 @@ load helpers
     run -0 control get_drivers
 }
 
-@test "connect: Ctrl+D at a terminal ends the client, after a newline; the status tells of an Error" {
+@test "connect: Ctrl+D at a terminal ends the client, after a newline; the status reflects an Error" {
     start_listening
     control_fd=$to
     for line in get_drivers fly; do
@@ -205,12 +203,7 @@ load helpers
     to=$control_fd
 }
 
-# So many prompts were shown so far.
-prompts() {
-    [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
-}
-
-@test "connect: no prompt where standard input or output is no terminal" {
+@test "connect: no prompt where standard input or output is not a terminal" {
     start_listening
     control_fd=$to
     start_terminal "'$SERVER' --connect taxi.sock | cat"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# What the server is started with: signals, descriptors, limits, a process id of 1.
+# What the server inherits: signals, descriptors, limits, children, a process id of 1.
 
-load helpers
+load lib/helpers
 
-@test "descriptors 0, 1 and 2 closed, in any combination: ends by itself, with 0 or 1" {
+@test "descriptors: with 0, 1 and 2 closed, in any combination, it ends by itself, with 0 or 1" {
     for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
-        run timeout 30 bash -c "printf 'create_driver\nget_drivers\n' | '$SERVER' $closed"
+        run timeout 120 bash -c "printf 'create_driver\nget_drivers\n' | '$SERVER' $closed"
         if [[ $closed == '2>&-' ]]; then
             [ "$status" = 0 ]
             [[ $output == 'Driver '*'1 driver' ]]
@@ -15,11 +15,8 @@ load helpers
     done
 }
 
-@test "signals blocked by whoever started the server: all work" {
-    command -v perl >/dev/null || skip 'no perl to block signals with'
-    start perl -MPOSIX -e '
-        my $all = POSIX::SigSet->new; $all->fillset;
-        POSIX::sigprocmask(SIG_SETMASK, $all); exec @ARGV' "$SERVER"
+@test "signals: all work, even those that whoever started the server had blocked" {
+    start "$LIB/hinder-signals.pl" "$SERVER"
     create
     kill -KILL "$pid"
     wait_until logged "driver $pid died"
@@ -27,27 +24,24 @@ load helpers
     server_ends 0
 }
 
-@test "extra descriptors reach no driver" {
+@test "descriptors: extra ones reach no driver" {
     start_after 'exec 5</etc/passwd 17</etc/passwd 100</etc/passwd'
     create
     run ! grep -q passwd <(readlink "/proc/$pid/fd/"*)
     readlink "/proc/$server_pid/fd/"* | grep -q passwd # it had them to pass on
 }
 
-@test "no process left: create_driver says so, and the rest works on" {
-    [ "$(id -u)" = 0 ] || skip 'only root can change to a user without processes'
-    command -v setpriv >/dev/null || skip 'no setpriv'
+@test "processes: with none left, create_driver says so, and the rest works on" {
     # A user that has no other process: the limit counts all of a user's.
-    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
-    cp "$SERVER" "$DRIVER" .
-    start prlimit --nproc=3 setpriv --reuid=64999 --regid=64999 --clear-groups ./server
+    become_other
+    start prlimit --nproc=3 "${as_other[@]}" ./server
     say 'create_driver 5' get_drivers
     expect 'Driver * Available' 'Driver * Available' \
         'Error: cannot create driver: Resource temporarily unavailable' '2 drivers' \
         'Driver * Available' 'Driver * Available' '2 drivers'
 }
 
-@test "process 1 of a pid namespace: orphans are reaped, TERM works" {
+@test "process 1: in a pid namespace, orphans are reaped and TERM works" {
     unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
     # unshare's child becomes process 1; an orphan of its own is its child before it is the server.
     start unshare --fork --pid --mount-proc --kill-child bash -c "
@@ -65,7 +59,48 @@ load helpers
 
 # Process 1, seen from outside, has the driver as its only child: the orphan was reaped.
 has_one_child() {
+    is_process_1
+    has_children 1
+}
+
+@test "process 1: in a pid namespace, a stranger in its session is left alone" {
+    unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    start unshare --fork --pid --mount-proc --kill-child bash -c "sleep 1000 & exec '$SERVER' ${PATIENT[*]}"
+    unshare_pid=$server_pid
+    create
+    say "run $pid 100 true"
+    expect "Driver $pid Done exit 0"
+    wait_until is_process_1
+    for child in $(children_of "$server_pid"); do
+        case $(readlink "/proc/$child/exe") in
+        */driver) driver=$child ;;
+        *) stranger=$child ;;
+        esac
+    done
+    kill -KILL "$driver"
+    wait_until logged "driver $pid died"
+    say get_drivers
+    expect '0 drivers'
+    alive "$stranger"
+    kill -TERM "$server_pid"
+    wait_until ended "$unshare_pid"
+}
+
+is_process_1() {
     server_pid=$(children_of "$unshare_pid")
     server_pid=${server_pid% }
-    [ "$(children_of "$server_pid" | wc -w)" = 1 ]
+    [[ -n $server_pid ]]
+}
+
+@test "children: with an inherited one, what a killed driver left in its job's session is still ended" {
+    start_after 'sleep 1000 & echo $! >stranger'
+    create
+    stranger=$(cat stranger)
+    started=("$stranger" "${started[@]}") # it ends before the server, whose child it is
+    say "run $pid 100 $LIB/leave.pl groups"
+    wait_until test -e left
+    kill -KILL "$pid"
+    expect "Error: driver $pid died (killed by signal 9)"
+    left_ends
+    alive "$stranger"
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Lines, words and what standard input can be.
+# Lines, words, and what standard input can be.
 
-load helpers
+load lib/helpers
 
-@test "words: split by blanks and tabs; leading and trailing ones do not count" {
+@test "words: split at blanks and tabs; leading and trailing ones do not count" {
     ask $'  get_drivers\t' $'\t \tget_drivers  ' $'get_status \t 12x'
     [ "$output" = $'0 drivers\n0 drivers\nError: bad pid \'12x\'' ]
 }
@@ -26,7 +26,7 @@ load helpers
     [ "$output" = '0 drivers' ]
 }
 
-@test "lines: 4096 bytes with the newline are taken, one more is too long" {
+@test "lines: 4096 bytes with the newline are accepted, one more is too long" {
     long=$(printf '%04095d' 0)
     ask "$long" get_drivers
     [ "$output" = "Error: unknown command '$(printf '%064d' 0)' (try help)"$'\n0 drivers' ]
@@ -34,7 +34,7 @@ load helpers
     [ "$output" = $'Error: line too long (limit 4096 bytes)\n0 drivers' ]
 }
 
-@test "lines: one that is too long is dropped to its end, with one Error, however long" {
+@test "lines: one that is too long is dropped to its end, with one Error, however long it is" {
     output=$({
         echo get_drivers
         head -c 300000 /dev/zero | tr '\0' x
@@ -64,7 +64,7 @@ Error: bad pid '\\x1b[2J'" ]
     [ -z "$(tr -d '\n -~' <<<"$output")" ]
 }
 
-@test "lines: a command that comes byte by byte is one command" {
+@test "lines: a command that arrives byte by byte is one command" {
     start_server
     for byte in g e t _ d r i v e r s; do
         printf '%s' $byte >&"$to"
@@ -78,7 +78,7 @@ Error: bad pid '\\x1b[2J'" ]
     [ "$output" = '0 drivers' ]
 }
 
-@test "stdin: a FIFO with several writers in turn, held open by one" {
+@test "stdin: a FIFO with several writers in turn, held open by one of them" {
     start_server
     echo get_drivers >in
     expect '0 drivers'
@@ -118,9 +118,9 @@ Error: bad pid '\\x1b[2J'" ]
     [ -z "$output$stderr" ]
 }
 
-@test "stdin: closed, a directory or write-only: exit status 1, and why" {
+@test "stdin: if closed, a directory or write-only, exit status 1, and why" {
     # A shell of its own: with its descriptor 0 closed, bats would open other things there.
-    run -1 --separate-stderr timeout 30 bash -c "'$SERVER' <&-"
+    run -1 --separate-stderr timeout 120 bash -c "'$SERVER' <&-"
     [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
     run -1 --separate-stderr session <.
     [ "$stderr" = 'server: cannot read standard input: Is a directory' ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What make install puts where; and that manual pages and completion say what the programs do.
 
-load helpers
+load lib/helpers
 
 COMPLETION=$ROOT/scripts/install/completion/taxi-server
 PAGE=$ROOT/scripts/install/man/taxi-server.1
@@ -56,7 +56,7 @@ completion_with() {
 }
 
 make_socket() {
-    perl -MSocket -e 'socket S, AF_UNIX, SOCK_STREAM, 0; bind S, sockaddr_un($ARGV[0]) or die' "$1"
+    "$LIB/make-socket.pl" "$1"
 }
 
 @test "install: these files and no other; the server finds its driver in ../libexec/taxi" {

@@ -3,7 +3,7 @@
 # run, see lib/sessions.bash, and what else they name or quote is looked up. A test of sessions is named by
 # the document and the heading that they are below.
 
-load helpers
+load lib/helpers
 load lib/sessions
 
 SERVER_PAGE=scripts/install/man/taxi-server.1

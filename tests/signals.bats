@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # What each signal does to the server and to a driver.
 
-load helpers
+load lib/helpers
 
-# All but those that a fault in the program raises: SIGILL 4, TRAP 5, ABRT 6, BUS 7, FPE 8, SEGV 11,
+# All but those that a fault in the program raises, SIGILL 4, TRAP 5, ABRT 6, BUS 7, FPE 8, SEGV 11 and
 # SYS 31, and but KILL 9 and STOP 19, which cannot be blocked; 64 bits, see proc(5).
 ALL_BLOCKED=ffffffffbffbfa07
 
-@test "signals: all but faults are blocked, none has a handler, in both programs" {
+@test "signals: all but faults are blocked and none has a handler, in both programs" {
     start_server
     create
     for process in "$server_pid" "$pid"; do
@@ -28,7 +28,7 @@ ALL_BLOCKED=ffffffffbffbfa07
     done
 }
 
-@test "INT, TERM and HUP: stop the server, with status 0 and no driver left" {
+@test "INT, TERM and HUP: stop the server with status 0, and no driver is left" {
     for signal in INT TERM HUP; do
         start_server
         say 'create_driver 3' get_drivers
@@ -54,7 +54,7 @@ ALL_BLOCKED=ffffffffbffbfa07
     [ "$(cat err)" = 'server: 1 task cancelled' ]
 }
 
-@test "TERM: a driver that does not exit within the grace is killed; its task counts" {
+@test "TERM: a driver that does not exit within the grace period is killed; its task counts" {
     start_server -g 0.2
     create
     say "send_task $pid 100"
@@ -67,7 +67,7 @@ ALL_BLOCKED=ffffffffbffbfa07
 server: 1 task cancelled" ]
 }
 
-@test "a second INT, TERM or HUP while stopping: drivers are killed at once" {
+@test "a second INT, TERM or HUP: while stopping, drivers are killed at once" {
     start_server -g 1000
     for signal in TERM HUP INT; do
         create
@@ -108,7 +108,7 @@ no_reading() {
     server_ends 0
 }
 
-@test "signals inherited as ignored change nothing else" {
+@test "signals: if inherited as ignored, they change nothing else" {
     for signal in CHLD INT TERM QUIT PIPE USR1 TSTP; do
         start_after "trap '' $signal"
         create
@@ -145,11 +145,8 @@ no_reading() {
     log_is
 }
 
-@test "CHLD: strangers that were dead before the server began are reaped, too" {
-    command -v perl >/dev/null || skip 'no perl to become the server with children that are dead'
-    start perl -e 'for (1 .. 3) { push @dead, $pid = fork; exit if !$pid }
-        for (@dead) { do { open F, "<", "/proc/$_/stat" } until <F> =~ / Z /; }
-        open F, ">pids"; print F "@dead"; close F; exec @ARGV' "$SERVER"
+@test "CHLD: strangers that died before the server began are reaped, too" {
+    start "$LIB/dead-children.pl" "$SERVER"
     say get_drivers
     expect '0 drivers'
     for pid in $(<pids); do
@@ -162,8 +159,7 @@ no_reading() {
     start_after 'for i in 1 2 3; do read -r _ <stranger & echo $! >pid$i; done'
     create_many 3
     wait_until test -s pid3
-    kill -STOP "$server_pid"
-    wait_until in_state "$server_pid" T
+    stop_process "$server_pid"
     : >stranger # all of its readers end
     kill -KILL "${pids[@]}"
     for pid in "${pids[@]}" $(cat pid1 pid2 pid3); do
@@ -177,7 +173,7 @@ no_reading() {
     expect '0 drivers'
 }
 
-@test "all other signals: nothing" {
+@test "other signals: do nothing" {
     start_server
     create
     for number in 12 13 14 16 17 18 21 22 23 24 25 26 27 28 29 30 {32..64}; do
@@ -188,7 +184,7 @@ no_reading() {
     log_is
 }
 
-@test "TSTP where no shell could continue the server: nothing" {
+@test "TSTP: where no shell could continue the server, does nothing" {
     start setsid "$SERVER"
     say get_drivers
     expect '0 drivers'
@@ -197,27 +193,21 @@ no_reading() {
     expect '0 drivers'
 }
 
-@test "CONT: does not make an end of input, nor lose any" {
+@test "CONT: neither causes an end of input nor loses any input" {
     start_server -t 100
     create
-    kill -STOP "$pid"
-    wait_until in_state "$pid" T
-    for _ in {1..10000}; do
-        echo "get_status $pid"
-    done >in 3>&- & # more than the server takes before it is answered
-    writer=$!
-    wait_until in_state "$writer" S
+    stop_process "$pid"
+    flood 10000 "get_status $pid" # more than the server takes before it is answered
+    wait_until flooder_waits
     for _ in 1 2 3 4; do
         kill -CONT "$server_pid"
         kill -USR1 "$server_pid"
     done
     wait_until logged Stats
     kill -CONT "$pid"
-    for _ in {1..10000}; do
-        IFS= read -r -t "$DEADLINE" -u "$from" line
-        [ "$line" = "Driver $pid Available" ] || fail "$line"
-    done
-    wait "$writer"
+    tally 10000
+    [ "$tally" = "10000 Driver $pid Available" ]
+    wait "$flooder"
 }
 
 @test "driver: TERM ends it politely, its task cancelled" {
@@ -232,7 +222,7 @@ no_reading() {
     expect '0 drivers'
 }
 
-@test "driver: what a terminal makes, and all others, do not touch it" {
+@test "driver: neither the terminal's signals nor any others touch it" {
     start_server
     create
     say "send_task $pid 100"
@@ -245,14 +235,14 @@ no_reading() {
     log_is
 }
 
-@test "idle means idle: no system call, no context switch, in neither process" {
+@test "idle: no system call and no context switch, in either process" {
     start_server
     create
     say "send_task $pid 0.01" "get_status $pid"
     expect '*' '*'
-    wait_until is_free
-    wait_until held_still "$server_pid"
-    wait_until held_still "$pid"
+    wait_until answers_again
+    wait_until rests "$server_pid"
+    wait_until rests "$pid"
     before=$(switches "$server_pid" "$pid")
     # What passes the time is another server's life.
     ask 'create_driver 20'
@@ -260,22 +250,21 @@ no_reading() {
     [ "$(switches "$server_pid" "$pid")" = "$before" ]
 }
 
-is_free() {
-    say "get_status $pid"
-    reply
-    [[ $line == *Available ]]
-}
-
-switches() {
-    for process; do
-        grep ctxt_switches "/proc/$process/status"
+@test "signals: a flood of queued ones holds up neither server nor driver" {
+    start_server
+    create
+    for flooded in "$server_pid" "$pid"; do
+        for i in 1 2 3; do
+            "$LIB/queue-signals.pl" "$flooded" 3>&- &
+            started+=("$!")
+        done
     done
-}
-
-held_still() {
-    local before
-    before=$(switches "$1")
-    pause
-    pause
-    [ "$(switches "$1")" = "$before" ]
+    for i in {1..20}; do
+        say "get_status $pid"
+        expect "Driver $pid Available"
+    done
+    say "run $pid 0.1 sleep 1000"
+    expect "Driver $pid Done timeout"
+    kill -TERM "$server_pid"
+    server_ends 0
 }

@@ -1,31 +1,13 @@
 #!/usr/bin/env bats
-# A person at a terminal, which script(1) makes; what is shown collects in the file screen.
+# A person at a terminal, which script(1) makes; what it shows collects in the file screen.
 
-load helpers
-
-# The server below the terminal's shell or script.
-find_server() {
-    local child
-    for child in $(children_of "$terminal_pid") $(children_of "${shell_pid:-$terminal_pid}"); do
-        if [ "$(readlink "/proc/$child/exe")" = "$SERVER" ]; then
-            server_pid=$child
-            return 0
-        fi
-        shell_pid=$child
-    done
-    return 1
-}
+load lib/helpers
 
 start_server_at_terminal() {
     start_terminal "exec '$SERVER' $*"
     wait_until find_server
     started+=("$server_pid")
     wait_until prompts 1
-}
-
-# So many prompts were shown so far.
-prompts() {
-    [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
 }
 
 # A shell with job control, as a person has it.
@@ -79,7 +61,7 @@ terminal_ends() {
     wait_until prompts 2
 }
 
-@test "Ctrl+C: stops the server, status 0, no driver left, as kill -INT does" {
+@test "Ctrl+C: stops the server with status 0, and no driver is left, as kill -INT does" {
     start_server_at_terminal
     keys 'create_driver 2\n'
     shows '^2 drivers'
@@ -92,7 +74,7 @@ terminal_ends() {
     done
 }
 
-@test "Ctrl+\\: kills the drivers at once, status 0" {
+@test "Ctrl+\\: kills the drivers at once; status 0" {
     start_server_at_terminal -g 1000
     keys 'create_driver\n'
     shows '^Driver'
@@ -101,7 +83,7 @@ terminal_ends() {
     terminal_ends 0
 }
 
-@test "Ctrl+D: the end of input; a line typed before it counts" {
+@test "Ctrl+D: is the end of input; a line typed before it counts" {
     start_server_at_terminal
     keys 'get_drivers\004\004'
     shows '0 drivers'
@@ -118,7 +100,7 @@ terminal_ends() {
     wait_until ended "$child"
 }
 
-@test "Ctrl+Z and fg: the server stops as a job and goes on; a task keeps its time" {
+@test "Ctrl+Z and fg: the server stops as a job of the shell and goes on; a task keeps its time" {
     start_shell_at_terminal
     keys "'$SERVER' -v\n"
     wait_until prompts 1
@@ -153,7 +135,7 @@ terminal_ends() {
     terminal_ends 0
 }
 
-@test "./server & in an interactive shell: stops as a job when it would read; fg continues it" {
+@test "./server &: in an interactive shell, stops as a job when it would read; fg continues it" {
     start_shell_at_terminal
     keys "'$SERVER' &\n"
     shows '\[1\] [0-9]+'
@@ -177,7 +159,7 @@ stopped() {
     [ "$(grep -c 'Stopped' screen)" -ge "$1" ]
 }
 
-@test "background of a terminal where no shell could continue it: the read is the end of input" {
+@test "background: of a terminal where no shell could continue it, the read is the end of input" {
     mkfifo never
     # The group's parent, a shell with job control, is gone before the server begins: its group is an
     # orphaned one.

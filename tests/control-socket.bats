@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# The control socket: its file, and who may connect to it.
+
+load lib/helpers
+
+@test "control socket: only for its own user, whatever the umask" {
+    for mask in 000 077 777; do
+        (umask $mask && exec "$SERVER" -l taxi.sock </dev/null 2>err 3>&-) &
+        server_pid=$!
+        started+=("$server_pid")
+        wait_until test -S taxi.sock
+        wait_until control stats
+        [ "$(stat -c '%a %F' taxi.sock)" = '600 socket' ]
+        kill -TERM "$server_pid"
+        server_ends 0
+        [ ! -e taxi.sock ]
+    done
+}
+
+@test "control socket: the socket of a dead server is taken over" {
+    start_listening
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    [ -S taxi.sock ]
+    run -3 control stats
+    hang_up
+    start_listening
+    run -0 control get_drivers
+    [ "$output" = '0 drivers' ]
+    [ ! -s err ]
+}
+
+@test "control socket: the socket of a live server is left alone; a stopped server is alive" {
+    start_listening
+    before=$(stat -c '%d %i' taxi.sock)
+    for signal in CONT STOP; do
+        kill "-$signal" "$server_pid"
+        run -1 session --listen taxi.sock
+        [ "$output" = 'server: cannot listen on taxi.sock: another server does' ]
+        [ "$(stat -c '%d %i' taxi.sock)" = "$before" ]
+    done
+    kill -CONT "$server_pid"
+    run -0 control get_drivers
+}
+
+@test "control socket: a file that is not a socket is left alone" {
+    echo precious >file
+    mkdir directory
+    ln -s nowhere link
+    for path in file directory link; do
+        run -1 session --listen $path
+        [ "$output" = "server: cannot listen on $path: it exists and is no socket" ]
+    done
+    [ "$(cat file)" = precious ]
+    run -1 session --listen missing/taxi.sock
+    [ "$output" = 'server: cannot listen on missing/taxi.sock: No such file or directory' ]
+}
+
+@test "control socket: a path of 107 bytes is the longest" {
+    path=$(printf '%0107d' 0)
+    start_server --listen "$path"
+    wait_until test -S "$path"
+    run -0 "$SERVER" --connect "$path" get_drivers
+    for option in listen connect; do
+        run -2 session --$option "0$path"
+        [ "$output" = "server: --$option: path too long (limit 107 bytes): '0$path' (try --help)" ]
+        run -2 session --$option ''
+        [ "$output" = "server: --$option needs a path that is not empty (try --help)" ]
+    done
+}
+
+@test "control socket: on exit the server removes only its own file" {
+    start_listening
+    rm taxi.sock
+    timeout 120 "$SERVER" --listen taxi.sock </dev/null 3>&- &
+    second=$!
+    started+=("$second")
+    wait_until control stats
+    kill -TERM "$server_pid"
+    server_ends 0
+    run -0 control get_drivers
+    control shutdown
+    wait "$second"
+    [ ! -e taxi.sock ]
+}
+
+@test "control socket: removed when a later step of starting fails" {
+    run -1 bash -c "ulimit -n 8; exec '$SERVER' --listen taxi.sock"
+    [[ $output == 'server: cannot '*': Too many open files'* ]] # a leak checker adds what it lacks
+    [ ! -e taxi.sock ]
+}
+
+@test "control socket: of many servers that start at once where a dead one was, one gets it" {
+    start_listening
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    pids=()
+    for i in {1..8}; do
+        "$SERVER" --listen taxi.sock </dev/null 2>"err.$i" 3>&- &
+        pids+=("$!")
+    done
+    started+=("${pids[@]}")
+    one_is_left() {
+        left=0
+        for pid in "${pids[@]}"; do ! alive "$pid" || left=$((left + 1)); done
+        ((left == 1))
+    }
+    wait_until one_is_left
+    control shutdown
+    for pid in "${pids[@]}"; do wait_until ended "$pid"; done
+    [ "$(cat err.* | sort -u)" = 'server: cannot listen on taxi.sock: another server does' ]
+    [ "$(cat err.* | wc -l)" = 7 ]
+}
+
+@test "control socket: another user is refused and told why; root is not refused" {
+    become_other
+    cp "$HELPERS/crowd" .
+    start_listening
+    chmod 666 taxi.sock
+    run -0 "${as_other[@]}" ./crowd taxi.sock "$DEADLINE" <<'END'
+attach 1
+hear 1 1 1 Error: only the server's own user may give it commands
+end 1 1
+END
+    [ "$output" = $'ok\nok\nok' ]
+    logged "^server: refused a connection of user $OTHER_UID\$"
+    kill -TERM "$server_pid"
+    server_ends 0
+    hang_up
+    chown "$OTHER_UID" .
+    start "${as_other[@]}" ./server --listen taxi.sock
+    wait_until control stats
+    run -0 control get_drivers
+}
+
+@test "control socket: without a descriptor for the next client it waits, and the server sleeps" {
+    start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
+    wait_until test -S taxi.sock
+    start_crowd
+    crowd attach 40
+    wait_until logged 'server: cannot accept a connection: Too many open files'
+    before=$(ticks)
+    wait_until past $(($(uptime_ms) + 500)) # five pauses
+    (($(ticks) - before < 10))
+    crowd say 1 40 1 get_drivers
+    crowd say 1 40 1 quit
+    crowd hear 1 40 1 0 drivers
+    [ "$(cat err)" = 'server: cannot accept a connection: Too many open files' ] || fail "$(cat err)"
+    run -0 control get_drivers
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+# A real driver, and a test at the other end of its socket: frames as proto.h has them.
+
+load lib/helpers
+
+# breaks_protocol LINE: the driver leaves a server that says that, and says why.
+breaks_protocol() {
+    start_as_server
+    say "$1"
+    expect 'gone 1' || fail "$1: $line"
+    server_ends 1
+    [[ $(<err) == 'driver['+([0-9])']: the server broke the protocol' ]] || fail "$1: $(<err)"
+    hang_up
+}
+
+@test "driver: takes one task at a time, and reports its end before any later answer" {
+    start_as_server
+    say 'task 1 100000'
+    expect 'state 1 1 0 0 100000'
+    say 'task 2 5'
+    expect 'state 2 1 1 0 +([0-9])'
+    ((${line##* } > 5))
+    say 'cancel 3 2' # another task than the one that runs
+    expect 'state 3 ? 2 *'
+    say 'cancel 4 1'
+    expect 'end 0 2' 'state 4 0 0 0 0'
+    say 'task 5 100000 1' # expired long ago
+    expect 'state 5 ? 3 *'
+    say 'task 6 1'
+    expect 'state 6 *' 'end 0 1' # by the timer
+    say exit
+    expect 'gone 0'
+}
+
+# Whatever is ready first is handled first: here a request that came before the task was over.
+@test "driver: a task whose time is over has ended, even before its timer is looked at" {
+    start_as_server
+    for ms in 200 2000 20000; do # more if it was not stopped in time
+        say "task 1 $ms"
+        expect 'state 1 *'
+        begun=$(uptime_ms)
+        stop_process "$driver"
+        (($(uptime_ms) - begun >= ms - 50)) || break
+        kill -CONT "$driver"
+        expect 'end 0 1'
+    done
+    say 'status 2' 'task 3 100000'
+    wait_until past $((begun + ms + 50))
+    kill -CONT "$driver"
+    expect 'end 0 1' 'state 2 0 *' 'state 3 1 *'
+    say 'status 4'
+    expect 'state 4 1 *'
+}
+
+@test "driver: a server that breaks the protocol is reported, and left with status 1" {
+    cases=(
+        'frame 2 2 0 1'                   # version
+        'frame 1 9 0 1'                   # type
+        "frame 1 66 16 1 $(printf '%032d' 0)" # a type that only a driver sends
+        'frame 1 2 1 1 78'                # length
+        'status 0'                        # no number where there should be one
+        'frame 1 4 0 1'                   # a number where there should be none
+        'task 1 0'                        # a task of no time
+        'task 1 31536000001'              # and of more than a year
+    )
+    for case in "${cases[@]}"; do
+        breaks_protocol "$case"
+    done
+}
+
+@test "driver: a server that speaks one byte at a time is understood" {
+    start_as_server
+    for i in {1..20}; do
+        say "slowly status $i"
+        expect "state $i *"
+    done
+}
+
+@test "driver: while the server does not read, it is not read from; each request is answered in the end" {
+    start_as_server
+    say flood
+    expect 'asked *'
+    sent=${line#asked }
+    ((sent > 100))
+    for ((i = 1; i <= sent; i++)); do
+        expect "state $i *"
+    done
+}
+
+@test "driver: a failure that it cannot work without ends it, and is reported" {
+    export FAULT=epoll_ctl:MOD:1
+    start_as_server "$FAULTY/driver"
+    say flood
+    expect 'asked *'
+    server_ends 1
+    [[ $(<err) == 'driver['+([0-9])']: cannot watch the socket: '* ]]
+}
+
+@test "driver: its log can go to a socket as well; without standard error it is silent" {
+    run -0 "$LIB/stderr-socket.pl" "$DRIVER" 3>&-
+    [[ $output == '2 driver['+([0-9])']: started by the server, not by hand'* ]]
+    run -2 bash -c "'$DRIVER' 2>&- 3>&-"
+    [ -z "$output" ]
+}
+
+@test "driver: RUN is answered by STATE with the pid, and by RESULT" {
+    start_as_server
+    say 'run 1 100000 1000 - 0 exit 3'
+    expect 'state 1 1 0 +([0-9]) 100000'
+    read -r _ _ _ _ job _ <<<"$line"
+    ((job > 1 && job != driver))
+    expect 'result 1 3 3'
+    say 'run 2 100000 1000 - 0 kill -10 $$'
+    expect 'state 2 *' 'result 2 4 10'
+    say 'run 3 50 1000 - 0 sleep 1000'
+    expect 'state 3 *' 'result 3 5 0'
+    say 'run 4 100000 1000 - 0 ./missing'
+    expect 'state 4 0 4 2 0'
+    say 'run 5 100 100 1 0 true' # expired
+    expect 'state 5 0 3 0 0'
+    say 'run 6 100 100 - 7 true' # there is no directory
+    expect 'state 6 0 4 22 0'
+    say 'status 7'
+    expect 'state 7 0 0 0 0'
+    say exit
+    expect 'gone 0'
+}
+
+@test "driver: RUN and TASK while a job runs are refused; CANCEL is only for the one that runs" {
+    start_as_server
+    say 'run 1 100000 1000 - 0 sleep 1000'
+    expect 'state 1 *'
+    say 'run 2 100000 1000 - 0 echo no >no'
+    expect 'state 2 1 1 0 +([0-9])'
+    ((${line##* } > 100000 - 1000 * DEADLINE))
+    say 'task 3 5' 'cancel 4 2' 'cancel 5 1'
+    expect 'state 3 1 1 0 *' 'state 4 1 2 0 *' 'state 5 1 0 0 +([0-9])'
+    ((${line##* } <= 1000))
+    expect 'result 1 2 0'
+    has_children_of "$driver" 0
+    say 'cancel 6 1' 'task 7 100000' 'run 8 100000 1000 - 0 true'
+    expect 'state 6 0 2 0 0' 'state 7 1 0 0 100000' 'state 8 1 1 0 *'
+    [ ! -e no ]
+}
+
+@test "driver: RESULT comes when nothing is left of the job, not even a dead process" {
+    start_as_server
+    for i in {1..20}; do
+        say "run $i 100000 1000 - 0 for i in 1 2 3 4 5; do sleep 1000 & setsid sleep 1000 & done; exit 2"
+        expect "state $i *" "result $i 3 2"
+        has_children_of "$driver" 0
+    done
+}
+
+@test "driver: RUN with the longest text, and byte by byte, is understood" {
+    start_as_server
+    say 'run 1 100000 1000 - 0 exit { *4088}42' # 4095 bytes
+    expect 'state 1 *' 'result 1 3 42'
+    say 'slowly run 2 100000 1000 - 0 exit { *4088}42'
+    expect 'state 2 *' 'result 2 3 42'
+    say 'run 3 100000 1000 - 0 !'
+    expect 'state 3 *' 'result 3 3 *'
+}
+
+@test "driver: a RUN that breaks the protocol is reported, and the server left with status 1" {
+    body=$(printf '0100000000000000%.0s' 1 2 3 4)
+    cases=(
+        'run 1 100000 1000 - 0 {x*4096}'     # text too long
+        'run 1 100000 1000 - 0 '             # none
+        'run 1 100000 1000 - 0 echo \0 x'    # a zero byte
+        'run 1 100000 1000 - 0 \0'           # and nothing else
+        'run 1 100000 1000 - 0 x\0'          # at its end
+        "frame 1 5 31 1 $(printf '%062d' 0)" # no whole body
+        "frame 1 5 33 0 ${body}78"           # no number
+        'run 1 0 1000 - 0 true'              # no time
+        'run 1 31536000001 1000 - 0 true'    # more than a year
+        'run 1 1 0 - 0 true'                 # no grace period
+        'run 1 1 31536000001 - 0 true'       # and more than a year of it
+        "frame 1 68 40 1 $(printf '%080d' 0)" # a type that only a driver sends
+    )
+    for case in "${cases[@]}"; do
+        breaks_protocol "$case"
+    done
+}
+
+@test "driver: EXIT ends the job first; so do TERM, and a server that has gone" {
+    start_as_server
+    say 'run 1 100000 1000 - 0 (setsid sleep 1000 &); sleep 1000'
+    expect 'state 1 *'
+    say exit
+    expect 'result 1 2 0' 'gone 0'
+    server_ends 0
+    hang_up
+    start_as_server
+    say 'run 1 100000 1000 - 0 sleep 1000'
+    expect 'state 1 *'
+    kill -TERM "$driver"
+    expect 'result 1 2 0' 'gone 0'
+    server_ends 0
+    hang_up
+    start_as_server
+    say "run 1 100000 1000 - 0 $LIB/family.bash"
+    expect 'state 1 *'
+    wait_until family_is_up
+    end_input
+    server_ends 0
+    family_has_ended
+}

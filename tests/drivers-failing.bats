@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# Drivers that do not come up, and drivers that die.
+
+load lib/helpers
+
+@test "create_driver: if the program cannot be run, the system's reason, and the path in the log" {
+    : >plain
+    for path in /no/such plain .; do
+        run -0 --separate-stderr session --driver $path <<<$'create_driver\ncreate_driver 3'
+        [[ $output == 'Error: cannot create driver: '@('No such file or directory'|'Permission denied')$'\nError: cannot create driver: '*$'\n0 drivers' ]]
+        [[ $stderr == "server: cannot run $path: "* ]]
+    done
+}
+
+@test "create_driver: without descriptors it stops there and says why; the others work on" {
+    start_after 'ulimit -n 24'
+    say 'create_driver 100'
+    count=0
+    while reply && [[ $line == Driver* ]]; do
+        count=$((count + 1))
+    done
+    # The second is musl's word for it.
+    [[ $line == 'Error: cannot create driver: '@('Too many open files'|'No file descriptors available') ]]
+    ((count > 5 && count < 24))
+    expect "$count drivers"
+    say get_drivers
+    for ((i = 0; i < count; i++)); do
+        expect 'Driver * Available'
+    done
+    expect "$count drivers"
+}
+
+@test "stop: drivers that are still starting are reported, and none is left" {
+    fake_driver silent linger
+    start_server -g 0.2 --driver ./silent
+    say 'create_driver 100'
+    wait_until has_children 32 # as many as may be at once
+    kill -TERM "$server_pid"
+    expect 'Error: server is stopping' '0 drivers'
+    server_ends 0
+}
+
+@test "starting driver: one that exits before it is up is reported with how it ended" {
+    start_server --driver /bin/false
+    say create_driver 'create_driver 50' get_drivers
+    expect 'Error: cannot create driver: +([0-9]) died (exited with status 1)' \
+        'Error: cannot create driver: +([0-9]) died (exited with status 1)' '0 drivers' '0 drivers'
+}
+
+@test "create_driver COUNT: the first failure ends it, and the drivers started after it" {
+    # Every third driver is dead born. Many start at once: the one that creates the file has the number.
+    fake_driver third 'set -C; n=0; until : >born$n; do n=$((n + 1)); done 2>/dev/null' \
+        '((n % 3 == 2)) && exit 7' hello linger
+    start_server -g 0.2 -t 0.2 --driver ./third
+    say 'create_driver 40'
+    count=0
+    while reply && [[ $line == Driver* ]]; do
+        count=$((count + 1))
+    done
+    [[ $line == 'Error: cannot create driver: '+([0-9])' died (exited with status 7)' ]] || fail "$line"
+    expect "$count driver?(s)"
+    say get_drivers
+    for ((i = 0; i < count; i++)); do
+        expect 'Driver *'
+    done
+    expect "$count driver?(s)"
+}
+
+@test "starting driver: one that does not come up in 5 s is killed, and another can be created" {
+    fake_driver silent linger
+    start_server --driver ./silent
+    say create_driver get_drivers
+    expect 'Error: cannot create driver: +([0-9]) did not come up in 5 s' '0 drivers'
+    [ -z "$(children_of "$server_pid")" ]
+}
+
+@test "starting driver: one that closes its socket has 5 s, whatever the grace period" {
+    fake_driver shut 'exec 3>&-' linger
+    start_server -g 100 --driver ./shut
+    say create_driver
+    expect 'Error: cannot create driver: +([0-9]) did not come up in 5 s'
+}
+
+@test "dying driver: one that closes its socket and stays is killed; one that exits soon is reported by its status" {
+    fake_driver stays hello 'exec 3>&-' linger
+    start_server -g 0.2 --driver ./stays
+    create
+    wait_until logged "driver $pid did not exit in time: killed"
+    wait_until gone "$pid"
+    end_input
+    server_ends 0
+    hang_up
+    fake_driver leaves hello 'exec 3>&-' 'read -r -t 0.1 <>nothing' 'exit 7'
+    mkfifo nothing
+    start_server -g 1000 --driver ./leaves
+    create
+    wait_until logged "driver $pid died \(exited with status 7\)"
+}
+
+@test "dying driver: one that does not read any more is killed when it is asked something" {
+    fake_driver mute hello "exec '$LIB/shut-reading.pl'"
+    start_server --driver ./mute
+    create
+    wait_until test -e shut
+    say "get_status $pid" get_drivers
+    expect "Error: driver $pid died (killed by signal 9)" '0 drivers'
+    logged "driver $pid: does not read any more: killed"
+}
+
+@test "dying driver: closes its socket over a task: the task's Error comes in time, then its end" {
+    fake_driver leaves hello 'take 1' 'exec 3>&-' linger
+    start_server -t 0.1 -g 3 --driver ./leaves
+    create
+    say "send_task $pid 5"
+    expect "Error: driver $pid is not responding"
+    no_drivers() { say get_drivers; reply; [[ $line == '0 drivers' ]] || { expect '1 driver'; return 1; }; }
+    wait_until no_drivers
+    ! logged 'did not exit in time'
+    wait_until logged "driver $pid did not exit in time: killed"
+}
+
+@test "dying driver: one whose child keeps the socket open dies like any other" {
+    fake_driver parent hello 'sleep 1000 & echo $! >grandchild' 'exit 5'
+    start_server --driver ./parent
+    say create_driver
+    reply
+    wait_until logged '(exited with status 5)'
+    say get_drivers
+    expect '0 drivers'
+    kill -KILL "$(<grandchild)"
+}
+
+@test "dying driver: one that ignores EXIT is killed after the grace period, at every stop" {
+    fake_driver deaf hello linger
+    start_server -g 0.2 --driver ./deaf
+    create
+    kill -TERM "$server_pid"
+    server_ends 0
+    gone "$pid"
+}
+
+@test "dying driver: one that dies over its job is an Error that says how, also after its answer" {
+    fake_driver lies hello 'take $RUN; state 1 1 0 1000 $$; exit 7' linger
+    start_server --driver ./lies
+    create
+    say "run $pid 50 x"
+    expect "Error: driver $pid died (exited with status 7)"
+    create
+    say 'run any 50 x'
+    expect "Error: driver $pid died (exited with status 7)"
+    stats_have runs=2 failures=0
+}
+
+@test "dying driver: a result that it sent before it died counts" {
+    fake_driver lies hello 'take $RUN; state 1 1 0 1000 $$; result 1 3 9; exit 7' linger
+    start_server --driver ./lies
+    create
+    say "run $pid 50 x"
+    expect "Driver $pid Done exit 9"
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# System calls that only a fault of the machine makes fail; see tests/faults/inject.c.
+
+load lib/helpers
+
+@test "epoll: a driver that cannot be watched for room is lost, and no other" {
+    start_faulty epoll_ctl:MOD:1 -t 0.05
+    create_many 2
+    stop_process "${pids[0]}"
+    # More than its socket and its queue hold.
+    flood 60000 "get_status ${pids[0]}"
+    tally 59999
+    expect "Error: no driver ${pids[0]}"
+    logged "driver ${pids[0]}: cannot watch it: Cannot allocate memory: killed"
+    pid=${pids[1]}
+    wait_until answers_again
+    say get_drivers
+    expect "Driver $pid @(Available|Unresponsive)" '1 driver'
+}
+
+@test "epoll: standard streams that can no longer be watched end the server with status 1, which says why" {
+    failed=
+    for fault in ADD:{6,7} DEL:{1..4}; do
+        start_faulty "epoll_ctl:$fault"
+        # More replies than a pipe holds, and nobody who reads them, for a while.
+        yes help | head -n 300 >&"$to" 3>&- {from}<&- &
+        exec {to}>&-
+        to=
+        wait_until output_waits_or_failed
+        timeout "$DEADLINE" cat <&"$from" >/dev/null
+        wait_until ended "$server_pid"
+        [ ! -s err ] || server_ends 1
+        failed+=$(<err)
+        hang_up
+        rm -f trace
+    done
+    [[ $failed == *'cannot watch standard output: Cannot allocate memory'* ]]
+    [[ $failed == *'cannot watch standard input: Cannot allocate memory'* ]]
+}
+
+output_waits_or_failed() {
+    [ -s trace ] || output_waits
+}
+
+@test "clone: for a child that cannot be made a driver create_driver says why, and the next one works" {
+    for fault in syscall:ENOMEM:1 prctl:EPERM:2 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
+        start_faulty "$fault"
+        say create_driver create_driver
+        expect 'Error: cannot create driver: @(Operation not permitted|Cannot allocate memory|Out of memory)' 'Driver * Available'
+        end_input
+        server_ends 0
+        hang_up
+    done
+}
+
+@test "timer: if its event has vanished, the next one is seen" {
+    start_faulty read:EAGAIN:1 -t 0.1
+    stopped_driver_asked 1
+    expect "Error: driver $pid is not responding"
+    [ -s trace ]
+}
+
+@test "send: a driver's socket that takes only part of a frame at a time gets all of a job" {
+    long=$(printf '%3000s' '' | tr ' ' x)
+    for fault in 1+ {1..4}; do
+        start_faulty "send:short:$fault" --output output
+        create
+        say "run $pid 50 echo $long; exit 3" "cancel_task 1" "get_status $pid" "wait $pid" \
+            "run any 50 echo $long" "wait $pid" "run any 50 exit 5" "get_status $pid" "delete_driver $pid"
+        expect "Driver $pid Done exit 3 *" 'Error: no driver 1' "Driver $pid @(Available|Busy 50)" "Driver $pid Available" \
+            "Driver $pid Done exit 0 *" "Driver $pid Available" "Driver $pid Done @(exit 5|cancelled) *" \
+            "Driver $pid @(Available|Busy 50)" "Driver $pid Deleted"
+        [ "$(<output/1.out)" = "$long" ]
+        [ "$(<output/2.out)" = "$long" ]
+        [[ -s trace || $fault != 1* ]]
+        end_input
+        server_ends 0
+        hang_up
+        rm -rf output trace
+    done
+}
+
+@test "send: to a driver that does not read; what its socket takes of each frame is kept in order" {
+    start_server
+    create
+    stop_process "$pid"
+    long=$(printf '%4000s' '' | tr ' ' x)
+    for i in {1..150}; do
+        echo "run $pid 50 test $long != $i"
+        echo "get_status $pid"
+    done >&"$to" &
+    filler=$!
+    wait_until took 301
+    wait "$filler"
+    kill -CONT "$pid"
+    timeout "$DEADLINE" head -n 300 <&"$from" >replies
+    grep -qx "Driver $pid Done exit 0" replies
+    [ "$(sed -n '1~2p' replies | grep -cE "^(Driver $pid Done exit 0|Error: driver $pid Busy 50)$")" = 150 ]
+    [ "$(sed -n '2~2p' replies | grep -cE "^Driver $pid (Available|Busy 50)$")" = 150 ]
+    log_is 'server: Stats *'
+}

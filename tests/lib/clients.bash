@@ -1,0 +1,97 @@
+# Clients at a control socket.
+# shellcheck shell=bash
+
+# start_listening OPTION...: a server that also listens at taxi.sock, and has begun to.
+start_listening() {
+    start_server --listen taxi.sock "$@"
+    say 'session'
+    expect 'Error: usage: session*'
+}
+
+# control WORD...: a client, of one command or of those at its standard input.
+control() {
+    timeout --foreground -k 1 120 "$SERVER" --connect taxi.sock "$@"
+}
+
+# attach NAME OPTION...: a client at FIFOs of its own, in the background.
+attach() {
+    local name=$1 fd
+    shift
+    mkfifo "$name.in" "$name.out"
+    (
+        # If it held the FIFOs of others open, these would have no end.
+        for fd in $to $from "${client_to[@]}" "${client_from[@]}"; do exec {fd}>&-; done
+        exec "$SERVER" --connect taxi.sock "$@"
+    ) <"$name.in" >"$name.out" 2>"$name.err" 3>&- &
+    client_pid[$name]=$!
+    started+=("$!")
+    exec {fd}>"$name.in"
+    client_to[$name]=$fd
+    exec {fd}<"$name.out"
+    client_from[$name]=$fd
+}
+
+# tell NAME LINE...: the client gives commands.
+tell() {
+    printf '%s\n' "${@:2}" >&"${client_to[$1]}"
+}
+
+# hear NAME PATTERN...: the client's next replies match them.
+hear() {
+    local from=${client_from[$1]}
+    expect "${@:2}"
+}
+
+# detach NAME: the end of the client's input.
+detach() {
+    local fd=${client_to[$1]}
+    exec {fd}>&-
+}
+
+# client_ends NAME STATUS
+client_ends() {
+    local server_pid=${client_pid[$1]}
+    server_ends "$2"
+}
+
+# has_clients COUNT: the server has so many, and says so in its log when it is asked.
+has_clients() {
+    logged_stats
+    [[ $stats == *" clients=$1 "* ]]
+}
+
+# How many commands the server has taken so far.
+commands_taken() {
+    logged_stats
+    sed -n 's/.* commands=\([0-9]*\) .*/\1/p' <<<"$stats"
+}
+
+# A crowd of clients, of which one program, tests/lib/crowd.c, is all. crowd LINE: it does that, and has done
+# it; sets said to what it says.
+start_crowd() {
+    mkfifo crowd.in crowd.out
+    "$HELPERS/crowd" taxi.sock "$DEADLINE" <crowd.in >crowd.out 3>&- {to}>&- {from}<&- &
+    crowd_pid=$!
+    started+=("$crowd_pid")
+    exec {crowd_to}>crowd.in {crowd_from}<crowd.out
+    client_to[crowd]=$crowd_to client_from[crowd]=$crowd_from
+}
+
+crowd() {
+    printf '%s\n' "$*" >&"$crowd_to"
+    IFS= read -r -t $((2 * DEADLINE)) -u "$crowd_from" said || fail "the crowd says nothing to: $*" || return
+    [[ $said == ok* ]] || fail "$*: $said"
+}
+
+# Its client 1 sends no more of that line, however often, since the server does not read it; what comes is
+# thrown away.
+crowd_is_held_back() {
+    rests "$server_pid" no_more_is_taken "$1"
+}
+
+no_more_is_taken() {
+    crowd "fill 1 $1"
+    [[ $said == 'ok 0' ]] || return
+    crowd 'drain 1'
+    [[ $said == 'ok 0' ]]
+}

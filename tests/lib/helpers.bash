@@ -1,0 +1,135 @@
+# Helpers for the tests. A test talks to a server over two FIFOs and waits for what it expects, a
+# line or a process's end, with a deadline; nothing here waits for time to pass.
+# shellcheck shell=bash
+
+bats_require_minimum_version 1.5.0
+
+LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$LIB/../.." && pwd)
+# The reply timeout, unless a test gives another: a driver on a loaded machine may need more than the
+# second that it has by default.
+PATIENT=(-t 30)
+BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # the binaries under test
+SERVER=$BUILD/server
+DRIVER=$BUILD/driver
+FAULTY=$(cd "$ROOT/${TEST_BUILD:-build/faulty}" && pwd) # builds that fail on demand
+HELPERS=$ROOT/build/tests                               # the programs of tests/lib/*.c
+
+: "${MEMORY_MAX_KB:=16384}" # what the server may take at most
+DEADLINE=60 # seconds, for anything that should happen at once; generous for a loaded machine
+
+# A user that owns no other process and no file, for tests that run as root. Tests that run at the
+# same time do not share it.
+OTHER_UID=$((20000 + $$ % 40000))
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    server_pid='' line='' to='' from=''
+    started=() # pids to end in teardown
+    declare -gA client_pid=() client_to=() client_from=()
+}
+
+teardown() {
+    end_started
+}
+
+# Ends what the test started. A driver that is left over fails the test.
+end_started() {
+    local pid fd left=
+    for fd in "${client_to[@]}" "${client_from[@]}"; do
+        { exec {fd}>&-; } 2>/dev/null || true # a test may have closed it
+    done
+    [[ -z $to ]] || exec {to}>&-
+    [[ -z $from ]] || exec {from}<&-
+    to='' from=''
+    for pid in "${started[@]}"; do
+        drivers_are_gone_with "$pid" || left+=" $pid"
+    done
+    started=()
+    [[ -z $left ]] || fail "drivers of$left were left over"
+}
+
+# Ends that process, a server as a user in a hurry would, and checks that its children end.
+drivers_are_gone_with() {
+    local child children
+    children=$(children_of "$1")
+    if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
+        kill -QUIT "$1"
+        # Only if it is stopped: a CONT can hang a leak checker at the exit of a running server.
+        ! in_state "$1" T || kill -CONT "$1"
+        wait_until ended "$1" || true
+    fi
+    ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+    for child in $children; do
+        wait_until ended "$child" || return 1
+    done
+}
+
+fail() {
+    printf '%s\n' "$@" >&2
+    return 1
+}
+
+# wait_until COMMAND...: until it succeeds, tried often, for at most DEADLINE seconds.
+wait_until() {
+    local end=$((SECONDS + DEADLINE))
+    until "$@"; do
+        ((SECONDS < end)) || fail "waited in vain until: $*" || return
+        pause
+    done
+}
+
+# Yields the processor between two looks: a read from a pipe that nobody writes to.
+pause() {
+    local nothing
+    [[ -n ${idle_fd-} ]] || exec {idle_fd}<> <(:)
+    read -r -t 0.01 -u "$idle_fd" nothing || true
+}
+
+uptime_ms() {
+    local up
+    read -r up _ </proc/uptime
+    echo "${up/./}0"
+}
+
+# For what cannot be waited for otherwise: wait_until past "$(($(uptime_ms) + 500))".
+past() {
+    (($(uptime_ms) > $1))
+}
+
+# sooner MS COMMAND...: it takes less than that, at least in one of ten tries. What is too slow never
+# does; a loaded machine now and then does.
+sooner() {
+    local limit=$1 before i
+    shift
+    for i in {1..10}; do
+        before=$(uptime_ms)
+        "$@" || return
+        (($(uptime_ms) - before >= limit)) || return 0
+    done
+    fail "took $limit ms or longer, ten times: $*"
+}
+
+# Becomes able to run commands as another user, with "${as_other[@]}" COMMAND..., who can reach the
+# programs ./server and ./driver, and own none of our files.
+become_other() {
+    [ "$(id -u)" = 0 ] || skip 'only root can become another user'
+    command -v setpriv >/dev/null || skip 'no setpriv'
+    cp "$SERVER" "$DRIVER" .
+    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
+    as_other=(setpriv "--reuid=$OTHER_UID" "--regid=$OTHER_UID" --clear-groups)
+}
+
+# shellcheck source=tests/lib/processes.bash
+source "$LIB/processes.bash"
+# shellcheck source=tests/lib/server.bash
+source "$LIB/server.bash"
+# shellcheck source=tests/lib/clients.bash
+source "$LIB/clients.bash"
+# shellcheck source=tests/lib/drivers.bash
+source "$LIB/drivers.bash"
+# shellcheck source=tests/lib/jobs.bash
+source "$LIB/jobs.bash"
+# shellcheck source=tests/lib/terminal.bash
+source "$LIB/terminal.bash"

@@ -1,0 +1,14 @@
+#!/usr/bin/perl
+# hinder-signals.pl [--ignore] COMMAND...: runs it with all signals blocked, and some of them ignored.
+use strict;
+use warnings;
+use POSIX;
+
+if ($ARGV[0] eq '--ignore') {
+    shift;
+    $SIG{$_} = 'IGNORE' for qw(HUP INT PIPE USR1 USR2 TSTP TTIN TTOU CHLD);
+}
+my $all = POSIX::SigSet->new;
+$all->fillset;
+POSIX::sigprocmask(SIG_SETMASK, $all);
+exec @ARGV or die "$ARGV[0]: $!";

@@ -1,0 +1,12 @@
+#!/usr/bin/perl
+# hold-descriptors.pl PID: copies all that the process has open, and keeps it; says so by the file held. Ends
+# with 1 if it may not. The calls are pidfd_open(2) and pidfd_getfd(2).
+use strict;
+use warnings;
+
+my $process = syscall 434, int $ARGV[0], 0;
+$process >= 0 or exit 1;
+my @copies = map { syscall 438, $process, $_, 0 } 3 .. 30;
+grep { $_ >= 0 } @copies or exit 1;
+open my $file, '>', 'held' or die;
+sleep 1000;

@@ -1,0 +1,81 @@
+# Jobs: what they do, and what is left of them.
+# shellcheck shell=bash
+
+# wait_for FILE [LINE]: it has that line, or any.
+wait_for() {
+    wait_until has "$@"
+}
+
+has() {
+    grep -qx -e "${2-.*}" "$1" 2>/dev/null
+}
+
+# busy_with PID: the driver runs a job that lasts until the test opens the gate.
+busy_with() {
+    [[ -p gate ]] || mkfifo gate
+    say "run $1 100 read x <gate"
+    wait_until has_children_of "$1" 1
+}
+
+open_gate() {
+    echo >gate
+}
+
+# family_of PID SECONDS: the driver runs tests/lib/family.bash, a job that resists, and all of it is up.
+family_of() {
+    say "run $1 $2 $LIB/family.bash"
+    wait_until family_is_up
+}
+
+family_is_up() {
+    [[ -e pids && $(wc -l <pids) == 5 ]]
+}
+
+# None of it lives. The process that killed it need not be the one that has to reap it.
+family_has_ended() {
+    local member
+    [[ -s pids ]] || return
+    while read -r member; do
+        ended "$member" || return
+    done <pids
+}
+
+# None of it is left, not even to be reaped.
+family_is_gone() {
+    local member
+    [[ -s pids ]] || return
+    while read -r member; do
+        gone "$member" || fail "$member of $(tr '\n' ' ' <pids) is left: $(state_of "$member")" || return
+    done <pids
+}
+
+# The job was asked to end: the stopped member of its family was continued.
+in_grace() {
+    local member
+    while read -r member; do
+        ! in_state "$member" T || return
+    done <pids
+}
+
+# reach_limit PID CODE: the driver runs that code, which makes the file up when it is ready, until its limit;
+# one that was not ready by then has another try, with more time. Expects the reply.
+reach_limit() {
+    local limit
+    for limit in 0.3 2 10 40; do
+        rm -f up
+        say "run $1 $limit $2"
+        expect "Driver $1 Done timeout"
+        [[ ! -e up ]] || return 0
+    done
+    fail "in $limit s it was not ready: $2"
+}
+
+# What tests/lib/leave.pl has left has ended, or will.
+left_ends() {
+    local left
+    left=$(cat left)
+    wait_until ended "$left" || {
+        kill -KILL "$left"
+        fail "it has left $left"
+    }
+}

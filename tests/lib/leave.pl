@@ -1,0 +1,35 @@
+#!/usr/bin/perl
+# leave.pl session|groups: a job that leaves a process, whose pid is in the file left: in a session of its own, when
+# the job has ended; or, while the job lasts, in a process group of its own, as the child of another such.
+use strict;
+use warnings;
+use POSIX;
+
+sub tell_pid {
+    open my $file, '>', 'new' or die;
+    print $file $$;
+    close $file;
+    rename 'new', 'left';
+}
+
+sub apart {
+    my ($what) = @_;
+    return if fork;
+    setpgrp;
+    $what->();
+    pause;
+    exit;
+}
+
+if ($ARGV[0] eq 'session') {
+    if (!fork) {
+        POSIX::setsid;
+        tell_pid();
+        sleep 1000;
+        exit;
+    }
+    select undef, undef, undef, 0.01 until -e 'left';
+} else {
+    apart(sub { apart(\&tell_pid) });
+    pause;
+}

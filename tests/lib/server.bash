@@ -1,0 +1,192 @@
+# A server at two FIFOs.
+# shellcheck shell=bash
+
+# start COMMAND...: runs it, a server or a command that becomes one, at two FIFOs. Sets server_pid; its
+# standard error goes to the file err.
+start() {
+    mkfifo in out
+    "$@" <in >out 2>err 3>&- &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+}
+
+start_server() {
+    start "$SERVER" "${PATIENT[@]}" "$@"
+}
+
+# start_faulty FAULT OPTION...: a server to which that happens, see tests/faults/inject.c.
+start_faulty() {
+    start env "FAULT=$1" "$FAULTY/server" "${PATIENT[@]}" "${@:2}"
+}
+
+# start_after CODE: a shell that runs that code and then becomes the server.
+start_after() {
+    start bash -c "$1; exec '$SERVER' ${PATIENT[*]}"
+}
+
+# Closes both FIFOs, so that another server can be started.
+hang_up() {
+    [[ -z $to ]] || exec {to}>&-
+    exec {from}<&-
+    to='' from=''
+    rm in out
+}
+
+# say LINE...: gives commands.
+say() {
+    printf '%s\n' "$@" >&"$to"
+}
+
+# Reads the next reply into $line.
+reply() {
+    IFS= read -r -t "$DEADLINE" -u "$from" line || fail "no reply; the log: $(cat err)"
+}
+
+# expect PATTERN...: the next replies match them, one each.
+expect() {
+    local pattern
+    for pattern in "$@"; do
+        reply || return
+        # shellcheck disable=SC2053 # a pattern is what is wanted
+        [[ $line == $pattern ]] || fail "expected: $pattern" "got:      $line" || return
+    done
+}
+
+# flood COUNT LINE...: gives these commands so often, in the background. Sets flooder.
+flood() {
+    "$HELPERS/repeat" "$@" >in 2>/dev/null 3>&- {to}>&- {from}<&- &
+    flooder=$!
+    started+=("$flooder")
+}
+
+# tally COUNT: reads that many replies, and sets tally to how often each came: lines of "3 a reply".
+tally() {
+    tally=$("$HELPERS/tally" "$1" "$DEADLINE" <&"$from" 3>&-) || fail "$tally; the log: $(cat err)"
+}
+
+# The flooder has given all commands or waits for the server, and the server waits for something else, such
+# as its reader.
+holds_flood_back() {
+    rests "$server_pid" flooder_waits
+}
+
+flooder_waits() {
+    ended "$flooder" || { in_state "$flooder" S && [[ $(<"/proc/$flooder/comm") != bash ]]; }
+}
+
+# The same, and what the server waits for is room in its output.
+held_back() {
+    output_waits && holds_flood_back
+}
+
+# The server waits for room in its output: its epoll set, descriptor 3, has descriptor 1.
+output_waits() {
+    grep -q '^tfd: *1 ' "/proc/$server_pid/fdinfo/3"
+}
+
+# took COUNT: the server has taken that many commands so far.
+took() {
+    logged_stats
+    [[ $stats == *" commands=$1 "* ]]
+}
+
+# Sets stats to a line that the server writes into its log now.
+logged_stats() {
+    local before
+    before=$(grep -c Stats err)
+    kill -USR1 "$server_pid"
+    wait_until more_stats "$before" || return
+    stats=$(grep Stats err | tail -n 1)
+}
+
+more_stats() {
+    (($(grep -c Stats err) > $1))
+}
+
+# stop_process PID: stops it, and waits until it has.
+stop_process() {
+    kill -STOP "$1"
+    wait_until in_state "$1" T
+}
+
+# create: creates a driver and sets pid to its pid.
+create() {
+    say create_driver
+    expect 'Driver +([0-9]) Available'
+    pid=${line#Driver }
+    pid=${pid% *}
+}
+
+# create_many COUNT: creates that many drivers and sets pids to their pids.
+create_many() {
+    local i
+    say "create_driver $1"
+    pids=()
+    for ((i = 0; i < $1; i++)); do
+        expect 'Driver +([0-9]) Available' || return
+        pids+=("${line//[^0-9]/}")
+    done
+    expect "$1 drivers"
+}
+
+# end_input: the server sees the end of its input.
+end_input() {
+    exec {to}>&-
+    to=
+}
+
+# server_ends STATUS: the server has ended with it.
+server_ends() {
+    local status=0
+    wait_until ended "$server_pid" || return
+    wait "$server_pid" || status=$?
+    ((status == $1)) || fail "exit status $status; the log: $(cat err)"
+}
+
+# The log holds nothing but lines that match one of the patterns.
+log_is() {
+    local logged pattern
+    while IFS= read -r logged; do
+        for pattern in "$@"; do
+            # shellcheck disable=SC2053
+            [[ $logged == $pattern ]] && continue 2
+        done
+        fail "unexpected in the log: $logged" || return
+    done <err
+}
+
+logged() {
+    grep -qE "$1" err
+}
+
+# stats_have COUNTER=N...: the counters have these values.
+stats_have() {
+    local counter
+    say stats
+    expect 'Stats *'
+    for counter; do
+        [[ " $line " == *" $counter "* ]] || fail "not $counter: $line" || return
+    done
+}
+
+# counted KEY=VALUE: the stats have it.
+counted() {
+    say stats
+    expect 'Stats *'
+    [[ "$line " == *" $1 "* ]]
+}
+
+# session OPTION...: a server that ends by itself, or is made to.
+session() {
+    timeout --foreground -k 1 120 "$SERVER" "${PATIENT[@]}" "$@"
+}
+
+# ask LINE...: a whole session of its own; sets output and status, its log is in the file err.
+ask() {
+    # shellcheck disable=SC2034
+    {
+        status=0
+        output=$(printf '%s\n' "$@" | session 2>err) || status=$?
+    }
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/perl
+# socket-session.pl ask|flood SERVER: the server's standard input and output are one socket. Asks it
+# something, and ends the input; or floods it with questions whose answers nobody reads, until it takes no
+# more, and then ends it by TERM. Ends with its status.
+use strict;
+use warnings;
+use Socket;
+use Fcntl;
+use POSIX;
+
+my ($what, $server) = @ARGV;
+socketpair(my $ours, my $its, AF_UNIX, SOCK_STREAM, 0) or die "socketpair: $!";
+my $pid = fork // die "fork: $!";
+if (!$pid) {
+    POSIX::dup2(fileno $its, 0);
+    POSIX::dup2(fileno $its, 1);
+    exec $server, '-g', '0.2';
+    die "$server: $!";
+}
+alarm 120;
+
+sub state_of {
+    open my $file, '<', "/proc/$pid/status" or return '';
+    return join '', grep /^State|ctxt_switches/, <$file>;
+}
+
+if ($what eq 'ask') {
+    syswrite $ours, "get_drivers\nfly";
+    shutdown $ours, 1;
+    print scalar <$ours>;    # so it has begun
+} else {
+    fcntl $ours, F_SETFL, O_NONBLOCK;
+    my $before = '';
+    while (1) {
+        next if syswrite $ours, "help\n" x 1000;
+        # It sleeps, and our attempt to send more has not woken it.
+        my $now = state_of();
+        last if $now eq $before && $now =~ /^State:\s+S/;
+        $before = $now;
+        select undef, undef, undef, 0.01;
+    }
+}
+fcntl($its, F_GETFL, 0) & O_NONBLOCK and die "it is nonblocking\n";
+close $its;
+kill 'TERM', $pid if $what eq 'flood';
+if ($what eq 'ask') { print while <$ours> }
+waitpid($pid, 0) == $pid or die;
+exit($? >> 8);

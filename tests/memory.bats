@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# Memory that runs out; see tests/faults/inject.c. Faults in a plain session are swept by
+# make torture.
+
+load lib/helpers
+
+@test "no memory: costs the command that needs it; the server works on, and gets it all back" {
+    [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer reserves memory as it likes'
+    start_server
+    create_many 1000
+    prlimit --pid "$server_pid" --data=1:unlimited
+    # So many lists at once, which a stopped driver holds up, that what was spare is used up.
+    stop_process "${pids[0]}"
+    say get_drivers get_drivers get_drivers get_drivers get_drivers
+    wait_until took 6
+    kill -CONT "${pids[0]}"
+    say create_driver "get_status ${pids[7]}" fly
+    lists=0
+    while reply && [[ $line != 'Error: cannot list drivers: Cannot allocate memory' ]]; do
+        [[ $line != '1000 drivers' ]] || lists=$((lists + 1))
+    done
+    for ((lists++; lists < 5; lists++)); do
+        expect 'Error: cannot list drivers: Cannot allocate memory'
+    done
+    expect 'Error: cannot create driver: *' "Driver ${pids[7]} Available" \
+        "Error: unknown command 'fly' (try help)"
+    for _ in {1..500}; do
+        echo "get_status ${pids[7]}"
+    done >&"$to"
+    for _ in {1..500}; do
+        expect "Driver ${pids[7]} Available"
+    done
+    prlimit --pid "$server_pid" --data=unlimited:unlimited
+    create
+    say get_drivers
+    for pid in "${pids[@]}" "$pid"; do
+        expect "Driver $pid Available"
+    done
+    expect '1001 drivers'
+}
+
+@test "no memory: for another command, which waits until an earlier one is answered" {
+    long=$(printf '%5000s' '' | tr ' ' x)
+    for command in fly stats help get_drivers create_driver get_status 'send_task 5' cancel_task \
+        delete_driver "$long"; do
+        start_faulty malloc:ENOMEM:5+
+        stopped_driver_asked 60
+        case $command in
+        get_status | cancel_task | delete_driver) say "$command $pid" ;;
+        send_task*) say "send_task $pid 5" ;;
+        *) say "$command" ;;
+        esac
+        say "get_status $pid" quit
+        wait_until waits
+        kill -CONT "$pid"
+        for ((i = 0; i < 60; i++)); do
+            expect "Driver $pid Available"
+        done
+        case $command in
+        fly | x*) expect 'Error: *' ;;
+        stats) expect 'Stats *' ;;
+        help) while expect '*' && [[ $line != *' commands' ]]; do :; done ;;
+        get_drivers) expect "Driver $pid Available" '1 driver' ;;
+        create_driver | get_status) expect 'Driver * Available' ;;
+        send_task*) expect "Driver $pid Busy 5" ;;
+        cancel_task) expect "Error: driver $pid has no task" ;;
+        delete_driver) expect "Driver $pid Deleted" ;;
+        esac
+        expect "*river $pid*"
+        server_ends 0
+        hang_up
+    done
+}
+
+# The server sleeps, and has been made to fail.
+waits() {
+    in_state "$server_pid" S && [ -s trace ]
+}
+
+@test "no memory: for the text of another Error, which waits until an earlier one is written" {
+    start_faulty malloc:ENOMEM:5+
+    stopped_driver_asked 1
+    for i in {1..20}; do
+        echo "fly$i"
+    done >&"$to"
+    wait_until waits
+    kill -CONT "$pid"
+    expect "Driver $pid Available"
+    for i in {1..20}; do
+        expect "Error: unknown command 'fly$i' (try help)"
+    done
+}
+
+@test "no memory: for all of a list, which is one Error and asks no driver; a later question waits" {
+    start_faulty malloc:ENOMEM:5+
+    create_many 40
+    pid=${pids[0]}
+    stop_process "$pid"
+    { for _ in {1..30}; do echo "get_status $pid"; done; echo get_drivers; } >&"$to"
+    wait_until took 32
+    kill -CONT "$pid"
+    for _ in {1..30}; do
+        expect "Driver $pid Available"
+    done
+    expect 'Error: cannot list drivers: Cannot allocate memory'
+    stop_process "$pid"
+    { echo get_drivers; for _ in {1..30}; do echo "get_status $pid"; done; } >&"$to"
+    wait_until took 53 # the list has 40 of the 60 calls
+    kill -CONT "$pid"
+    for _ in {1..40}; do
+        expect 'Driver * Available'
+    done
+    expect '40 drivers'
+    for _ in {1..30}; do
+        expect "Driver $pid Available"
+    done
+}
+
+@test "no memory: for the next driver of a create_driver, which waits for an earlier line" {
+    start_faulty malloc:ENOMEM:5+
+    stopped_driver_asked 59
+    say 'create_driver 2'
+    wait_until has_children 2
+    wait_until waits
+    kill -CONT "$pid"
+    for _ in {1..59}; do
+        expect "Driver $pid Available"
+    done
+    expect 'Driver * Available' 'Driver * Available' '2 drivers'
+}
+
+@test "no memory: to take a task back; the driver is killed, since an Error means that the task does not run" {
+    start_faulty malloc:ENOMEM:5+ -t 1
+    create
+    stop_process "$pid"
+    stop_process "$server_pid" # so that it reads them all at once
+    { echo "send_task $pid 1000"; for _ in {1..59}; do echo "get_status $pid"; done; } >&"$to"
+    kill -CONT "$server_pid"
+    for _ in {1..60}; do
+        expect "Error: driver $pid *"
+    done
+    wait_until logged "driver $pid: no memory to take back its task: killed"
+    wait_until gone "$pid"
+}
+
+@test "no memory: for a larger table of drivers; each is found all the same" {
+    start_faulty calloc:ENOMEM:68
+    create_many 70
+    [ -s trace ]
+    for pid in "${pids[@]}"; do
+        say "delete_driver $pid"
+        expect "Driver $pid Deleted"
+    done
+}
+
+@test "no memory: for a job's text or its data; it gets an Error, and no number of files is left out" {
+    for fault in 5 6; do
+        rm -rf output trace
+        start_faulty "malloc:ENOMEM:$fault" --output output
+        create
+        say 'run any 50 exit 3' 'run any 50 exit 4'
+        expect 'Error: cannot run: @(Cannot allocate|Out of) memory' "Driver $pid Done exit 4 output/1.out *"
+        [ -s trace ]
+        end_input
+        server_ends 0
+        hang_up
+    done
+}
+
+@test "no memory: for a job's request, which waits until an earlier one is answered" {
+    start_faulty malloc:ENOMEM:7+ --output output
+    create
+    say "run $pid 50 true"
+    expect "Driver $pid Done exit 0 output/1.out output/1.err"
+    stop_process "$pid"
+    for ((i = 0; i < 60; i++)); do
+        echo "get_status $pid"
+    done >&"$to"
+    say "run $pid 50 exit 3" fly
+    wait_until test -s trace
+    wait_until in_state "$server_pid" S
+    kill -CONT "$pid"
+    for ((i = 0; i < 60; i++)); do
+        expect "Driver $pid Available"
+    done
+    expect "Driver $pid Done exit 3 output/2.out output/2.err" 'Error: unknown command*'
+}

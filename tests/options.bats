@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# The server's options.
+
+load lib/helpers
+
+@test "options: --driver names another program, by any path" {
+    fake_driver other hello linger
+    for option in '--driver ./other' '--driver=./other' "-d $PWD/other" '-d./other'; do
+        # shellcheck disable=SC2086
+        output=$(session -g 0.1 $option <<<create_driver 2>err)
+        [[ $output == 'Driver '*' Available' ]]
+    done
+}
+
+@test "options: --verbose logs each driver's start, end and task" {
+    start_server --verbose
+    create
+    say "send_task $pid 0.05"
+    expect '*'
+    wait_until logged "^server: driver $pid task done$"
+    say "delete_driver $pid"
+    expect '*'
+    [ "$(cat err)" = "server: driver $pid started
+server: driver $pid task of 0.050 s started
+server: driver $pid task done
+server: driver $pid ended (exited with status 0)" ]
+}
+
+@test "options: --help and --version go to stdout, status 0" {
+    for option in -h --help; do
+        run -0 --separate-stderr session $option
+        [[ $output == 'usage: server '* ]]
+        [ -z "$stderr" ]
+    done
+    for option in -V --version; do
+        run -0 --separate-stderr session $option
+        [[ $output =~ ^taxi-server\ [0-9.]+$ ]]
+    done
+    run -1 bash -c "'$SERVER' --help >/dev/full"
+    [ "$output" = 'server: cannot write standard output: No space left on device' ]
+}
+
+@test "options: wrong usage is one line on stderr, status 2" {
+    for options in --fly -x --grace '--grace 0' '-g -1' '-t 1x' '-g 31536001' operand '-v operand'; do
+        # shellcheck disable=SC2086
+        run -2 --separate-stderr session $options </dev/null
+        [ -z "$output" ]
+        [[ $stderr == 'server: '*' (try --help)' ]] || fail "$options: $stderr"
+        [ "$(wc -l <<<"$stderr")" = 1 ]
+    done
+}

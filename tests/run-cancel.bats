@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# How commands, signals and deaths end a job.
+
+load lib/helpers
+
+@test "cancel_task: a job ends, and both replies come when nothing of it is left" {
+    start_listening -g 0.3
+    create
+    family_of "$pid" 1000
+    attach other
+    tell other "cancel_task $pid"
+    hear other "Driver $pid Available"
+    family_is_gone
+    expect "Driver $pid Done cancelled"
+    log_is
+}
+
+@test "cancel_task: later commands find the driver free" {
+    start_server -g 0.3
+    create
+    say "run $pid 1000 trap '' TERM; while :; do sleep 0.01; done"
+    wait_until has_children_of "$pid" 1
+    say "cancel_task $pid" "get_status $pid" "send_task $pid 5"
+    expect "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Available" "Driver $pid Busy 5"
+    # Also one that was given in the same breath, whether it has been started or not.
+    say "cancel_task $pid" "run $pid 50 sleep 1000" "cancel_task $pid" "run $pid 50 exit 7"
+    expect "Driver $pid Available" "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Done exit 7"
+}
+
+@test "cancel_task: two at once are both answered; a third finds no task" {
+    start_listening -g 1000
+    create
+    busy_with "$pid"
+    say "cancel_task $pid" "cancel_task $pid"
+    expect "Driver $pid Done cancelled" "Driver $pid Available" "Error: driver $pid has no task"
+    family_of "$pid" 1000
+    attach other
+    tell other "cancel_task $pid"
+    wait_until in_grace
+    say "cancel_task $pid"
+    wait_until took 8
+    # Instead of waiting for the grace period; the last one is the job's first process.
+    # shellcheck disable=SC2046
+    kill -KILL $(cat pids)
+    expect "Driver $pid Done cancelled" "Driver $pid Available"
+    hear other "Driver $pid Available"
+}
+
+@test "delete_driver: the job is ended first, and the driver then exits by itself" {
+    start_server -v -g 3
+    create
+    family_of "$pid" 1000
+    say "delete_driver $pid" get_drivers
+    expect "Driver $pid Done cancelled" "Driver $pid Deleted" '0 drivers'
+    family_is_gone
+    logged "driver $pid ended \(exited with status 0\)"
+}
+
+@test "TERM to the driver: the job is ended first, and the driver exits by itself" {
+    start_server -g 3
+    create
+    family_of "$pid" 1000
+    kill -TERM "$pid"
+    expect "Driver $pid Done cancelled"
+    family_is_gone
+    wait_until logged "driver $pid died \(exited with status 0\)"
+}
+
+@test "QUIT: nothing of the job survives the server" {
+    start_server -g 1000
+    create
+    family_of "$pid" 1000
+    kill -QUIT "$server_pid"
+    server_ends 0
+    family_has_ended
+    ended "$pid"
+}
+
+@test "stop: the job is cancelled, and may resist for less than the grace period" {
+    for how in INT TERM shutdown; do
+        start_server -g 3
+        create
+        rm -f pids
+        family_of "$pid" 1000
+        if [ $how = shutdown ]; then
+            say shutdown
+        else
+            kill -$how "$server_pid"
+        fi
+        expect "Driver $pid Done cancelled"
+        server_ends 0
+        family_is_gone
+        log_is 'server: *1 task* cancelled*' # and not that the driver had to be killed
+        hang_up
+    done
+}
+
+@test "stop: a job that ends when it is asked to costs no grace period" {
+    start_server -g 1000
+    create
+    busy_with "$pid"
+    kill -TERM "$server_pid"
+    expect "Driver $pid Done cancelled"
+    server_ends 0
+}
+
+@test "stop: a cancelled job is counted, as a task is" {
+    start_server
+    create_many 2
+    busy_with "${pids[0]}"
+    say "send_task ${pids[1]} 50"
+    wait_until took 3
+    kill -TERM "$server_pid"
+    expect "Driver ${pids[0]} Done cancelled" "Driver ${pids[1]} Busy 50"
+    server_ends 0
+    logged '2 tasks'
+}
+
+@test "Ctrl+C: the terminal does not touch the job; the server ends it" {
+    mkfifo gate
+    start_terminal "exec '$SERVER' -g 1000"
+    shows '> '
+    server_pid=$(children_of "$terminal_pid")
+    server_pid=${server_pid% }
+    started+=("$server_pid")
+    keys 'create_driver\n'
+    shows 'Available'
+    keys 'run any 1000 trap "echo INT >got" INT; trap "echo TERM >got; exit" TERM; echo up >up; until read x <gate; do :; done\n'
+    wait_for up
+    keys '\003'
+    shows 'Driver [0-9]+ Done cancelled'
+    wait_until ended "$terminal_pid"
+    wait "$terminal_pid"
+    has got TERM
+}
+
+@test "end of input: a running job is waited for" {
+    ask create_driver 'run any 50 sleep 0.2; exit 4'
+    [ "$status" = 0 ]
+    [[ ${output##*$'\n'} == 'Driver '*' Done exit 4' ]]
+    [ ! -s err ]
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# Jobs of several clients, and of clients that vanish.
+
+load lib/helpers
+
+@test "run any: while all are busy it holds back the later commands of its client" {
+    start_listening
+    create
+    busy_with "$pid"
+    attach other
+    tell other 'run any 50 exit 3' 'echo behind'
+    wait_until took 4
+    run -0 control get_status "$pid"
+    [ "$output" = "Driver $pid Busy 100" ]
+    wait_until took 5 # and not the one behind
+    open_gate
+    expect "Driver $pid Done exit 0"
+    hear other "Driver $pid Done exit 3" 'Error: unknown command*'
+}
+
+@test "run any: first come, first served, between clients" {
+    start_listening
+    create
+    busy_with "$pid"
+    attach one
+    attach two
+    tell one 'run any 50 echo one >>order' 'run any 50 echo one >>order'
+    wait_until took 4
+    tell two 'run any 50 echo two >>order' 'run any 50 echo two >>order'
+    wait_until took 5
+    open_gate
+    hear one "Driver $pid Done exit 0" "Driver $pid Done exit 0"
+    hear two "Driver $pid Done exit 0" "Driver $pid Done exit 0"
+    [ "$(tr '\n' ' ' <order)" = 'one two one two ' ]
+}
+
+@test "run: at most 1024 of a client are in flight, then that client is not read, and others are" {
+    start_listening
+    create
+    busy_with "$pid"
+    for _ in {1..1100}; do echo "run $pid 5 true"; done >&"$to"
+    wait_until took 1026 # with session and create_driver
+    run -0 control get_status "$pid"
+    [[ $output == "Driver $pid Busy "* ]]
+    wait_until took 1027 # and no other
+    open_gate
+    expect "Driver $pid Done exit 0"
+    timeout "$DEADLINE" head -n 1100 <&"$from" >replies
+    [ "$(head -n 1023 replies | grep -cE "^Error: driver $pid Busy (9.|100)$")" = 1023 ]
+    [ "$(tail -n 77 replies | grep -cE "^(Driver $pid Done exit 0|Error: driver $pid Busy 5)$")" = 77 ]
+}
+
+@test "run: if a client is killed while its job runs, the job goes on to its end" {
+    start_listening
+    create
+    mkfifo gate
+    attach other
+    tell other "run $pid 50 read x <gate; echo ended >ended"
+    wait_until has_children_of "$pid" 1
+    kill -KILL "${client_pid[other]}"
+    wait_until has_clients 1
+    say "get_status $pid"
+    expect "Driver $pid Busy 50"
+    open_gate
+    wait_for ended
+    say "wait $pid"
+    expect "Driver $pid Available"
+    stats_have runs=1 failures=0
+}
+
+@test "run: if a client is killed before its job's start is answered, nobody waits for the job's end" {
+    start_listening
+    create
+    mkfifo gate
+    stop_process "$pid"
+    attach other
+    tell other "run $pid 50 read x <gate; echo ended >ended" "run $pid 50 true" "cancel_task 1"
+    wait_until took 5
+    kill -KILL "${client_pid[other]}"
+    wait_until ended "${client_pid[other]}"
+    control stats # by now the server has seen that
+    kill -CONT "$pid"
+    wait_until has_clients 1
+    say "get_status $pid"
+    expect "Driver $pid Busy 50"
+    open_gate
+    wait_for ended
+}
+
+@test "run any: if a client is killed while it waits, its job is dropped" {
+    start_listening
+    create
+    busy_with "$pid"
+    attach other
+    tell other 'run any 50 echo never >never'
+    wait_until took 4
+    kill -KILL "${client_pid[other]}"
+    wait_until has_clients 1
+    open_gate
+    say 'run any 50 true'
+    expect "Driver $pid Done exit 0" "Driver $pid Done exit 0"
+    [ ! -e never ]
+    stats_have runs=2
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# How a job ends at its limit, and that nothing is left of it.
+
+load lib/helpers
+
+@test "limit: the job and its group are asked to end by TERM" {
+    start_server -g 1000
+    create
+    say "run $pid 0.1 sleep 1000"
+    expect "Driver $pid Done timeout"
+    # The first process lives on, so it is the group that has ended its child.
+    reach_limit "$pid" "trap 'echo asked >asked' TERM; echo >up; sleep 1000; exit 3"
+    has asked asked
+}
+
+@test "limit: a stopped job also ends, without the grace period" {
+    start_server -g 1000
+    create
+    say "run $pid 0.1 kill -STOP \$\$"
+    expect "Driver $pid Done timeout"
+}
+
+@test "limit: a job that ignores TERM is killed after the grace period, and not before" {
+    start_server -j -g 0.4
+    say create_driver
+    expect '*"available"}'
+    for limit in 0.5 2 10 40; do # more if it was not ready by then
+        rm -f up
+        say "run any $limit trap '' TERM; echo >up; while :; do sleep 0.01; done"
+        expect '{"driver":*,"timeout":true,"ms":*'
+        [[ ! -e up ]] || break
+    done
+    [[ $line =~ \"ms\":([0-9]+) ]]
+    limit_ms=${limit}000
+    [[ $limit != 0.5 ]] || limit_ms=500
+    ((BASH_REMATCH[1] >= limit_ms + 400))
+}
+
+@test "limit: a job that takes its time to end after TERM has the grace period for it" {
+    start_server -g 1000
+    create
+    reach_limit "$pid" "trap 'sleep 0.3; echo tidy >tidy; exit' TERM; echo >up; sleep 1000 & wait"
+    has tidy tidy
+}
+
+@test "limit: nothing of a job that resists survives it" {
+    start_server -g 0.1
+    create
+    for limit in 1 4 16 64; do # more if it was not up by then
+        rm -f pids
+        say "run $pid $limit $LIB/family.bash"
+        expect "Driver $pid Done timeout"
+        ! family_is_up || break
+    done
+    family_is_up
+    family_is_gone
+    say "get_status $pid"
+    expect "Driver $pid Available"
+    log_is
+}
+
+@test "limit: processes in sessions of their own get TERM as well, with or without their parent" {
+    start_server -g 1000
+    create
+    say "run $pid 0.5 setsid sleep 1000 & (setsid sleep 1000 &) ; wait"
+    expect "Driver $pid Done timeout"
+}
+
+@test "leftovers: killed at once, before the reply" {
+    start_server -g 1000
+    create
+    say "run $pid 1000 $LIB/family.bash exit"
+    expect "Driver $pid Done exit 5"
+    family_is_gone
+    [ -z "$(children_of "$pid")" ]
+}
+
+@test "leftovers: many of them, each with another, are all killed" {
+    start_server -g 1000
+    create
+    say "run $pid 1000 $LIB/many.bash"
+    expect "Driver $pid Done exit 0"
+    family_is_gone
+}
+
+@test "leftovers: orphans become children of the driver, the subreaper" {
+    start_server
+    create
+    say "run $pid 50 (setsid sh -c 'until read -r _ _ _ parent _ </proc/\$\$/stat; [ \$parent = $pid ]; do :; done; echo \$\$ >adopted' &) ; until [ -s adopted ]; do :; done"
+    expect "Driver $pid Done exit 0"
+}
+
+@test "leftovers: found by a driver that has no descriptor to spare" {
+    start_after 'ulimit -Sn 7'
+    create
+    say "run $pid 100 $LIB/leave.pl session"
+    expect "Driver $pid Done exit 0"
+    left_ends
+}
+
+@test "limit: passed while the driver was stopped, after the job had ended, does not count" {
+    start_server
+    create
+    say "run $pid 4 until [ -e go ]; do sleep 0.01; done; exit 3"
+    wait_until runs_command
+    stop_process "$pid"
+    end=$(($(uptime_ms) + 4200))
+    say "get_status $pid" # which it finds first
+    touch go
+    wait_until in_state "$command" Z
+    wait_until past "$end"
+    kill -CONT "$pid"
+    expect "Driver $pid Done exit 3" "Driver $pid Available"
+}
+
+@test "cancel_task: comes after the job has ended, which the stopped driver has not seen" {
+    start_server
+    create
+    say "run $pid 100 until [ -e go ]; do sleep 0.01; done; exit 3"
+    wait_until runs_command
+    stop_process "$pid"
+    say "cancel_task $pid"
+    touch go
+    wait_until in_state "$command" Z
+    kill -CONT "$pid"
+    expect "Driver $pid Done exit 3" "Driver $pid Available"
+}
+
+# Sets command to the child of the driver.
+runs_command() {
+    command=$(children_of "$pid")
+    command=${command% }
+    [[ -n $command ]]
+}
