@@ -39,8 +39,10 @@ build/dynamic/driver: build/release/driver.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+# gcc can be told that the unit is all there is, so that it inlines as if everything were static.
+WHOLE = $(shell echo | $(CC) -Werror -fwhole-program -E - >/dev/null 2>&1 && echo -fwhole-program)
 build/release/%.o: build/release/%.c
-	$(COMPILE) -c -o $@ $<
+	$(COMPILE) $(WHOLE) -c -o $@ $<
 
 build/release/server.c: $(SERVER) Makefile
 	@mkdir -p $(@D)
@@ -53,11 +55,12 @@ build/release/driver.c: $(DRIVER) Makefile
 run: all
 	@./server
 
+# What tests drive the programs with.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
 test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
 
-build/tests/%: tests/lib/%.c Makefile
+build/tests/%: tests/lib/%.c proto.h Makefile
 	@mkdir -p build/tests
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 

@@ -129,6 +129,7 @@ const struct question question_task = {
 const struct question question_job = {
     .type = PROTO_RUN,
     .makes_busy = true,
+    .is_job = true,
     .goes_on = true,
     .put = job_put,
     .fits = job_fits,

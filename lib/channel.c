@@ -102,12 +102,16 @@ driver_receive(struct driver *driver)
 static size_t
 call_put(const struct call *call, uint32_t id, unsigned char *data)
 {
-    struct proto_header header = proto_header(PROTO_FROM_SERVER, call->question->type, id);
-    size_t size = 0;
+    const struct question *question = call->question;
+    size_t size =
+        question->put != NULL ? question->put(call, data + sizeof(struct proto_header)) : 0;
+    struct proto_header header = {
+        .version = PROTO_VERSION,
+        .type = (uint8_t)question->type,
+        .length = (uint16_t)size,
+        .id = id,
+    };
 
-    if (call->question->put != NULL)
-        size = call->question->put(call, data + sizeof(header));
-    header.length = (uint16_t)size;
     memcpy(data, &header, sizeof(header));
     return sizeof(header) + size;
 }

@@ -112,39 +112,17 @@ command_call(struct client *client, const struct question *question)
     return call;
 }
 
-/* A task or a job. */
-struct errand {
-    const struct question *question;
-    uint64_t duration_ms;
-    struct job *job; /* of a job; else NULL */
-};
-
-/* Makes a request of one call for an errand, which takes the job. Returns NULL if there is no
- * memory. */
-static struct call *
-command_errand(struct client *client, const struct errand *errand)
-{
-    struct call *call = command_call(client, errand->question);
-
-    if (call == NULL)
-        return NULL;
-    call->duration_ms = errand->duration_ms;
-    if (errand->job != NULL)
-        call_set_job(call, errand->job);
-    return call;
-}
-
 /* Asks the driver that a word names. Returns NULL if it is not asked; *handling then says what
- * becomes of the command. */
+ * becomes of the command. The caller may add to the call, whose frame is made later in this turn. */
 static struct call *
-command_ask(struct client *client, const struct span *word, const struct errand *errand,
+command_ask(struct client *client, const struct span *word, const struct question *question,
             enum handling *handling)
 {
     struct driver *driver = command_driver_to_ask(client, word, handling);
 
     if (driver == NULL)
         return NULL;
-    struct call *call = command_errand(client, errand);
+    struct call *call = command_call(client, question);
     *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
     if (call != NULL)
         driver_call(driver, call);
@@ -174,11 +152,10 @@ do_create_driver(struct client *client, const struct span *args, unsigned count)
 static enum handling
 do_get_status(struct client *client, const struct span *args, unsigned count)
 {
-    const struct errand errand = {.question = &question_status};
     enum handling handling;
 
     (void)count;
-    command_ask(client, &args[0], &errand, &handling);
+    command_ask(client, &args[0], &question_status, &handling);
     return handling;
 }
 
@@ -233,30 +210,37 @@ do_delete_driver(struct client *client, const struct span *args, unsigned count)
 
 /* ---- tasks and jobs -------------------------------------------------------------------------- */
 
-/* Gives an errand, without its duration, to the driver that the first word names, or to any that is
- * free, for as long as the second word says. The errand's job is taken, or freed. */
+/* Gives a task or, unless it is NULL, a job to the driver that the first word names, or to any that
+ * is free, for as long as the second word says. The job becomes the call's, or is freed. */
 static enum handling
-command_give(struct client *client, const struct span *args, struct errand errand)
+command_give(struct client *client, const struct span *args, struct job *job)
 {
+    const struct question *question = job != NULL ? &question_job : &question_task;
     enum handling handling;
     struct call *call = NULL;
+    uint64_t duration_ms;
 
-    if (!seconds_parse(args[1].at, args[1].size, PROTO_TASK_MAX_MS, &errand.duration_ms)) {
+    if (!seconds_parse(args[1].at, args[1].size, PROTO_TASK_MAX_MS, &duration_ms)) {
         handling =
             client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
                          echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
     } else if (span_is(&args[0], "any")) {
-        call = command_errand(client, &errand);
+        call = command_call(client, question);
         handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
         if (call != NULL)
             request_wait(call->request, dispatch_any());
     } else {
-        call = command_ask(client, &args[0], &errand, &handling);
+        call = command_ask(client, &args[0], question, &handling);
     }
-    if (call != NULL)
-        tasks_assign();
-    else if (errand.job != NULL)
-        job_free(errand.job);
+    if (call == NULL) {
+        if (job != NULL)
+            job_free(job);
+        return handling;
+    }
+    call->duration_ms = duration_ms;
+    if (job != NULL)
+        call_set_job(call, job);
+    tasks_assign();
     return handling;
 }
 
@@ -264,7 +248,7 @@ static enum handling
 do_send_task(struct client *client, const struct span *args, unsigned count)
 {
     (void)count;
-    return command_give(client, args, (struct errand){.question = &question_task});
+    return command_give(client, args, NULL);
 }
 
 static enum handling
@@ -277,7 +261,7 @@ do_run(struct client *client, const struct span *args, unsigned count)
     struct job *job = job_new(&args[2]);
     if (job == NULL)
         return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
-    return command_give(client, args, (struct errand){.question = &question_job, .job = job});
+    return command_give(client, args, job);
 }
 
 /* A job may take its time to end: the client's later commands wait, since they must find the driver
@@ -285,9 +269,8 @@ do_run(struct client *client, const struct span *args, unsigned count)
 static enum handling
 do_cancel_task(struct client *client, const struct span *args, unsigned count)
 {
-    const struct errand errand = {.question = &question_cancel};
     enum handling handling;
-    struct call *call = command_ask(client, &args[0], &errand, &handling);
+    struct call *call = command_ask(client, &args[0], &question_cancel, &handling);
 
     (void)count;
     if (call != NULL && (call->driver->job_pid != 0 || call->driver->jobs_due > 0))

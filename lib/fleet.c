@@ -356,7 +356,7 @@ driver_task_due(struct driver *driver, const struct call *call, int change)
     if (!call->question->makes_busy)
         return;
     driver->tasks_due += (unsigned)change;
-    driver->jobs_due += call->job != NULL ? (unsigned)change : 0;
+    driver->jobs_due += call->question->is_job ? (unsigned)change : 0;
     driver_changed(driver);
 }
 

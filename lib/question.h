@@ -12,6 +12,7 @@ struct driver;
 struct question {
     enum proto_type type;
     bool makes_busy; /* the driver is busy from when it is asked until it has answered, at least */
+    bool is_job;     /* what makes it busy is a job */
     bool goes_on;    /* the call ends only with the job that the driver has then */
     /* Puts the body, and text if there is any, after the header. Returns the size of both. NULL:
      * there is no body. */

@@ -40,17 +40,18 @@ line_split(const struct span *line, struct span *words, unsigned max)
 bool
 digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value)
 {
-    *value = 0;
+    uint64_t number = 0;
+
     if (size == 0)
         return false;
     for (size_t i = 0; i < size; i++) {
-        if (at[i] < '0' || at[i] > '9')
+        unsigned digit = (unsigned)at[i] - '0'; /* large, if it is none */
+        if (digit > 9)
             return false;
-        if (*value <= max)
-            *value = *value * 10 + (uint64_t)(at[i] - '0');
+        if (number <= max)
+            number = number * 10 + digit;
     }
-    if (*value > max)
-        *value = max + 1;
+    *value = number <= max ? number : max + 1;
     return true;
 }
 

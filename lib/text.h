@@ -30,7 +30,7 @@ bool span_is(const struct span *span, const char *text);
 unsigned line_split(const struct span *line, struct span *words, unsigned max);
 
 /* Parses plain decimal digits. A number above max is returned as max + 1. Returns false if it is
- * anything else. */
+ * anything else; *value is then left alone. */
 bool digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value);
 
 /* Parses seconds such as "3" or "0.25", with at most three digits after the point, into

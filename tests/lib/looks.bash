@@ -1,0 +1,85 @@
+# What can be seen of a server from outside: what it has taken, its deadlines, its descriptors. And
+# puppets, drivers that do as they are told.
+# shellcheck shell=bash
+
+: "${HELPERS:=$ROOT/build/tests}" # the programs of tests/lib/*.c
+# What a slow machine may need; a test that passes does not wait for it.
+((DEADLINE >= 30)) || DEADLINE=30
+
+# puppet NAME STEP...: a program for --driver; see tests/lib/puppet.c.
+puppet() {
+    printf '#!/bin/sh\nexec %q' "$HELPERS/puppet" >"$1"
+    printf ' %q' "${@:2}" >>"$1"
+    chmod +x "$1"
+}
+
+# field KEY: the number that the server's log has for it after a request for the stats. The server's
+# log must go to the file err.
+field() {
+    local before
+    before=$(grep -c 'server: Stats' err)
+    kill -USR1 "$server_pid"
+    wait_until more_stats_than "$before" || return
+    sed -n "\$ s/.* $1=\([0-9]*\).*/\1/p" <<<"$(grep 'server: Stats' err)"
+}
+
+more_stats_than() {
+    (($(grep -c 'server: Stats' err) > $1))
+}
+
+# stays KEY N: the server sleeps, with nothing left to do, and the stats say N.
+stays() {
+    local number
+    wait_until in_state "$server_pid" S || return
+    number=$(field "$1") || return
+    ((number == $2)) || fail "$1 is $number, not $2"
+}
+
+# becomes KEY N: in time, the stats say N.
+becomes() {
+    wait_until field_is "$@"
+}
+
+field_is() {
+    (($(field "$1") == $2))
+}
+
+# The milliseconds until the server's timer, its earliest deadline; 0: it is not armed, or over.
+timer_ms() {
+    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/$server_pid/fdinfo/"* 2>/dev/null |
+        awk '{ print int($1 * 1000 + $2 / 1000000) }'
+}
+
+# No deadline runs. Not right after a reply: the timer is set at the end of the turn that has sent it.
+no_deadline() {
+    (($(timer_ms) == 0))
+}
+
+# deadline_is MS SINCE: the earliest deadline was MS away at some moment from SINCE, an uptime_ms, on.
+deadline_is() {
+    local left
+    left=$(timer_ms)
+    ((left <= $1 && left >= $1 - ($(uptime_ms) - $2) - 20)) || fail "the timer has $left ms left, of $1"
+}
+
+# is_at_rest: no deadline runs, and the server sleeps and goes on to.
+is_at_rest() {
+    local before
+    before=$(grep ctxt_switches "/proc/$server_pid/status")
+    in_state "$server_pid" S && no_deadline && pause && pause &&
+        [ "$(grep ctxt_switches "/proc/$server_pid/status")" = "$before" ]
+}
+
+# one_turn_later: the server has finished the turn in which it sent the last reply.
+one_turn_later() {
+    say fly
+    expect "Error: unknown command 'fly' (try help)"
+}
+
+# What each descriptor of that process is, a line each, in order.
+descriptors() {
+    local fd
+    for fd in "/proc/$1/fd/"*; do
+        printf '%s %s\n' "${fd##*/}" "$(readlink "$fd")"
+    done
+}

@@ -1,0 +1,196 @@
+/*
+ * puppet STEP...: a driver that does as it is told, for tests. Each step is one word; it leaves with
+ * status 0 after the last.
+ *
+ *     hello                      say HELLO
+ *     take:TYPE                  read until a request of that type (proto.h) has come
+ *     state:BUSY:REFUSAL:VALUE:MS  answer the request that was taken last
+ *     id:N                       have N for the number of the request, or RUN, that was taken last
+ *     again                      say the last frame once more
+ *     end:OUTCOME                say END
+ *     result:OUTCOME:STATUS      say the RESULT of the last RUN
+ *     answer:COUNT               take that many requests; answer each that it is free
+ *     child:FILE                 start a process in a session of its own, its pid in FILE; as a
+ *                                VALUE, C stands for that pid
+ *     did:FILE, await:FILE       create a file; wait until there is one
+ *     shut                       close the socket
+ *     exit:STATUS                leave
+ *     pause                      wait for ever
+ */
+#include "../../proto.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static unsigned char input[64 * 1024];
+static size_t input_size;
+static uint32_t request_id, run_id;
+static pid_t child;
+static unsigned char last[PROTO_FRAME_MAX];
+static size_t last_size;
+
+static void
+say_last(void)
+{
+    struct pollfd room = {.fd = PROTO_FD, .events = POLLOUT};
+
+    /* A frame is shorter than what a socket with room takes. */
+    if (poll(&room, 1, -1) < 0 || write(PROTO_FD, last, last_size) != (ssize_t)last_size)
+        _exit(9);
+}
+
+static void
+say(enum proto_type type, uint32_t id, const void *body, size_t size)
+{
+    struct proto_header header = proto_header(PROTO_FROM_DRIVER, type, id);
+
+    memcpy(last, &header, sizeof(header));
+    memcpy(last + sizeof(header), body, size);
+    last_size = sizeof(header) + size;
+    say_last();
+}
+
+/* Takes the next request. Returns its type. */
+static unsigned
+take(void)
+{
+    struct pollfd more = {.fd = PROTO_FD, .events = POLLIN};
+    struct proto_frame frame;
+
+    while (proto_decode(PROTO_FROM_SERVER, input, input_size, &frame) != PROTO_COMPLETE) {
+        ssize_t n = read(PROTO_FD, input + input_size, sizeof(input) - input_size);
+        if (n == 0)
+            _exit(0); /* the server has gone */
+        if (n < 0 && errno != EAGAIN)
+            _exit(9);
+        if (n < 0)
+            poll(&more, 1, -1);
+        else
+            input_size += (size_t)n;
+    }
+    input_size -= proto_size(&frame);
+    memmove(input, input + proto_size(&frame), input_size);
+    request_id = frame.header.id;
+    if (frame.header.type == PROTO_RUN)
+        run_id = request_id;
+    return frame.header.type;
+}
+
+static void
+state(unsigned busy, unsigned refusal, uint32_t value, uint64_t left_ms)
+{
+    struct proto_state body = {.busy = (uint8_t)busy,
+                               .refusal = (uint8_t)refusal,
+                               .value = value,
+                               .remaining_ms = left_ms};
+
+    say(PROTO_STATE, request_id, &body, sizeof(body));
+}
+
+static void
+file_write(const char *path, pid_t pid)
+{
+    char new[4096];
+    FILE *file;
+
+    snprintf(new, sizeof(new), "%s.new", path);
+    file = fopen(new, "w");
+    if (file == NULL || fprintf(file, "%d\n", pid) < 0 || fclose(file) != 0 ||
+        rename(new, path) < 0)
+        err(9, "%s", path);
+}
+
+static void
+child_start(const char *path)
+{
+    child = fork();
+    if (child == 0) {
+        close(PROTO_FD);
+        setsid();
+        file_write(path, getpid());
+        for (;;)
+            pause();
+    }
+    while (access(path, F_OK) < 0)
+        poll(NULL, 0, 5);
+}
+
+/* The number that follows the step's next colon. */
+static uint64_t
+number(char **step)
+{
+    char *colon = strchr(*step, ':');
+
+    if (colon == NULL)
+        errx(9, "a number is missing: %s", *step);
+    *step = colon + 1;
+    if (colon[1] == 'C')
+        return (uint64_t)(uint32_t)child;
+    return strtoul(colon + 1, NULL, 10);
+}
+
+static void
+perform(char *step)
+{
+    const char *colon = strchr(step, ':'), *word = colon != NULL ? colon + 1 : "";
+    size_t size = colon != NULL ? (size_t)(colon - step) : strlen(step);
+    uint32_t pair[2] = {(uint32_t)getpid(), 0};
+
+#define STEP_IS(name) (size == strlen(name) && memcmp(step, name, size) == 0)
+    if (STEP_IS("hello")) {
+        say(PROTO_HELLO, 0, pair, sizeof(pair[0]));
+    } else if (STEP_IS("take")) {
+        for (unsigned type = (unsigned)number(&step); take() != type;)
+            ;
+    } else if (STEP_IS("state")) {
+        unsigned busy = (unsigned)number(&step), refusal = (unsigned)number(&step);
+        uint32_t value = (uint32_t)number(&step);
+        state(busy, refusal, value, number(&step));
+    } else if (STEP_IS("id")) {
+        request_id = run_id = (uint32_t)number(&step);
+    } else if (STEP_IS("again")) {
+        say_last();
+    } else if (STEP_IS("end")) {
+        pair[0] = (uint32_t)number(&step);
+        say(PROTO_END, 0, pair, sizeof(pair[0]));
+    } else if (STEP_IS("result")) {
+        struct proto_result result = {.elapsed_us = 1, .maxrss_kb = 1};
+        result.outcome = (uint32_t)number(&step);
+        result.status = (uint32_t)number(&step);
+        say(PROTO_RESULT, run_id, &result, sizeof(result));
+    } else if (STEP_IS("answer")) {
+        for (uint64_t left = number(&step); left > 0; left--) {
+            take();
+            state(0, PROTO_OK, 0, 0);
+        }
+    } else if (STEP_IS("child")) {
+        child_start(word);
+    } else if (STEP_IS("did")) {
+        file_write(word, getpid());
+    } else if (STEP_IS("await")) {
+        while (access(word, F_OK) < 0)
+            poll(NULL, 0, 5);
+    } else if (STEP_IS("shut")) {
+        close(PROTO_FD);
+    } else if (STEP_IS("exit")) {
+        _exit((int)number(&step));
+    } else if (STEP_IS("pause")) {
+        for (;;)
+            pause();
+    } else {
+        errx(9, "no such step: %s", step);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        perform(argv[i]);
+    return 0;
+}

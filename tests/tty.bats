@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# A terminal, once more: when the prompt is shown, what stops with the server in the background, and a
+# terminal that we may not open by its name.
+
+load lib/helpers
+load lib/looks
+
+# The server among the descendants of the terminal's script(1).
+find_server() {
+    server_pid=$(descendant "$terminal_pid" server)
+    [[ -n $server_pid ]]
+}
+
+# descendant PID NAME: the pid of a process of that name below that one.
+descendant() {
+    local child
+    for child in $(children_of "$1"); do
+        if [[ $(<"/proc/$child/comm") == "$2" ]]; then
+            echo "$child"
+        else
+            descendant "$child" "$2"
+        fi
+    done 2>/dev/null
+}
+
+# So many prompts were shown so far.
+prompts() {
+    [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
+}
+
+@test "prompt: not while a reply is awaited" {
+    start_terminal "exec '$SERVER' -t 100"
+    wait_until find_server
+    started+=("$server_pid")
+    keys 'create_driver\n'
+    shows '^Driver [0-9]+ Available'
+    wait_until prompts 2
+    pid=$(children_of "$server_pid")
+    pid=${pid% }
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    keys "get_status $pid\n"
+    stats_show() { kill -USR1 "$server_pid"; pause; (($(grep -ca ' commands=2 ' screen) >= $1)); }
+    wait_until stats_show 1
+    # A line of the log takes the place of a prompt, which is then shown again: here there is none.
+    before=$(grep -ao '> ' screen | wc -l)
+    wait_until stats_show 5
+    prompts "$before"
+    kill -CONT "$pid"
+    wait_until prompts $((before + 1))
+    [ "$(grep -ca "^Driver $pid Available" screen)" = 2 ]
+}
+
+@test "background of a terminal: the server stops as a job, with its whole pipeline" {
+    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
+    shows 'ready: $'
+    keys "'$SERVER' | cat &\n"
+    wait_until find_server
+    cat_pid=$(descendant "$terminal_pid" cat)
+    [ -n "$cat_pid" ]
+    started+=("$server_pid")
+    both_stopped() { in_state "$server_pid" T && in_state "$cat_pid" T; }
+    wait_until both_stopped
+    keys 'fg\n'
+    wait_until in_state "$cat_pid" S
+    keys 'get_drivers\n'
+    shows '^0 drivers'
+    keys '\004'
+    wait_until gone "$cat_pid"
+    keys 'exit\n'
+    wait_until ended "$terminal_pid"
+}
+
+@test "a terminal of another user: a screen that takes no more holds up nothing, as TERM shows" {
+    [ "$(id -u)" = 0 ] || skip 'only root can become another user'
+    command -v setpriv >/dev/null || skip 'no setpriv'
+    cp "$SERVER" "$DRIVER" .
+    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
+    mkfifo in
+    start_terminal "exec setpriv --reuid=$((20000 + $$ % 40000)) --regid=64999 --clear-groups $PWD/server -g 0.2 <in"
+    exec {feed}>in
+    echo get_drivers >&"$feed"
+    shows '^0 drivers'
+    wait_until find_server
+    started+=("$server_pid")
+    kill -STOP "$terminal_pid" # which has the screen
+    wait_until in_state "$terminal_pid" T
+    yes help 2>/dev/null | head -n 5000 >&"$feed" 3>&- {feed}>&- & # more than a terminal takes
+    stands_still() {
+        local before
+        before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")
+        in_state "$server_pid" S && pause && pause && pause &&
+            [ "$(cut -d' ' -f14,15 "/proc/$server_pid/stat")" = "$before" ]
+    }
+    wait_until stands_still
+    kill -TERM "$server_pid"
+    wait_until ended "$server_pid"
+    exec {feed}>&-
+}
