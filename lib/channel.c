@@ -90,8 +90,7 @@ driver_receive(struct driver *driver)
         return true;
     if (n < 0 && errno == EAGAIN)
         return false;
-    if (n < 0 &&
-        errno != ECONNRESET) /* ECONNRESET: it closed its end before it had read everything */
+    if (n < 0 && errno != ECONNRESET) /* it closed before it had read everything */
         driver_condemn(driver, "cannot receive: %s", strerror(errno));
     else
         driver_hangup(driver);
@@ -314,8 +313,7 @@ driver_not_responding(struct driver *driver)
         log_line("driver %d is not responding", driver->pid);
     driver->unresponsive = true;
     driver_changed(driver);
-    driver_send_later(
-        driver); /* if its socket is full, driver_unqueue() drops what need not wait */
+    driver_send_later(driver); /* if its socket is full, this may drop calls */
 }
 
 void

@@ -24,8 +24,7 @@ static struct {
     unsigned counts[DRIVER_STATES];
     unsigned engaged;       /* READY drivers that are busy or have a task or job due */
     unsigned kept_starting; /* kept drivers that have not said HELLO yet */
-    struct driver *
-        *table; /* a hash table by pid; table_size, a power of two, is the number of chains */
+    struct driver **table;  /* a hash table by pid, of table_size chains, a power of two */
     size_t table_size;
 } fleet;
 

@@ -88,8 +88,7 @@ session_move_up(void)
         if (n > 0) {
             up->end = (size_t)n;
             session.prompted = false;
-        } else if (n == 0 ||
-                   (error == EIO && isatty(session.in.fd))) { /* the terminal was hung up */
+        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* a hangup */
             session.input = INPUT_OVER;
         } else if (error != EAGAIN && error != EINTR) {
             errno = error;
