@@ -8,14 +8,14 @@
  * refuses ends the conversation.
  *
  *     server                            driver
- *       |  <------------------ HELLO      |    once, first of all: I am up, this is my pid
+ *       |  <------------------ HELLO      |    once, before anything else: I am up, this is my pid
  *       |  TASK, STATUS, CANCEL ------>   |    a request, numbered 1, 2, 3, ... by the server
- *       |  RUN ----------------------->   |    the same: run a command, as the task
- *       |  <------------------ STATE      |    its answer: one each, in order, with its number
- *       |  <------------------ END        |    unasked: the task is over, before any later STATE
- *       |  <------------------ RESULT     |    the same for a RUN, with its number
- *       |  EXIT ---------------------->   |    no answer but an END or RESULT, if there is a task,
- *       |                                 |    and the end
+ *       |  RUN ----------------------->   |    the same: run a job, in place of a task
+ *       |  <------------------ STATE      |    its answer: one for each, in order, same number
+ *       |  <------------------ END        |    unasked: the task has ended; before any later STATE
+ *       |  <------------------ RESULT     |    the same for a job, with the number of its RUN
+ *       |  EXIT ---------------------->   |    no answer except an END or RESULT, if there is
+ *       |                                 |    a task or job, and then the end of the socket
  *
  * The CANCEL of a job is answered while the job is still being ended, so that STATE says busy; the
  * RESULT then reports the end of the job. Only a RUN has text, which follows its body: the job's
@@ -37,15 +37,15 @@ enum {
     PROTO_FD = 3, /* the driver's end of the socketpair */
 };
 
-/* The longest task: a year of 365 days. */
+/* The longest task, and the longest time limit or grace period of a job: 365 days. */
 #define PROTO_TASK_MAX_MS UINT64_C(31536000000)
 
 enum proto_type {
     /* from the server to a driver */
     PROTO_TASK = 1,   /* struct proto_task: be busy for that long */
     PROTO_STATUS = 2, /* no body: what is your state? */
-    PROTO_CANCEL = 3, /* struct proto_cancel: be free again */
-    PROTO_EXIT = 4,   /* no body, no answer: end your task and yourself */
+    PROTO_CANCEL = 3, /* struct proto_cancel: end your task or job */
+    PROTO_EXIT = 4,   /* no body, no answer: end your task or job, then exit */
     PROTO_RUN = 5,    /* struct proto_run, then text: run that job */
     /* from a driver to the server */
     PROTO_HELLO = 65,  /* struct proto_hello */
@@ -122,8 +122,9 @@ struct proto_result {
     uint32_t outcome;    /* enum proto_outcome, but not PROTO_DONE */
     uint32_t status;     /* PROTO_EXITED: 0 to 255; PROTO_SIGNALLED: 1 to 127; otherwise 0 */
     uint64_t elapsed_us; /* from the start of the job to the end of its last process */
-    uint64_t user_us;    /* CPU time of the first process and of */
-    uint64_t system_us;  /* the children that it waited for, wait4(2) */
+    /* Used by the first process and the children that it waited for, wait4(2): CPU time, memory. */
+    uint64_t user_us;
+    uint64_t system_us;
     uint64_t maxrss_kb;
 };
 

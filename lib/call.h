@@ -37,8 +37,8 @@ struct call {
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;  /* NULL: no client waits for it */
     struct driver *driver;    /* NULL until one is found, and after the call's end */
-    /* NULL if there is no question: the call waits for a driver's HELLO or end, or until it has no
-     * task. */
+    /* NULL: the call waits for a HELLO, for a driver's end, or until a driver has no task or
+     * job. */
     const struct question *question;
     pid_t pid;
     struct pid_text pid_text;

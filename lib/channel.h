@@ -20,8 +20,7 @@ void driver_flush(struct driver *);
 /* Frees driver.out_text, the text of a job that is not sent completely, if there is one. */
 void driver_drop_text(struct driver *);
 
-/* The time of a call's DEADLINE_REPLY, or of a driver's DEADLINE_START, is over. */
-void call_timed_out(struct call *);
-void driver_start_timed_out(struct driver *);
+void call_timed_out(struct call *);           /* its DEADLINE_REPLY has passed */
+void driver_start_timed_out(struct driver *); /* its DEADLINE_START has passed */
 
 #endif

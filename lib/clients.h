@@ -21,17 +21,15 @@ struct client *client_new(const struct format *);
 void client_drop(struct client *);
 void clients_free_dropped(void);
 
-/* Return the first connection, or NULL; and how many there are. */
-struct client *client_first(void);
-unsigned clients_count(void);
+struct client *client_first(void); /* returns the first connection, or NULL */
+unsigned clients_count(void);      /* how many connections there are */
 
-/* Sets a client's output to OUTPUT_GONE; and returns how many clients have that. */
-void client_mark_gone(struct client *);
-unsigned clients_gone(void);
+void client_mark_gone(struct client *); /* sets its output_state to OUTPUT_GONE */
+unsigned clients_gone(void);            /* how many connections are OUTPUT_GONE */
 
-/* Schedules one client, or all of them, for a turn. */
-void client_wake(struct client *);
-void clients_wake(void);
+/* Schedule clients for a turn. */
+void client_wake(struct client *); /* one client */
+void clients_wake(void);           /* all clients */
 
 /* The clients that are scheduled. */
 struct list *clients_runnable(void);
@@ -41,8 +39,8 @@ struct list *clients_runnable(void);
 void client_lacks_memory(struct client *);
 void clients_retry(void);
 
-/* Returns how much each client may be owed; and sets it for that many READY drivers. */
-unsigned client_share(void);
-void clients_share(unsigned drivers);
+/* How much each client may be owed depends on how many drivers are READY. */
+unsigned client_share(void);          /* returns it, in lines */
+void clients_share(unsigned drivers); /* computes it anew */
 
 #endif

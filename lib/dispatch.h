@@ -8,10 +8,9 @@
 
 void dispatch_open(void);
 
-/* Return the clients that wait for any idle driver, in order of arrival; and those that wait until
- * no driver has a task or job. */
-struct list *dispatch_any(void);
-struct list *dispatch_all(void);
+/* Lists of clients. */
+struct list *dispatch_any(void); /* those that wait for any idle driver, in order of arrival */
+struct list *dispatch_all(void); /* those that wait until no driver has a task or job */
 
 /* Gives idle drivers to the clients that wait for one, first come, first served. */
 void tasks_assign(void);

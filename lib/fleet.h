@@ -22,10 +22,10 @@ void fleet_close(void);
 /* Initializes a driver's lists. */
 void driver_init(struct driver *);
 
-/* Adds a driver that was just started; drops one that was reaped; frees the dropped ones, but those
- * that may have left orphans only if all is set. */
-void fleet_add(struct driver *);
-void fleet_remove(struct driver *);
+/* drivers_free_dropped() frees the removed drivers, but those that may have left orphans only if
+ * all is set. */
+void fleet_add(struct driver *);    /* it was just started */
+void fleet_remove(struct driver *); /* it was reaped */
 void drivers_free_dropped(bool all);
 
 /* The only way from a pid to a driver. Returns NULL if no driver in the fleet has that pid. */
@@ -42,10 +42,9 @@ struct driver *fleet_idle(void);   /* the driver that has been Available longest
 struct driver *fleet_unsent(void); /* a driver that may have something to send, or NULL */
 struct list *fleet_dropped(void);  /* drivers that are reaped, but not freed yet */
 
-/* Schedules a look at the drivers whose socket has ended and that are not reaped; and returns their
- * list, once, or NULL if no look is scheduled. */
-void fleet_look_at_ended(void);
-struct list *fleet_ended(void);
+/* Drivers whose socket has ended and that are not reaped. */
+void fleet_look_at_ended(void); /* schedules a look at them */
+struct list *fleet_ended(void); /* returns them, or NULL if no look is scheduled */
 
 /* Changes in a driver's life. */
 void driver_keep(struct driver *);    /* it will be replaced when it dies */
@@ -68,11 +67,12 @@ void driver_send_later(struct driver *);
 /* Schedules the clients that were held back until there is room in its queue. */
 void driver_release(struct driver *);
 
-/* Make the call one about this driver; driver_call() also queues it for the driver. */
+/* Set the call's driver; driver_call() also queues the call for the driver. */
 void call_set_driver(struct call *, struct driver *);
 void driver_call(struct driver *, struct call *);
 
-/* Ends a call that the driver had; or lets it, answered, wait for the end of the driver's job. */
+/* The driver has answered, or never will: the call ends; or it goes on until the driver's job
+ * ends. */
 void driver_call_end(struct driver *, struct call *, enum outcome);
 void driver_call_goes_on(struct driver *, struct call *);
 

@@ -6,10 +6,10 @@
  * When its first process has ended, we kill what is left: this process must be a subreaper, and so
  * becomes the parent of all that. The job has ended only when nothing of it is left.
  *
- * There can be only one job at a time, because we take all our children for its processes. We
- * except children in our own session, which were there before our exec. The caller's signal
- * dispositions must be default, and its standard input and output /dev/null. Nothing here
- * allocates, and only job_tree_start() waits, for the exec.
+ * There can be only one job at a time, because all our children count as its processes, except
+ * children in our own session, which were there before our exec. The caller's signal dispositions
+ * must be default, and its standard input and output /dev/null. Nothing here allocates, and only
+ * job_tree_start() waits, for the exec.
  */
 #ifndef JOB_TREE_H
 #define JOB_TREE_H

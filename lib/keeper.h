@@ -9,14 +9,11 @@
 /* Notes how many drivers to start. */
 void keeper_open(void);
 
-/* Whether a missing driver may be started now; and starts one. */
-bool keeper_can_start(void);
-void keeper_start(void);
+bool keeper_can_start(void); /* whether a missing driver may be started now */
+void keeper_start(void);     /* starts one, if it can */
 
-/* Return how many drivers must still be started; and whether there is none, and all have come
- * up. */
-unsigned keeper_missing(void);
-bool keeper_all_up(void);
+unsigned keeper_missing(void); /* how many drivers must still be started */
+bool keeper_all_up(void);      /* whether all drivers have been started and are up */
 
 /* A kept driver was reaped, with that status from wait(2). */
 void keeper_ended(const struct driver *, int status);
@@ -24,8 +21,7 @@ void keeper_ended(const struct driver *, int status);
 /* Lets commands run: the first drivers are up, or one has failed. */
 void keeper_warmed_up(void);
 
-/* The time of DEADLINE_REPLACE is over. And: the server is stopping, so no driver is replaced. */
-void keeper_replace(void);
-void keeper_stop(void);
+void keeper_replace(void); /* the time of DEADLINE_REPLACE is over */
+void keeper_stop(void);    /* the server is stopping: no more drivers are started */
 
 #endif

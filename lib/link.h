@@ -22,7 +22,7 @@ enum {
 };
 
 struct link {
-    struct source source;          /* PROTO_FD; -1: the server is gone */
+    struct source source;          /* its fd is PROTO_FD, or -1 once the server is gone */
     size_t input_start, input_end; /* offsets in input: what is not handled yet */
     size_t output_size;            /* in bytes: what is not sent yet */
     unsigned char output[LINK_OUTPUT_SIZE];

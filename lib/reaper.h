@@ -13,14 +13,12 @@ void reaper_open(void);
 /* At least one child has died: probably hint, the ssi_pid of the SIGCHLD, and perhaps others. */
 void child_died(pid_t hint);
 
-/* Called after the events of each turn: reap the drivers whose socket has ended and that are dead
- * by now; and search for orphans and kill them, if there may be any. */
-void drivers_reap_ended(void);
-void orphans_kill(void);
+/* Called after the events of each turn. */
+void drivers_reap_ended(void); /* reaps drivers whose socket has ended and that are dead by now */
+void orphans_kill(void);       /* searches for orphans, if there may be new ones, and kills them */
 
-/* Whether there may be orphans that are not reaped yet; and has these searched for again. */
-bool orphans_expected(void);
-void orphans_look_again(void);
+bool orphans_expected(void);   /* whether there may be orphans that are not reaped yet */
+void orphans_look_again(void); /* if so, the next orphans_kill() searches again */
 
 /* The time of DEADLINE_SWEEP is over: reaps all dead children. */
 void children_sweep(void);

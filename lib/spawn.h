@@ -17,8 +17,8 @@ void spawn_close(void);
  * HELLO or has failed. Returns NULL with errno on failure; birth has no outcome then. */
 struct driver *driver_new(struct call *birth);
 
-/* Closes the descriptor that is reserved for starting drivers, so that one can be opened even if
- * there is no other; and reserves it again. */
+/* A descriptor is reserved for starting drivers. To lend it means to close it, so that one can be
+ * opened even if there is no other. */
 void spare_fd_lend(void);
 void spare_fd_return(void);
 

@@ -14,9 +14,9 @@ struct stats {
     uint64_t created;           /* drivers that came up (HELLO) */
     uint64_t died;              /* drivers that were not told to exit */
     uint64_t replaced;          /* drivers started in place of a kept one that died */
-    uint64_t tasks;             /* that drivers have begun */
+    uint64_t tasks;             /* tasks that drivers have begun */
     uint64_t tasks_done;        /* tasks that ran for their whole time */
-    uint64_t jobs;              /* that drivers have begun */
+    uint64_t jobs;              /* jobs that drivers have begun */
     uint64_t jobs_failed;       /* jobs that ended with a bad status or a signal of their own */
     uint64_t jobs_timed_out;    /* jobs that were ended at their time limit */
     uint64_t unanswered;        /* calls that drivers did not answer in time */
