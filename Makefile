@@ -52,12 +52,19 @@ build/release/driver.c: $(DRIVER) Makefile
 	@mkdir -p $(@D)
 	printf '#include "../../%s"\n' $(DRIVER) >$@
 
+# They start from the base alone; see tests/examples.
+BASE = $(addprefix lib/,children.c clock.c signals.c source.c stream.c text.c)
+examples: build/examples/echo build/examples/fifo
+build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I. -o $@ $< $(BASE)
+
 run: all
 	@./server
 
 # What tests drive the programs with.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
-test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
 
 build/tests/%: tests/lib/%.c proto.h Makefile
@@ -149,7 +156,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/coverage.sh
 
 lint:
@@ -181,6 +188,7 @@ help:
 	@echo 'make            build ./server and ./driver'
 	@echo 'make run        build, then run ./server in the foreground'
 	@echo 'make test       build, then run all tests (fetches bats if there is none)'
+	@echo 'make examples   build build/examples/echo and build/examples/fifo, to start a server from'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail as told'
 	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
@@ -192,5 +200,5 @@ help:
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
+.PHONY: all examples run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
         lint install uninstall clean help

@@ -40,26 +40,24 @@ if command -v pkill >/dev/null || command -v ps >/dev/null; then
     export BATS_TEST_TIMEOUT=$TEST_TIMEOUT
 fi
 
-# run_file FILE: its lines go to a file in results, which is there as a whole once it is done.
+# run_file FILE NUMBER: its lines go to the file NUMBER in results, which is there once it is complete.
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 run_file() {
-    local name status=0
-    name=$(basename "$1")
+    local status=0
     build/tests/plain timeout --foreground "$FILE_TIMEOUT" bats --formatter tap "$1" \
-        >"$results/$name.running" 2>&1 || status=$?
-    [ $status -le 1 ] || echo "# $1: bats ended with status $status" >>"$results/$name.running"
-    mv "$results/$name.running" "$results/$name"
+        >"$results/$2.running" 2>&1 || status=$?
+    [ $status -le 1 ] || echo "# $1: bats ended with status $status" >>"$results/$2.running"
+    mv "$results/$2.running" "$results/$2"
 }
 
-# show: the lines of those files that are done, in the order of their names, up to the first that is not.
-shown=0
-passed=0 failed=0 skipped=0
+# show: prints the lines of the files that are done, in order, up to the first that is not; counts and
+# numbers the tests.
+shown=0 passed=0 failed=0 skipped=0
 show() {
-    local file
-    for file in "${files[@]:shown}"; do
-        file=$results/$(basename "$file")
-        [ -e "$file" ] || return 0
+    local line
+    for ((; shown < ${#files[@]}; shown++)); do
+        [ -e "$results/$shown" ] || return 0
         while IFS= read -r line; do
             case $line in
             'ok '*' # skip'*) skipped=$((skipped + 1)) ;;
@@ -67,28 +65,34 @@ show() {
             'not ok '*) failed=$((failed + 1)) ;;
             1..*) continue ;;
             esac
-            [[ $line =~ ^((not )?ok )[0-9]+(.*) ]] &&
+            [[ ! $line =~ ^((not )?ok )[0-9]+(.*) ]] ||
                 line="${BASH_REMATCH[1]}$((passed + failed + skipped))${BASH_REMATCH[3]}"
             printf '%s\n' "$line"
-        done <"$file"
-        shown=$((shown + 1))
+        done <"$results/$shown"
     done
 }
 
+# The numbers of the files, the largest file first, so that no long one runs alone at the end.
+by_size() {
+    local i
+    for i in "${!files[@]}"; do
+        echo "$(wc -c <"${files[i]}") $i"
+    done | sort -rn | cut -d' ' -f2
+}
+
 files=("$@")
-planned=$(bats --count "$@")
 jobs=${JOBS:-$((2 * $(nproc)))}
+planned=$(bats --count "$@")
 mkdir -p build
 {
     echo "1..$planned"
-    # The largest first, so that none is left to run alone at the end.
-    while read -r file; do
+    for i in $(by_size); do
         while (($(jobs -rp | wc -l) >= jobs)); do
             wait -n || true
             show
         done
-        run_file "$file" &
-    done < <(wc -c "$@" | sort -rn | sed -n 's/^ *[0-9]* \(.*\.bats\)$/\1/p')
+        run_file "${files[i]}" "$i" &
+    done
     while (($(jobs -rp | wc -l) > 0)); do
         wait -n || true
         show

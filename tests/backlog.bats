@@ -85,15 +85,12 @@ client_rests() {
 @test "backlog: of very many clients, each is owed 64" {
     start_listening
     stopped_driver
-    mkfifo finish
-    raw 'my @clients = map { attach() } 1 .. 40; open my $finish, "<", "finish"; <$finish>' &
-    clients=$!
+    start_crowd
+    crowd attach 40
     becomes clients 41
     sent=$(field commands)
     lines 200 "get_status $pid" >&"$to"
     stays commands $((sent + 32))
-    echo >finish
-    wait "$clients"
 }
 
 @test "backlog: the more drivers, the more is owed, 128 for each, up to 16384" {

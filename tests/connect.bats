@@ -127,7 +127,7 @@ load lib/helpers
     tell one get_drivers
     hear one '0 drivers'
     client=${client_pid[one]}
-    # TERM, INT and HUP, but for what a shell's & has set to be ignored.
+    # TERM, INT and HUP, except those that the shell's & made ignored.
     (((0x$(status_field "$client" SigBlk)) == (0x4003 & ~0x$(status_field "$client" SigIgn))))
     [ "$(status_field "$client" SigCgt)" = 0000000000000000 ]
     readlink "/proc/$client/fd/"* | grep -q 'anon_inode:\[signalfd\]'
@@ -155,7 +155,7 @@ load lib/helpers
     expect '*'
     attach one wait
     wait_until took 4
-    wait_until in_state "${client_pid[one]}" S
+    wait_until rests "${client_pid[one]}" pause
     before=$(status_field "${client_pid[one]}" voluntary_ctxt_switches)
     wait_until past "$(($(uptime_ms) + 300))"
     [ "$(status_field "${client_pid[one]}" voluntary_ctxt_switches)" = "$before" ]

@@ -86,7 +86,7 @@ load lib/helpers
 
 @test "control socket: removed when a later step of starting fails" {
     run -1 bash -c "ulimit -n 8; exec '$SERVER' --listen taxi.sock"
-    [[ $output == 'server: cannot '*': Too many open files'* ]] # a leak checker adds what it lacks
+    [[ $output == 'server: cannot '*': Too many open files'* ]] # a leak checker adds its own complaint
     [ ! -e taxi.sock ]
 }
 
@@ -140,7 +140,7 @@ END
     crowd attach 40
     wait_until logged 'server: cannot accept a connection: Too many open files'
     before=$(ticks)
-    wait_until past $(($(uptime_ms) + 500)) # five pauses
+    wait_until past $(($(uptime_ms) + 500)) # five times as long as it stops listening
     (($(ticks) - before < 10))
     crowd say 1 40 1 get_drivers
     crowd say 1 40 1 quit

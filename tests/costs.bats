@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What can be counted of the server's costs, on the normal build. What has to be timed is
-# measured by make bench, and asserted nowhere.
+# Costs that can be counted, on the normal build. Times are measured by make bench, and asserted
+# nowhere.
 
 load lib/helpers
 

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-# breaks_protocol LINE: the driver leaves a server that says that, and says why.
+# breaks_protocol LINE: the driver exits when the server says that, and reports why.
 breaks_protocol() {
     start_as_server
     say "$1"
@@ -35,7 +35,7 @@ breaks_protocol() {
 # Whatever is ready first is handled first: here a request that came before the task was over.
 @test "driver: a task whose time is over has ended, even before its timer is looked at" {
     start_as_server
-    for ms in 200 2000 20000; do # more if it was not stopped in time
+    for ms in 200 2000 20000; do # a longer task if it ended before the driver was stopped
         say "task 1 $ms"
         expect 'state 1 *'
         begun=$(uptime_ms)
@@ -60,8 +60,8 @@ breaks_protocol() {
         'frame 1 2 1 1 78'                # length
         'status 0'                        # no number where there should be one
         'frame 1 4 0 1'                   # a number where there should be none
-        'task 1 0'                        # a task of no time
-        'task 1 31536000001'              # and of more than a year
+        'task 1 0'                        # a task without a duration
+        'task 1 31536000001'              # and one of more than a year
     )
     for case in "${cases[@]}"; do
         breaks_protocol "$case"
@@ -76,7 +76,7 @@ breaks_protocol() {
     done
 }
 
-@test "driver: while the server does not read, it is not read from; each request is answered in the end" {
+@test "driver: while the server does not read, it is not read from; in the end all is answered" {
     start_as_server
     say flood
     expect 'asked *'
@@ -89,9 +89,10 @@ breaks_protocol() {
 
 @test "driver: a failure that it cannot work without ends it, and is reported" {
     export FAULT=epoll_ctl:MOD:1
+    # shellcheck disable=SC2153 # it is not FAULT
     start_as_server "$FAULTY/driver"
     say flood
-    expect 'asked *'
+    timeout "$DEADLINE" cat <&"$from" >frames
     server_ends 1
     [[ $(<err) == 'driver['+([0-9])']: cannot watch the socket: '* ]]
 }
@@ -118,7 +119,7 @@ breaks_protocol() {
     expect 'state 4 0 4 2 0'
     say 'run 5 100 100 1 0 true' # expired
     expect 'state 5 0 3 0 0'
-    say 'run 6 100 100 - 7 true' # there is no directory
+    say 'run 6 100 100 - 7 true' # there is no directory for output
     expect 'state 6 0 4 22 0'
     say 'status 7'
     expect 'state 7 0 0 0 0'
@@ -168,14 +169,14 @@ breaks_protocol() {
         'run 1 100000 1000 - 0 {x*4096}'     # text too long
         'run 1 100000 1000 - 0 '             # none
         'run 1 100000 1000 - 0 echo \0 x'    # a zero byte
-        'run 1 100000 1000 - 0 \0'           # and nothing else
-        'run 1 100000 1000 - 0 x\0'          # at its end
-        "frame 1 5 31 1 $(printf '%062d' 0)" # no whole body
+        'run 1 100000 1000 - 0 \0'           # which is all of it
+        'run 1 100000 1000 - 0 x\0'          # as the last byte
+        "frame 1 5 31 1 $(printf '%062d' 0)" # an incomplete body
         "frame 1 5 33 0 ${body}78"           # no number
         'run 1 0 1000 - 0 true'              # no time
         'run 1 31536000001 1000 - 0 true'    # more than a year
         'run 1 1 0 - 0 true'                 # no grace period
-        'run 1 1 31536000001 - 0 true'       # and more than a year of it
+        'run 1 1 31536000001 - 0 true'       # and one of more than a year
         "frame 1 68 40 1 $(printf '%080d' 0)" # a type that only a driver sends
     )
     for case in "${cases[@]}"; do
@@ -199,7 +200,7 @@ breaks_protocol() {
     server_ends 0
     hang_up
     start_as_server
-    say "run 1 100000 1000 - 0 $LIB/family.bash"
+    say "run 1 100000 1000 - 0 $LIB/family.sh"
     expect 'state 1 *'
     wait_until family_is_up
     end_input

@@ -26,7 +26,7 @@ load lib/helpers
 @test "protocol: drivers that break it later are killed and logged; others go on" {
     cases=(
         'hello'                         # a second one
-        'frame 1 66 16 1'               # and the body never comes whole, then an end
+        'frame 1 66 16 1'               # with only part of the body, then the end
         'state 1 0 0 0'                 # an answer that nobody asked for
         'frame 1 67 4 0 "$(u32 1)"'     # the end of no task
         'while :; do frame 1 67 4 0 "$(u32 1)"; done'
@@ -76,7 +76,7 @@ load lib/helpers
 }
 
 @test "protocol: a driver that lies about its job is killed, and it alone" {
-    # What it does, how the server calls it, and what is said to it besides a run.
+    # What it does, what the server calls that, and which command it is given in addition to a run.
     cases=(
         'result 1 3 0|no command|'
         'take $RUN; result 1 3 0|no command|'

@@ -45,8 +45,7 @@ load lib/helpers
 }
 
 @test "stopped driver: a task that it accepted too late is taken back" {
-    # After HELLO: reads the TASK; says that it runs, too late; then a CANCEL must come, and for that very
-    # task.
+    # It reads the TASK and accepts it too late. Then a CANCEL must come, and for that same task.
     fake_driver late hello 'take $TASK' 'read -r _ <answered; state 1 1 0 1000000' \
         'take 2; [[ $byte == $'"'\\x03'"' ]] || exit 9' \
         'take 7; [[ $byte == $'"'\\x01'"' ]] || exit 8' ': >taken_back' linger
@@ -93,7 +92,7 @@ load lib/helpers
     stop_process "$pid"
     say "send_task $other 2" "send_task $pid 1000"
     expect "Driver $other Busy 2"
-    wait_until logged "driver $other task done" # so the next ones still have their time
+    wait_until logged "driver $other task done" # the next two still have half of the reply timeout
     say "get_status $pid" "send_task $pid 7"
     expect "Error: driver $pid is not responding"
     kill -CONT "$pid"
@@ -120,7 +119,7 @@ load lib/helpers
     expect "Error: driver $pid is not responding"
     kill -CONT "$pid"
     tally 29998
-    grep -qvxE "[0-9]+ (Driver $pid Available|Error: driver $pid is not responding)" <<<"$tally" && fail "$tally"
+    run ! grep -vxE "[0-9]+ (Driver $pid Available|Error: driver $pid is not responding)" <<<"$tally"
     expect "Driver $pid Available"
     say get_drivers
     expect "Driver $pid Available" '1 driver'
@@ -168,7 +167,7 @@ load lib/helpers
     stop_process "$first"
     say "get_status $pid" "get_status $first" "get_status $pid"
     expect "Driver $pid Available"
-    env printf 'shutdown\nget_drivers\n' >&"$to" # in one write: what is not read gets no reply
+    env printf 'shutdown\nget_drivers\n' >&"$to" # in one write: unread commands get no reply
     expect 'Error: server is stopping' "Driver $pid Available" 'Error: server is stopping'
     server_ends 0
 }
@@ -182,7 +181,7 @@ load lib/helpers
         wait_until took $((1 + i))
         stop_process "$server_pid"
         read -r -t 0 -u "$from" || break
-        # Its time was over before the server was stopped.
+        # The reply timeout was over before the server was stopped.
         kill -CONT "$server_pid" "$pid"
         expect '*'
     done
@@ -201,7 +200,7 @@ load lib/helpers
     say create_driver
     wait_until has_children 1
     stop_process "$server_pid"
-    wait_until past $(($(uptime_ms) + 5100)) # the driver has 5 s
+    wait_until past $(($(uptime_ms) + 5100)) # the driver has 5 s to come up
     echo >go
     wait_until test -e said
     kill -CONT "$server_pid"

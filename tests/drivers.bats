@@ -11,7 +11,7 @@ load lib/helpers
     [ "$(readlink "/proc/$pid/fd/1")" = /dev/null ]
     [ "$(readlink "/proc/$pid/fd/2")" = "$PWD/err" ]
     [[ $(readlink "/proc/$pid/fd/3") == socket:* ]]
-    # Beyond these, its own: epoll, signalfd, timerfd.
+    # All others are its own: epoll, signalfd, timerfd.
     for fd in "/proc/$pid/fd/"*; do
         [[ ${fd##*/} == [0-3] || $(readlink "$fd") == anon_inode:* ]] || fail "$(readlink "$fd")"
     done
@@ -20,7 +20,7 @@ load lib/helpers
 
 @test "driver: at its exec it has descriptors 0 to 3 only, and its signals blocked" {
     exec {extra}</etc/passwd
-    # yes(1) changes nothing of what it was given, and stays: at /dev/null.
+    # yes(1) changes nothing that it was given, and stays alive, writing to /dev/null.
     start_server --driver "$(command -v yes)"
     say create_driver
     wait_until has_child
@@ -34,7 +34,7 @@ load lib/helpers
     expect "Error: cannot create driver: $pid died (killed by signal 9)"
 }
 
-# A child that has had its exec.
+# The server has a child, which has become yes(1).
 has_child() {
     [ -n "$(children_of "$server_pid")" ] &&
         [ "$(status_field "$(children_of "$server_pid" | tr -d ' ')" Name)" = yes ]
@@ -81,7 +81,7 @@ has_child() {
 
 @test "drivers: generations of them, with pids far apart, are all found" {
     start_server
-    # Of pids that are 64 apart, in a table of 64 chains.
+    # Their pids are 64 apart and more, and the table of drivers has 64 chains.
     create_many 40
     generation=("${pids[@]:0:10}")
     for pid in "${pids[@]:10}"; do
@@ -109,7 +109,7 @@ has_child() {
 }
 
 @test "driver: its environment has paths, user and language, and no secret" {
-    # yes(1) leaves its environment as it was given.
+    # yes(1) does not change the environment that it was given.
     start env -i HOME=/home TZ=UTC LC_TIME=C LC=x PASSWORD=secret NOTIFY_SOCKET=/run/s \
         LD_LIBRARY_PATH=/lib HOMES=x PATH="$PATH" "$SERVER" --driver "$(command -v yes)"
     say create_driver

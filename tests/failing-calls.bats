@@ -7,7 +7,7 @@ load lib/helpers
     start_faulty epoll_ctl:MOD:1 -t 0.05
     create_many 2
     stop_process "${pids[0]}"
-    # More than its socket and its queue hold.
+    # More than the driver's socket and queue hold.
     flood 60000 "get_status ${pids[0]}"
     tally 59999
     expect "Error: no driver ${pids[0]}"
@@ -18,11 +18,11 @@ load lib/helpers
     expect "Driver $pid @(Available|Unresponsive)" '1 driver'
 }
 
-@test "epoll: standard streams that can no longer be watched end the server with status 1, which says why" {
+@test "epoll: if standard streams can no longer be watched, the server ends with status 1 and says why" {
     failed=
     for fault in ADD:{6,7} DEL:{1..4}; do
         start_faulty "epoll_ctl:$fault"
-        # More replies than a pipe holds, and nobody who reads them, for a while.
+        # More replies than a pipe holds, which are not read for a while.
         yes help | head -n 300 >&"$to" 3>&- {from}<&- &
         exec {to}>&-
         to=
@@ -42,7 +42,7 @@ output_waits_or_failed() {
     [ -s trace ] || output_waits
 }
 
-@test "clone: for a child that cannot be made a driver create_driver says why, and the next one works" {
+@test "child: if it cannot be made a driver, create_driver says why, and the next one works" {
     for fault in syscall:ENOMEM:1 prctl:EPERM:2 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
         start_faulty "$fault"
         say create_driver create_driver

@@ -28,11 +28,11 @@ load lib/helpers
     start_after 'exec 5</etc/passwd 17</etc/passwd 100</etc/passwd'
     create
     run ! grep -q passwd <(readlink "/proc/$pid/fd/"*)
-    readlink "/proc/$server_pid/fd/"* | grep -q passwd # it had them to pass on
+    readlink "/proc/$server_pid/fd/"* | grep -q passwd # the server itself does have them
 }
 
 @test "processes: with none left, create_driver says so, and the rest works on" {
-    # A user that has no other process: the limit counts all of a user's.
+    # The limit counts all processes of a user, so the user must have no others.
     become_other
     start prlimit --nproc=3 "${as_other[@]}" ./server
     say 'create_driver 5' get_drivers
@@ -43,7 +43,7 @@ load lib/helpers
 
 @test "process 1: in a pid namespace, orphans are reaped and TERM works" {
     unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
-    # unshare's child becomes process 1; an orphan of its own is its child before it is the server.
+    # unshare's child becomes process 1, and has adopted an orphan before it becomes the server.
     start unshare --fork --pid --mount-proc --kill-child bash -c "
         (sleep 0.2 & exec true); exec '$SERVER'"
     unshare_pid=$server_pid
@@ -96,7 +96,7 @@ is_process_1() {
     start_after 'sleep 1000 & echo $! >stranger'
     create
     stranger=$(cat stranger)
-    started=("$stranger" "${started[@]}") # it ends before the server, whose child it is
+    started=("$stranger" "${started[@]}") # ended before the server, its parent
     say "run $pid 100 $LIB/leave.pl groups"
     wait_until test -e left
     kill -KILL "$pid"

@@ -119,7 +119,7 @@ Error: bad pid '\\x1b[2J'" ]
 }
 
 @test "stdin: if closed, a directory or write-only, exit status 1, and why" {
-    # A shell of its own: with its descriptor 0 closed, bats would open other things there.
+    # In another shell: if bats itself had descriptor 0 closed, it would open other files there.
     run -1 --separate-stderr timeout 120 bash -c "'$SERVER' <&-"
     [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
     run -1 --separate-stderr session <.

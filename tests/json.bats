@@ -3,7 +3,8 @@
 
 load lib/helpers
 
-# Each line of the input is one JSON object, by a strict parser; prints them with their keys in order.
+# Checks with a strict parser that each line of the input is one JSON object; prints them with
+# sorted keys.
 json() {
     "$LIB/json.pl" || fail 'not strict JSON'
 }

@@ -50,7 +50,7 @@ load lib/helpers
     wait_until logged "driver $pid died .killed"
     say "delete_driver ${pids[1]}"
     expect "Driver ${pids[1]} Deleted"
-    # Another death shows that the server has had its turn for these, too.
+    # Once another death has been handled, these have been, too.
     kill -KILL "${pids[2]}"
     wait_until counted replaced=1
     wait_until counted drivers=1
@@ -61,7 +61,7 @@ load lib/helpers
 @test "--drivers: while new ones fail within a second, each attempt waits twice as long as the last" {
     fake_driver fails 'read -r up _ </proc/uptime; echo "${up/./}0" >>tries' 'exit 3'
     start_server --drivers 1 --driver ./fails
-    say stats # is answered, though there is no driver
+    say stats # is answered although there is no driver
     expect 'Stats * drivers=0 *'
     wait_until tries 5
     mapfile -t at <tries
@@ -69,7 +69,7 @@ load lib/helpers
         # 100, 200, 400, 800 ms; the clock shows hundredths of a second.
         ((at[i] - at[i - 1] >= 100 * (1 << (i - 1)) - 20)) || fail "tries at ${at[*]}"
     done
-    # A stop does not wait for the next.
+    # A stop does not wait for the next attempt.
     kill -TERM "$server_pid"
     server_ends 0
     log_is 'server: driver * died (exited with status 3)' 'server: driver * replaces one that died'

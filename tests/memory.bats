@@ -9,7 +9,7 @@ load lib/helpers
     start_server
     create_many 1000
     prlimit --pid "$server_pid" --data=1:unlimited
-    # So many lists at once, which a stopped driver holds up, that what was spare is used up.
+    # A stopped driver holds up all these lists at the same time, which uses up the spare memory.
     stop_process "${pids[0]}"
     say get_drivers get_drivers get_drivers get_drivers get_drivers
     wait_until took 6
@@ -72,7 +72,7 @@ load lib/helpers
     done
 }
 
-# The server sleeps, and has been made to fail.
+# The server sleeps, after an injected failure.
 waits() {
     in_state "$server_pid" S && [ -s trace ]
 }
@@ -105,7 +105,7 @@ waits() {
     expect 'Error: cannot list drivers: Cannot allocate memory'
     stop_process "$pid"
     { echo get_drivers; for _ in {1..30}; do echo "get_status $pid"; done; } >&"$to"
-    wait_until took 53 # the list has 40 of the 60 calls
+    wait_until took 53 # the list uses 40 of the 60 calls
     kill -CONT "$pid"
     for _ in {1..40}; do
         expect 'Driver * Available'
@@ -129,11 +129,11 @@ waits() {
     expect 'Driver * Available' 'Driver * Available' '2 drivers'
 }
 
-@test "no memory: to take a task back; the driver is killed, since an Error means that the task does not run" {
+@test "no memory: to take a task back; the driver is killed, since after an Error a task must not run" {
     start_faulty malloc:ENOMEM:5+ -t 1
     create
     stop_process "$pid"
-    stop_process "$server_pid" # so that it reads them all at once
+    stop_process "$server_pid" # so that it reads all commands at once
     { echo "send_task $pid 1000"; for _ in {1..59}; do echo "get_status $pid"; done; } >&"$to"
     kill -CONT "$server_pid"
     for _ in {1..60}; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Tasks for any driver, wait, and the drivers that the server keeps.
+# Tasks for any driver, and wait.
 
 load lib/helpers
 
@@ -40,7 +40,7 @@ load lib/helpers
     wait_until took 4
     tell second 'send_task any 22'
     wait_until took 5
-    # Others go on.
+    # Other clients go on.
     say "get_status $pid"
     expect "Driver $pid Busy *"
     say "cancel_task $pid"

@@ -3,7 +3,8 @@
 
 load lib/helpers
 
-# A service manager's socket; what is sent there comes as lines to the file notified.
+# start_manager SOCKET: plays a service manager; each message to that socket becomes a line of the
+# file notified.
 start_manager() {
     "$LIB/manager.pl" "$1" >notified 3>&- &
     started+=("$!")
@@ -52,7 +53,7 @@ notified_are() {
     [ ! -s ready ]
 }
 
-# There is one driver, and its pid is in pid.
+# Checks that there is one driver, and sets pid to its pid.
 one_driver() {
     say get_drivers
     reply
@@ -62,10 +63,10 @@ one_driver() {
 }
 
 @test "readiness: one of the first drivers is deleted before all are up" {
-    # The second comes up only when there is the file go.
+    # The second driver comes up only once the file go exists.
     fake_driver second 'set -C' ': 2>/dev/null >first || { [ -e go ] || exit 3; }' "exec '$DRIVER'"
     start bash -c "exec '$SERVER' --drivers 2 --driver ./second --ready-fd 9 9>ready"
-    wait_until one_driver # for commands are taken when the second has failed
+    wait_until one_driver # commands are taken once the second has failed
     say "delete_driver $pid"
     expect 'Driver * Deleted'
     [ ! -s ready ]

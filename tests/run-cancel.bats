@@ -22,7 +22,7 @@ load lib/helpers
     wait_until has_children_of "$pid" 1
     say "cancel_task $pid" "get_status $pid" "send_task $pid 5"
     expect "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Available" "Driver $pid Busy 5"
-    # Also one that was given in the same breath, whether it has been started or not.
+    # The same for a job that was given just before, whether it has started or not.
     say "cancel_task $pid" "run $pid 50 sleep 1000" "cancel_task $pid" "run $pid 50 exit 7"
     expect "Driver $pid Available" "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Done exit 7"
 }
@@ -39,7 +39,7 @@ load lib/helpers
     wait_until in_grace
     say "cancel_task $pid"
     wait_until took 8
-    # Instead of waiting for the grace period; the last one is the job's first process.
+    # We end the family instead of waiting for the grace period.
     # shellcheck disable=SC2046
     kill -KILL $(cat pids)
     expect "Driver $pid Done cancelled" "Driver $pid Available"

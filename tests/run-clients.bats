@@ -11,8 +11,8 @@ load lib/helpers
     tell other 'run any 50 exit 3' 'echo behind'
     wait_until took 4
     run -0 control get_status "$pid"
-    [ "$output" = "Driver $pid Busy 100" ]
-    wait_until took 5 # and not the one behind
+    [[ $output == "Driver $pid Busy "@(100|9?) ]]
+    wait_until took 5 # but not its second line
     open_gate
     expect "Driver $pid Done exit 0"
     hear other "Driver $pid Done exit 3" 'Error: unknown command*'
@@ -39,10 +39,10 @@ load lib/helpers
     create
     busy_with "$pid"
     for _ in {1..1100}; do echo "run $pid 5 true"; done >&"$to"
-    wait_until took 1026 # with session and create_driver
+    wait_until took 1026 # including session and create_driver
     run -0 control get_status "$pid"
     [[ $output == "Driver $pid Busy "* ]]
-    wait_until took 1027 # and no other
+    wait_until took 1027 # only that get_status more
     open_gate
     expect "Driver $pid Done exit 0"
     timeout "$DEADLINE" head -n 1100 <&"$from" >replies
@@ -60,7 +60,7 @@ load lib/helpers
     kill -KILL "${client_pid[other]}"
     wait_until has_clients 1
     say "get_status $pid"
-    expect "Driver $pid Busy 50"
+    expect "Driver $pid Busy @(50|4?)"
     open_gate
     wait_for ended
     say "wait $pid"
@@ -82,7 +82,7 @@ load lib/helpers
     kill -CONT "$pid"
     wait_until has_clients 1
     say "get_status $pid"
-    expect "Driver $pid Busy 50"
+    expect "Driver $pid Busy @(50|4?)"
     open_gate
     wait_for ended
 }

@@ -68,6 +68,7 @@ load lib/helpers
         wait_until ended "$pid"
         took_ms=$(($(uptime_ms) - killed))
         wait_until family_has_ended
+        wait "$server_pid" || true
         hang_up
         ((took_ms >= 1000)) || break
     done

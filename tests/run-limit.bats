@@ -8,7 +8,7 @@ load lib/helpers
     create
     say "run $pid 0.1 sleep 1000"
     expect "Driver $pid Done timeout"
-    # The first process lives on, so it is the group that has ended its child.
+    # The first process survives TERM, so its child was ended by the signal to the group.
     reach_limit "$pid" "trap 'echo asked >asked' TERM; echo >up; sleep 1000; exit 3"
     has asked asked
 }
@@ -24,7 +24,7 @@ load lib/helpers
     start_server -j -g 0.4
     say create_driver
     expect '*"available"}'
-    for limit in 0.5 2 10 40; do # more if it was not ready by then
+    for limit in 0.5 2 10 40; do # longer if the job was not ready by then
         rm -f up
         say "run any $limit trap '' TERM; echo >up; while :; do sleep 0.01; done"
         expect '{"driver":*,"timeout":true,"ms":*'
@@ -46,9 +46,9 @@ load lib/helpers
 @test "limit: nothing of a job that resists survives it" {
     start_server -g 0.1
     create
-    for limit in 1 4 16 64; do # more if it was not up by then
+    for limit in 1 4 16 64; do # longer if not all of it was up by then
         rm -f pids
-        say "run $pid $limit $LIB/family.bash"
+        say "run $pid $limit $LIB/family.sh"
         expect "Driver $pid Done timeout"
         ! family_is_up || break
     done
@@ -69,7 +69,7 @@ load lib/helpers
 @test "leftovers: killed at once, before the reply" {
     start_server -g 1000
     create
-    say "run $pid 1000 $LIB/family.bash exit"
+    say "run $pid 1000 $LIB/family.sh exit"
     expect "Driver $pid Done exit 5"
     family_is_gone
     [ -z "$(children_of "$pid")" ]
@@ -78,7 +78,7 @@ load lib/helpers
 @test "leftovers: many of them, each with another, are all killed" {
     start_server -g 1000
     create
-    say "run $pid 1000 $LIB/many.bash"
+    say "run $pid 1000 $LIB/leave-many.sh"
     expect "Driver $pid Done exit 0"
     family_is_gone
 }
@@ -105,7 +105,7 @@ load lib/helpers
     wait_until runs_command
     stop_process "$pid"
     end=$(($(uptime_ms) + 4200))
-    say "get_status $pid" # which it finds first
+    say "get_status $pid" # which the driver finds first
     touch go
     wait_until in_state "$command" Z
     wait_until past "$end"
@@ -126,7 +126,7 @@ load lib/helpers
     expect "Driver $pid Done exit 3" "Driver $pid Available"
 }
 
-# Sets command to the child of the driver.
+# Sets command to the pid of the driver's job, if there is one.
 runs_command() {
     command=$(children_of "$pid")
     command=${command% }

@@ -26,7 +26,7 @@ load lib/helpers
     start_server --output output
     create_many 2
     mkfifo gate
-    # Each waits for both to be there.
+    # Each job waits until both run.
     for i in 0 1; do
         say "run ${pids[i]} 50 echo up >up$i; until [ -e up0 ] && [ -e up1 ]; do :; done; for i in 1 2 3 4; do yes $i$i | head -c 50000; yes e$i | head -c 50000 >&2; done"
     done
@@ -55,7 +55,10 @@ load lib/helpers
 @test "--output: a job that is not run has no file that says it was" {
     start_server --output output
     create
-    say "run $pid 50 sleep 0.1" "run $pid 50 echo busy" 'run 77 50 echo none' 'run any 0 echo none'
+    mkfifo gate
+    say "run $pid 50 read x <gate" "run $pid 50 echo busy" 'run 77 50 echo none' 'run any 0 echo none'
+    wait_until took 5
+    open_gate
     expect 'Driver * output/1.err' "Error: driver $pid Busy 50" 'Error: no driver 77' 'Error: bad seconds*'
     [ "$(cat output/*)" = '' ]
     [ ! -e output/2.out ]
@@ -87,7 +90,7 @@ load lib/helpers
     long=$(printf '%0513d' 0)
     run -2 session --output "$long" </dev/null
     [[ $output == 'server: --output: path too long (limit 512 bytes)'* ]]
-    # The longest: its name is in both replies, of both kinds.
+    # The longest path is in both kinds of replies.
     mkdir -p '"\ '"/${long:0:200}/${long:0:200}"
     path='"\ '"/${long:0:200}/${long:0:200}/"
     path+=${long:0:512-${#path}}
@@ -109,7 +112,7 @@ load lib/helpers
     start_server -j --drivers 2 --output "$path"
     mkfifo gate
     {
-        echo 'run any 50 read x <gate; exit 1' # the others go on behind it
+        echo 'run any 50 read x <gate; exit 1' # later jobs go on, their replies wait
         for i in {2..150}; do echo "run any 50 echo $i; exit $i"; done
     } >&"$to"
     wait_for "$path/150.out"

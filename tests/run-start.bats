@@ -7,7 +7,7 @@ load lib/helpers
     mkdir output
     start_server --output output
     create
-    # What prints that is a child of the driver, or of a shell.
+    # The process that prints its status is a child of the driver, or of a shell.
     echo 'not for a shell' >a=b
     direct=('cat /proc/self/stat' $' \t cat\t/proc/self/stat \t' 'cat /proc/self/stat ./a=b' 'cat -- /proc/self/stat'
         "$(command -v cat) /proc/self/stat" 'cat /proc/self/stat %,+:@x_-')
@@ -19,7 +19,7 @@ load lib/helpers
         read -r self name state parent _ <output/$i.out
         [ "$name $parent" = "(cat) $pid" ]
     done
-    # The shell's own pid, $$, is that of the session's leader; and a shell has read the line.
+    # Here the shell, whose pid is $$, leads the session.
     for command in 'echo $$; cat /proc/$$/stat; :' 'A=1 cat /proc/self/stat; echo'; do
         say "run $pid 50 $command"
         expect "Driver $pid Done exit 0 *"
@@ -113,7 +113,7 @@ END
         expect "Driver $pid Done exit 0 output/@(1|2).out *"
         [[ $line =~ output/..out && $(<"${BASH_REMATCH[0]}") == "$long" ]]
     done
-    # Of as many words as fit.
+    # As many words as fit.
     words=$(printf 'x %.0s' {1..2030})
     command="run any 5 echo $words"
     command=${command::4095}
@@ -151,12 +151,12 @@ END
     expect "Driver $pid Done exit 0" "Driver $pid Available" "Driver $pid Done exit 0"
     has err said
     has err complained
-    # The fourth is that of ls, which reads the directory.
+    # The fourth belongs to ls, which reads the directory.
     [ "$(grep -oE '[0-9]+ -> .*' err | sed 's/[0-9]*\/fd$/PID\/fd/')" = "0 -> /dev/null
 1 -> $PWD/err
 2 -> $PWD/err
 3 -> /proc/PID/fd" ]
-    # And what it says are none of the server's replies.
+    # The job's output is not among the server's replies.
     say stats
     expect 'Stats *'
 }
@@ -190,7 +190,7 @@ END
     run ! grep -q hidden output/2.out
 }
 
-@test "environment: a PATH that ends with something that is not a directory" {
+@test "environment: a PATH that ends with something that is no directory does no harm" {
     start env "PATH=$PATH:/dev/null" "$SERVER" "${PATIENT[@]}"
     create
     say "run $pid 100 true" "wait $pid" "run $pid 100 exit 3" "wait $pid" "run $pid 100 no_such_command"

@@ -44,7 +44,7 @@ load lib/helpers
     say "run $pid 5 ./missing" "run $pid 5 ./plain" "run $pid 5 /" "run $pid 5 ./plain/file x" "get_status $pid"
     expect 'Error: cannot run: No such file or directory' 'Error: cannot run: Permission denied' \
         'Error: cannot run: Permission denied' 'Error: cannot run: Not a directory' "Driver $pid Available"
-    # By a shell, these are its status.
+    # If a shell runs them, it reports the failure by its status.
     say "run $pid 5 nosuchcommand" "wait $pid" "run $pid 5 ./missing;"
     expect "Driver $pid Done exit 127" "Driver $pid Available" "Driver $pid Done exit 127"
     stats_have runs=2 failures=2
@@ -57,9 +57,9 @@ load lib/helpers
     expect "Driver $pid Busy 50" "Error: driver $pid Busy 50" "Driver $pid Available"
     busy_with "$pid"
     run -1 control run "$pid" 5 true
-    [ "$output" = "Error: driver $pid Busy 100" ]
+    [[ $output == "Error: driver $pid Busy "@(100|9?) ]]
     run -1 control send_task "$pid" 5
-    [ "$output" = "Error: driver $pid Busy 100" ]
+    [[ $output == "Error: driver $pid Busy "@(100|9?) ]]
     open_gate
     expect "Driver $pid Done exit 0"
 }
@@ -78,12 +78,12 @@ load lib/helpers
     stats_have unanswered=1 timeouts=0 runs=1
 }
 
-@test "run: a job whose start was answered too late is cancelled, since an Error means that it does not run" {
+@test "run: a job whose start is answered too late is cancelled, since after an Error it must not run" {
     printf '%s\n' '#!/bin/sh' "FAULT=execvp:delayed:1+ exec '$FAULTY/driver'" >slow
     chmod +x slow
     start_server -g 1000 -t 0.1 --driver ./slow
     create
-    # If the server itself was late, it did not see that the driver was.
+    # If the server itself is late, it does not notice that the driver is.
     line=
     for ((i = 0; i < 20; i++)); do
         say "run $pid 5 sleep 1000"
@@ -101,9 +101,9 @@ load lib/helpers
     create
     busy_with "$pid"
     run -0 control get_status "$pid"
-    [ "$output" = "Driver $pid Busy 100" ]
+    [[ $output == "Driver $pid Busy "@(100|9?) ]]
     run -0 control get_drivers
-    [ "$output" = "Driver $pid Busy 100"$'\n''1 driver' ]
+    [[ $output == "Driver $pid Busy "@(100|9?)$'\n''1 driver' ]]
     open_gate
     expect "Driver $pid Done exit 0"
 }
@@ -113,7 +113,7 @@ load lib/helpers
     create
     mkfifo gate
     asked() { has asked asked || read -r -t 0 -u "$from"; }
-    for limit in 0.5 2 10 40; do # more if it was not ready by then
+    for limit in 0.5 2 10 40; do # longer if the job was not ready by then
         say "run $pid $limit trap 'echo asked >asked' TERM; until read x <gate; do :; done"
         wait_until asked
         [[ ! -e asked ]] || break
@@ -159,7 +159,7 @@ load lib/helpers
     wait_for too
     run ! read -r -t 0 -u "$from"
     open_gate
-    expect "Driver ${pids[0]} Done exit 0" "Driver ${pids[1]} Done exit 0" "Driver ${pids[0]} Busy 100" \
+    expect "Driver ${pids[0]} Done exit 0" "Driver ${pids[1]} Done exit 0" "Driver ${pids[0]} Busy @(100|9?)" \
         "Driver ${pids[1]} Done exit 0" "Error: unknown command 'fly' (try help)"
 }
 
@@ -190,6 +190,6 @@ load lib/helpers
 
 @test "run: many jobs on drivers, some of which are killed, all end as they must" {
     run -0 --separate-stderr "$ROOT/scripts/torture/jobs.sh" 400
-    [[ $output == 'jobs: 400 commands in '*'; books in order' ]]
+    [[ $output == 'jobs: 400 jobs in '*'; books in order' ]]
     [ -z "$stderr" ]
 }

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-# The flags of a descriptor of this shell, in octal, see proc(5).
+# The flags of a descriptor of this shell, in octal; see proc(5).
 flags_of() {
     sed -n 's/^flags:[[:space:]]*//p' "/proc/$BASHPID/fdinfo/$1"
 }
@@ -38,7 +38,7 @@ nonblocking() {
 
 @test "stdout: if its reader stops reading, TERM still ends the server" {
     start_server -g 0.3
-    # The server holds itself back once the pipe, 64 KiB, and its own buffers are full.
+    # The server stops reading commands once the pipe (64 KiB) and its own buffers are full.
     flood 5000 help
     wait_until held_back
     kill -TERM "$server_pid"

@@ -95,7 +95,7 @@ terminal_ends() {
     keys 'create_driver\n'
     shows '^Driver'
     child=$(children_of "$server_pid")
-    kill -KILL "$terminal_pid" # script(1) has the terminal's other side
+    kill -KILL "$terminal_pid" # script(1) holds the other side of the terminal
     wait_until ended "$server_pid"
     wait_until ended "$child"
 }
@@ -111,7 +111,8 @@ terminal_ends() {
     shows "Driver $pid Busy 1"
     keys '\032'
     shows 'Stopped'
-    # The driver is in no group of the terminal's: its task ends while the server is stopped.
+    # The driver is in none of the terminal's process groups, so its task ends while the server is
+    # stopped.
     in_state "$pid" S
     keys 'fg\n'
     shows 'task done'
@@ -152,7 +153,8 @@ terminal_ends() {
     terminal_ends 0
 }
 
-# The shell says so when it shows a prompt, so often that it was stopped so many times.
+# stopped TIMES: the shell has reported that often that the server stopped, which it does before a
+# prompt.
 stopped() {
     keys '\n'
     pause
@@ -161,8 +163,8 @@ stopped() {
 
 @test "background: of a terminal where no shell could continue it, the read is the end of input" {
     mkfifo never
-    # The group's parent, a shell with job control, is gone before the server begins: its group is an
-    # orphaned one.
+    # The group's parent, a shell with job control, has ended before the server begins, so the group
+    # is orphaned.
     start_terminal "bash --norc -c 'set -m
         (while kill -0 \$\$; do :; done 2>/dev/null
          \"$SERVER\" </dev/tty; echo \"status \$?\" >status) & disown; exit'

@@ -32,6 +32,7 @@ prompts() {
     start_terminal "exec '$SERVER' -t 100"
     wait_until find_server
     started+=("$server_pid")
+    wait_until prompts 1
     keys 'create_driver\n'
     shows '^Driver [0-9]+ Available'
     wait_until prompts 2

@@ -12,9 +12,9 @@
 #     slowly LINE: the frame of that line, byte by byte
 #     flood: asks until neither direction takes any more        asked COUNT
 #
-# EXPIRES may be -, for never. In TEXT \0 is a zero byte, and {x*9} stands for nine times x. HEX is the
-# body in hexadecimal digits. At the end of the input the server is gone: it closes the socket, waits for
-# the driver and ends with its status.
+# EXPIRES may be -, for never. In TEXT \0 is a zero byte, and {x*9} stands for nine times x. HEX is
+# the body in hexadecimal digits. At the end of the input the server is gone: it closes the socket,
+# waits for the driver and ends with its status.
 use strict;
 use warnings;
 use Socket;

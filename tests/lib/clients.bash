@@ -1,5 +1,5 @@
 # Clients at a control socket.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2004 # names are no arithmetic
 
 # start_listening OPTION...: a server that also listens at taxi.sock, and has begun to.
 start_listening() {
@@ -66,8 +66,8 @@ commands_taken() {
     sed -n 's/.* commands=\([0-9]*\) .*/\1/p' <<<"$stats"
 }
 
-# A crowd of clients, of which one program, tests/lib/crowd.c, is all. crowd LINE: it does that, and has done
-# it; sets said to what it says.
+# A crowd of clients, of which one program, tests/lib/crowd.c, is all. crowd LINE: it does that, and
+# has done it; sets said to what it says.
 start_crowd() {
     mkfifo crowd.in crowd.out
     "$HELPERS/crowd" taxi.sock "$DEADLINE" <crowd.in >crowd.out 3>&- {to}>&- {from}<&- &
@@ -83,8 +83,8 @@ crowd() {
     [[ $said == ok* ]] || fail "$*: $said"
 }
 
-# Its client 1 sends no more of that line, however often, since the server does not read it; what comes is
-# thrown away.
+# Its client 1 sends no more of that line, however often, since the server does not read it; what
+# comes is thrown away.
 crowd_is_held_back() {
     rests "$server_pid" no_more_is_taken "$1"
 }

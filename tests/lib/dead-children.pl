@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# dead-children.pl COMMAND...: becomes it with three children that have ended and were not reaped; their pids are in
-# the file pids.
+# dead-children.pl COMMAND...: becomes it with three children that have ended and were not reaped;
+# their pids are in the file pids.
 use strict;
 use warnings;
 

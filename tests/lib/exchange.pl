@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# exchange.pl SOCKET: connects, sends its standard input and the end of it, byte for byte, and prints what
-# comes back.
+# exchange.pl SOCKET: connects, sends its standard input and the end of it, byte for byte, and
+# prints what comes back.
 use strict;
 use warnings;
 use Socket;

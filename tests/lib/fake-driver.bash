@@ -1,5 +1,5 @@
 # What a driver that a test makes up can say; see proto.h. Is put before what the test has it do.
-# shellcheck shell=bash disable=SC2034 # by what comes after it
+# shellcheck shell=bash disable=SC2034,SC2059 # used below; escapes are meant
 LC_ALL=C # a character is a byte
 
 u8() { printf '\\x%02x' "$1"; }
@@ -14,7 +14,8 @@ state() { frame 1 66 16 "$1" "$(u8 "$2")$(u8 "$3")$(u16 0)$(u32 "${5-0}")$(u64 "
 # result ID OUTCOME STATUS
 result() { frame 1 68 40 "$1" "$(u32 "$2")$(u32 "$3")$(u64 1)$(u64 1)$(u64 1)$(u64 1)"; }
 
-# take BYTES: reads that many; the socket is nonblocking, and fails until there are some. Sets byte to the last.
+# take BYTES: reads that many; the socket is nonblocking, and fails until there are some. Sets byte
+# to the last.
 take() {
     local n
     for ((n = 0; n < $1; n++)); do

@@ -6,8 +6,8 @@ bats_require_minimum_version 1.5.0
 
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$LIB/../.." && pwd)
-# The reply timeout, unless a test gives another: a driver on a loaded machine may need more than the
-# second that it has by default.
+# The reply timeout, unless a test gives another: a driver on a loaded machine may need more than
+# the second that it has by default.
 PATIENT=(-t 30)
 BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # the binaries under test
 SERVER=$BUILD/server
@@ -98,8 +98,8 @@ past() {
     (($(uptime_ms) > $1))
 }
 
-# sooner MS COMMAND...: it takes less than that, at least in one of ten tries. What is too slow never
-# does; a loaded machine now and then does.
+# sooner MS COMMAND...: it takes less than that, at least in one of ten tries. What is too slow
+# never does; a loaded machine now and then does.
 sooner() {
     local limit=$1 before i
     shift

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# hinder-signals.pl [--ignore] COMMAND...: runs it with all signals blocked, and some of them ignored.
+# hinder-signals.pl [--ignore] COMMAND...: runs it with all signals blocked, and some of them
+# ignored.
 use strict;
 use warnings;
 use POSIX;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# hold-descriptors.pl PID: copies all that the process has open, and keeps it; says so by the file held. Ends
-# with 1 if it may not. The calls are pidfd_open(2) and pidfd_getfd(2).
+# hold-descriptors.pl PID: copies all that the process has open, and keeps it; says so by the file
+# held. Ends with 1 if it may not. The calls are pidfd_open(2) and pidfd_getfd(2).
 use strict;
 use warnings;
 

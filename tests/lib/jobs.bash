@@ -21,9 +21,10 @@ open_gate() {
     echo >gate
 }
 
-# family_of PID SECONDS: the driver runs tests/lib/family.bash, a job that resists, and all of it is up.
+# family_of PID SECONDS: the driver runs tests/lib/family.sh, a job that resists, and all of it is
+# up.
 family_of() {
-    say "run $1 $2 $LIB/family.bash"
+    say "run $1 $2 $LIB/family.sh"
     wait_until family_is_up
 }
 
@@ -45,7 +46,7 @@ family_is_gone() {
     local member
     [[ -s pids ]] || return
     while read -r member; do
-        gone "$member" || fail "$member of $(tr '\n' ' ' <pids) is left: $(state_of "$member")" || return
+        gone "$member" || fail "$member of $(tr '\n' ' ' <pids) is left: $process_state" || return
     done <pids
 }
 
@@ -57,8 +58,8 @@ in_grace() {
     done <pids
 }
 
-# reach_limit PID CODE: the driver runs that code, which makes the file up when it is ready, until its limit;
-# one that was not ready by then has another try, with more time. Expects the reply.
+# reach_limit PID CODE: the driver runs that code, which makes the file up when it is ready, until
+# its limit; one that was not ready by then has another try, with more time. Expects the reply.
 reach_limit() {
     local limit
     for limit in 0.3 2 10 40; do

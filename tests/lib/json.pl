@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# json.pl: each line of its standard input must be one JSON object, by a strict parser; prints them with their
-# keys in order.
+# json.pl: each line of its standard input must be one JSON object, by a strict parser; prints them
+# with their keys in order.
 use strict;
 use warnings;
 use JSON::PP;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# manager.pl SOCKET: a service manager's socket, as sd_notify(3) has it; @ for the first byte stands for a zero
-# byte. Prints "bound", and then what is sent there.
+# manager.pl SOCKET: a service manager's socket, as sd_notify(3) has it; @ for the first byte stands
+# for a zero byte. Prints "bound", and then what is sent there.
 use strict;
 use warnings;
 use Socket;

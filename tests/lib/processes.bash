@@ -1,30 +1,36 @@
 # What /proc says of processes.
 # shellcheck shell=bash
 
-# The letter of its state, see proc(5); nothing if there is no such process.
-state_of() {
+# Sets process_state to the letter of its state, see proc(5), or to nothing if there is no such
+# process.
+look_at() {
     local stat
+    process_state=
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
     stat=${stat##*) }
-    printf '%s' "${stat%% *}"
+    process_state=${stat%% *}
 }
 
 alive() {
-    [[ $(state_of "$1") == [RSDTt] ]]
+    look_at "$1"
+    [[ $process_state == [RSDTt] ]]
 }
 
 # Ended and reaped.
 gone() {
-    [[ -z $(state_of "$1") ]]
+    look_at "$1"
+    [[ -z $process_state ]]
 }
 
 # Ended; reaping it may be left to another process, which may be slow.
 ended() {
-    [[ $(state_of "$1") == Z || -z $(state_of "$1") ]]
+    look_at "$1"
+    [[ $process_state == Z || -z $process_state ]]
 }
 
 in_state() {
-    [[ $(state_of "$1") == "$2" ]]
+    look_at "$1"
+    [[ $process_state == "$2" ]]
 }
 
 children_of() {
@@ -54,8 +60,8 @@ ticks() {
     echo $((${12} + ${13}))
 }
 
-# How often each of these processes has slept or lost the processor: the same number twice means that it
-# did not run in between, if it slept both times.
+# How often each of these processes has slept or lost the processor: the same number twice means
+# that it did not run in between, if it slept both times.
 switches() {
     local process
     for process; do
@@ -63,7 +69,7 @@ switches() {
     done
 }
 
-# No deadline runs: the process's timerfd is not armed.
+# No deadline runs: the process has no timerfd that is armed.
 timer_is_off() {
     local fd
     for fd in "/proc/$1/fd/"*; do
@@ -72,11 +78,10 @@ timer_is_off() {
             return
         fi
     done
-    return 1
 }
 
-# rests PID [COMMAND...]: it sleeps, and neither time nor what the command does (which must succeed) wakes
-# it; so it goes on only when something else happens.
+# rests PID [COMMAND...]: it sleeps, and neither time nor what the command does (which must succeed)
+# wakes it; so it goes on only when something else happens.
 rests() {
     local pid=$1 before
     shift

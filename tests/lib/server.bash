@@ -1,8 +1,8 @@
 # A server at two FIFOs.
 # shellcheck shell=bash
 
-# start COMMAND...: runs it, a server or a command that becomes one, at two FIFOs. Sets server_pid; its
-# standard error goes to the file err.
+# start COMMAND...: runs it, a server or a command that becomes one, at two FIFOs. Sets server_pid;
+# its standard error goes to the file err.
 start() {
     mkfifo in out
     "$@" <in >out 2>err 3>&- &
@@ -65,8 +65,8 @@ tally() {
     tally=$("$HELPERS/tally" "$1" "$DEADLINE" <&"$from" 3>&-) || fail "$tally; the log: $(cat err)"
 }
 
-# The flooder has given all commands or waits for the server, and the server waits for something else, such
-# as its reader.
+# The flooder has given all commands or waits for the server, and the server waits for something
+# else, such as its reader.
 holds_flood_back() {
     rests "$server_pid" flooder_waits
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# shut-reading.pl: a driver, once it has said HELLO, that does not read any more; says so by the file shut.
+# shut-reading.pl: a driver, once it has said HELLO, that does not read any more; says so by the
+# file shut.
 use strict;
 use warnings;
 

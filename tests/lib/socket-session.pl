@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # socket-session.pl ask|flood SERVER: the server's standard input and output are one socket. Asks it
-# something, and ends the input; or floods it with questions whose answers nobody reads, until it takes no
-# more, and then ends it by TERM. Ends with its status.
+# something, and ends the input; or floods it with questions whose answers nobody reads, until it
+# takes no more, and then ends it by TERM. Ends with its status.
 use strict;
 use warnings;
 use Socket;

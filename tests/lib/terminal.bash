@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 
 # start_terminal COMMAND: bash runs it at a terminal of its own (by script(1), which would take the
-# user's shell); what is typed goes to $to, what is shown comes to the file screen. Sets terminal_pid.
+# user's shell); what is typed goes to $to, what is shown comes to the file screen. Sets
+# terminal_pid.
 start_terminal() {
     mkfifo keys
     : >screen

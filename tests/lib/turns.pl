@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# turns.pl PID DRIVER: reads a trace of the server by strace(1). A question to the driver PID, at the
-# descriptor DRIVER, must be passed on within two turns of the loop after it was received, and so must its
-# answer.
+# turns.pl PID DRIVER: reads a trace of the server by strace(1). A question to the driver PID, at
+# the descriptor DRIVER, must be passed on within two turns of the loop after it was received, and
+# so must its answer.
 use strict;
 use warnings;
 
