@@ -2,7 +2,7 @@
 # Memory that is used again: the server is refused more than a few slabs of each kind of object, and
 # everything goes on for so long that one that is not given back would be missed.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # start_frugal K OPTION...: a server that is refused its K-th slab and all after that. A slab holds 2 blocks,
