@@ -158,14 +158,12 @@ stop_driver() {
     one_turn_later
     one_turn_later
     deadline_is 100 "$since"
-    mkfifo finish
-    raw 'my @clients = map { attach() } 1 .. 40; open my $finish, "<", "finish"; <$finish>' &
-    clients=$!
+    start_crowd
+    crowd attach 40
     wait_until logged 'cannot accept a connection'
     one_turn_later
     (($(timer_ms) <= 100))
-    echo >finish
-    wait "$clients"
+    crowd close 1 40
     wait_until is_at_rest
 }
 
