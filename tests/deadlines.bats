@@ -167,6 +167,28 @@ stop_driver() {
     wait_until is_at_rest
 }
 
+@test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
+    start_server -g 0.1
+    create
+    mkfifo until
+    "$HELPERS/hold" "$pid" <until >held 2>&1 3>&- &
+    holder=$!
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -STOP "$pid"
+    say "delete_driver $pid"
+    killed_often() { (($(grep -c "driver $pid did not exit in time: killed" err) >= 3)); }
+    wait_until killed_often
+    in_state "$pid" Z
+    exec {release}>&-
+    wait "$holder"
+    expect "Driver $pid Deleted"
+    wait_until is_at_rest
+}
+
 @test "deadlines: at a stop, the grace and 250 ms for output that nobody reads" {
     start "$SERVER"
     yes help 2>/dev/null | head -n 5000 >in 3>&- &
