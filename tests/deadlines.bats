@@ -158,14 +158,34 @@ stop_driver() {
     one_turn_later
     one_turn_later
     deadline_is 100 "$since"
-    mkfifo finish
-    raw 'my @clients = map { attach() } 1 .. 40; open my $finish, "<", "finish"; <$finish>' &
-    clients=$!
+    start_crowd
+    crowd attach 40
     wait_until logged 'cannot accept a connection'
     one_turn_later
     (($(timer_ms) <= 100))
-    echo >finish
-    wait "$clients"
+    crowd close 1 40
+    wait_until is_at_rest
+}
+
+@test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
+    start_server -g 0.1
+    create
+    mkfifo until
+    "$HELPERS/hold" "$pid" <until >held 2>&1 3>&- &
+    holder=$!
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -STOP "$pid"
+    say "delete_driver $pid"
+    killed_often() { (($(grep -c "driver $pid did not exit in time: killed" err) >= 3)); }
+    wait_until killed_often
+    in_state "$pid" Z
+    exec {release}>&-
+    wait "$holder"
+    expect "Driver $pid Deleted"
     wait_until is_at_rest
 }
 
