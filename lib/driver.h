@@ -21,6 +21,13 @@ enum driver_end {
     END_SENT,      /* EXIT was sent */
 };
 
+/* What the driver is busy with, as it last said. */
+enum driver_work {
+    WORK_NONE,
+    WORK_TASK,
+    WORK_JOB, /* the job is that of job_pid and job_id */
+};
+
 struct driver {
     struct source source;     /* our end of the socketpair; its fd is -1 once it has ended */
     struct list by_age;       /* fleet's drivers, oldest first; once dropped, its dropped ones */
@@ -40,12 +47,12 @@ struct driver {
     struct pid_text pid_text;
     enum driver_state state;
     enum driver_end end;
+    enum driver_work work;
     enum outcome birth_failure; /* the outcome of birth if it is reaped before HELLO */
     bool said_hello;
     bool reaped;       /* the pid may be another process's by now */
     bool kept;         /* it counts for --drivers, and is replaced when it dies */
     bool unresponsive; /* a call has timed out, and it has said nothing since */
-    bool busy;         /* as it last said: with a job if job_pid is not 0, else with a task */
     bool engaged;      /* READY, and busy or with a task or job due; fleet counts these */
     bool ran;          /* it was sent a job: if it fails, processes of the job may be left */
     bool left_orphans; /* the last search found children in its job's session */
