@@ -384,7 +384,7 @@ task_refusal(uint64_t expires_ns)
     return self.work == FREE ? PROTO_OK : PROTO_REFUSED_BUSY;
 }
 
-/* Sends the STATE that answers the request with that id. The caller has made sure that there is
+/* Puts the STATE that answers the request with that id into the output, where there must be
  * room. */
 static void
 answer(uint32_t id, enum proto_refusal refusal, uint32_t value)

@@ -64,8 +64,8 @@ driver_parse(struct driver *driver, const unsigned char *data, size_t size)
     memcpy(driver->in, data + done, driver->in_size);
 }
 
-/* The driver has closed its socket, so it is about to exit; DEADLINE_EXIT sees to that. A driver
- * that has not said HELLO yet keeps its DEADLINE_START. */
+/* The driver has closed its socket, so it is about to exit; otherwise DEADLINE_EXIT ends it. A
+ * driver that has not said HELLO yet keeps its DEADLINE_START. */
 static void
 driver_hangup(struct driver *driver)
 {

@@ -85,8 +85,8 @@ stream_close(struct stream *stream)
     stream->fd = -1;
 }
 
-/* Returns false with EAGAIN if a STREAM_SHARED would block; the calls on other kinds fail
- * themselves. */
+/* Returns false with EAGAIN if a STREAM_SHARED would block. Returns true for other kinds, because
+ * their reads and writes fail with EAGAIN themselves. */
 static bool
 stream_can(const struct stream *stream, short events)
 {

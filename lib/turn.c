@@ -13,11 +13,11 @@
 #include <errno.h>
 
 enum {
-    CLIENT_ROUNDS = 4,       /* of a turn: replies, commands, and a read if there is more */
+    CLIENT_ROUNDS = 4,       /* of replies, commands and, if there is more, a read */
     CLIENTS_TURN_US = 1000,  /* for the turns of all clients; at least one gets its turn */
     CLIENT_TURN_MIN_US = 20, /* for the turn of each */
-    COMMANDS_PER_LOOK = 32,  /* how often the clock is read */
-    JOBS_MAX = 1024,         /* a client with more waiting or running is not read from */
+    COMMANDS_PER_LOOK = 32,  /* commands that are run between two looks at the clock */
+    JOBS_MAX = 1024,         /* a client with this many waiting or running is not read from */
 };
 
 /* ---- commands in ----------------------------------------------------------------------------- */
@@ -240,8 +240,8 @@ client_end(struct client *client)
     client_drop(client);
 }
 
-/* Writes replies and runs commands, until neither goes on or until until_ns. Returns whether
- * anything happened in the last round. */
+/* Writes replies and runs commands, until neither goes on or until until_ns. Returns whether there
+ * may be more to do. */
 static bool
 client_go_on(struct client *client, int64_t until_ns)
 {
@@ -274,7 +274,7 @@ client_turn(struct client *client, int64_t until_ns)
     if (client_go_on(client, until_ns))
         client_wake(client);
     else if (!list_empty(&client->lacking))
-        pool_freed = freed; /* whether others freed memory: what this client freed was not enough */
+        pool_freed = freed; /* only what others freed counts: its own was not enough */
     if (client->farewell != FAREWELL_NONE && client_answered(client))
         client_bid_farewell(client);
     client_flush(client);
