@@ -37,8 +37,7 @@ struct call {
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;  /* NULL: no client waits for it */
     struct driver *driver;    /* NULL until one is found, and after the call's end */
-    /* NULL: the call waits for a HELLO, for a driver's end, or until a driver has no task or
-     * job. */
+    /* NULL: it waits for a driver's HELLO or end, or until a driver has no task or job. */
     const struct question *question;
     pid_t pid;
     struct pid_text pid_text;
@@ -59,8 +58,7 @@ struct call {
 bool calls_open(void); /* returns false if there is no memory */
 void calls_close(void);
 
-/* Appends a call to the request; NULL: no client waits for the call. Returns NULL if there is no
- * memory. */
+/* Appends a call to the request, or to none (NULL). Returns NULL if there is no memory. */
 struct call *call_new(struct request *, const struct question *);
 void call_set_job(struct call *, struct job *); /* the call then owns the job */
 void call_free(struct call *);                  /* it is in no driver's list and has no deadline */
@@ -76,8 +74,6 @@ void request_wait(struct request *, struct list *list);
  * caller must now give it an outcome or a driver. */
 struct call *client_resume(struct client *);
 struct call *clients_resume_first(struct list *list);
-
-/* Ends the waits of all clients in a list with that outcome. */
-void clients_resume(struct list *list, enum outcome);
+void clients_resume(struct list *list, enum outcome); /* for all in a list, with that outcome */
 
 #endif
