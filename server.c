@@ -327,7 +327,7 @@ signal_handle(const struct signalfd_siginfo *info)
         log_line("%.*s", (int)stats_line(&format_text, line) - 1, line);
         break;
     case SIGTSTP:
-        job_stop(SIGTSTP, getpid());
+        shell_stop(SIGTSTP, getpid());
         break;
     case SIGCONT:
         console_continued();

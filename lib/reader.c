@@ -26,7 +26,7 @@ client_end_input(struct client *client)
 /* Unblocks the signal for a moment, so that its default action stops us. In an orphaned process
  * group, where no shell could continue us, the kernel discards the signal, setpgid(2). */
 void
-job_stop(int number, pid_t whom)
+shell_stop(int number, pid_t whom)
 {
     sigset_t set;
 
@@ -53,7 +53,7 @@ client_terminal_refused(struct client *client)
     if (phase_stopping() || (foreground >= 0 && foreground == getpgrp()))
         return; /* we need no more input, or are in the foreground by now */
     if (foreground >= 0) {
-        job_stop(SIGTTIN, 0);
+        shell_stop(SIGTTIN, 0);
         if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
             return;
     }

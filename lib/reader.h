@@ -7,7 +7,7 @@
 #include "call.h"
 
 /* Reads once. If the console is a terminal and we are in the background, this stops us as the shell
- * expects, see job_stop(). */
+ * expects, see shell_stop(). */
 void client_read(struct client *);
 
 /* The other end of a connection is closed. The commands that it sent before are still run, as far
@@ -22,6 +22,6 @@ void client_give_up(struct client *);
 void client_failed(struct client *, const char *what, int error);
 
 /* Stops us, as a job of the shell, by SIGTSTP or SIGTTIN. whom is as in kill(2). */
-void job_stop(int number, pid_t whom);
+void shell_stop(int number, pid_t whom);
 
 #endif

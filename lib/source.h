@@ -32,7 +32,8 @@ bool source_open(struct source *, int fd, void (*ready)(struct source *, uint32_
  * false with errno on failure. */
 bool source_watch(struct source *, uint32_t events);
 
-/* Closes the descriptor. The source must not be freed before all handlers of this turn have run. */
+/* Closes the descriptor. The source's own handler may free it at once; anybody else must wait until
+ * all handlers of this turn have run, because an event for it may still be on its way. */
 void source_close(struct source *);
 
 /* Waits for events (-1: without limit; 0: not at all), calls clock_look(), and then the handlers.

@@ -1,8 +1,7 @@
 /*
  * echo.c: sends back what it receives, over TCP and UDP, IPv4 and IPv6. Usage: echo PORT [HOST].
  * Port 0 is any free port; without HOST, only this machine is served. The program waits in one
- * place, the loop in main(): for whatever becomes ready, including signals, the source's handler is
- * called.
+ * place, the loop in main(). Whatever becomes ready, signals included, has a handler.
  */
 #include "lib/list.h"
 #include "lib/signals.h"
@@ -50,9 +49,8 @@ main(int argc, char **argv)
     return 0;
 }
 
-/* Stops: accepts no more clients, and ends each client's input, shutdown(2), so that the client is
- * closed once everything that it sent has been sent back. The alarm or a second signal ends that
- * wait. */
+/* Stops: accepts no more clients and ends each client's input, shutdown(2), so that it is closed
+ * once everything was sent back. The alarm or a second signal ends that wait. */
 static void
 signals_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -70,9 +68,8 @@ signals_ready(struct source *source, uint32_t events __attribute__((unused)))
     alarm(1);
 }
 
-/* What cannot be sent back yet stays in the kernel, which holds up the sender when the buffer is
- * full. So we read the end of a client's input only after everything before it has been sent
- * back. */
+/* What cannot be sent back yet stays in the kernel, which holds up the sender when its buffer is
+ * full. So the end of a client's input is read only after all before it has been sent back. */
 static void
 client_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -93,9 +90,8 @@ client_ready(struct source *source, uint32_t events __attribute__((unused)))
             source_watch(&sockets[i], EPOLLIN);
 }
 
-/* A client for which we have no descriptor or memory stays in the queue, and would wake us again
- * and again. With EPOLLET, epoll(7), only the next new client wakes us; and when a client leaves,
- * we try again. */
+/* A client for which we have no descriptor or memory stays in the queue, and would keep waking us.
+ * With EPOLLET, epoll(7), only the next new client does; and when a client leaves, we try again. */
 static void
 tcp_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
