@@ -165,6 +165,14 @@ stop_driver() {
     (($(timer_ms) <= 100))
     crowd close 1 40
     wait_until is_at_rest
+    # What lacks again after somebody was let in is told again, and only once.
+    control stats >stats
+    crowd attach 40
+    told_again() { (($(grep -c 'cannot accept a connection' err) == 2)); }
+    wait_until told_again
+    crowd close 41 80
+    wait_until is_at_rest
+    told_again
 }
 
 @test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
@@ -173,6 +181,7 @@ stop_driver() {
     mkfifo until
     "$HELPERS/hold" "$pid" <until >held 2>&1 3>&- &
     holder=$!
+    started=("$holder" "${started[@]}") # it ends before the server, which waits for the driver
     exec {release}<>until
     wait_until test -s held
     if [[ $(<held) != held ]]; then

@@ -142,6 +142,26 @@ END
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
 }
 
+@test "a stop in which the reader of the replies goes away leaves a job its grace" {
+    start_server -g 100
+    create_many 2
+    mkfifo gate
+    kill -STOP "${pids[1]}"
+    wait_until in_state "${pids[1]}" T
+    say "get_status ${pids[1]}" "run ${pids[0]} 100 trap '' TERM; echo >up; read x <gate; echo \$x >ended"
+    wait_until test -e up
+    kill -TERM "$server_pid"
+    becomes stopping 2
+    exec {from}<&-
+    from=
+    kill -CONT "${pids[1]}"
+    becomes stopping 1
+    echo over >gate
+    server_ends 1
+    [ "$(<ended)" = over ]
+    logged '^server: cannot write standard output: Broken pipe$'
+}
+
 @test "driver: leaves, and says nothing, if its socket was not made by its parent" {
     run -2 "$HELPERS/foster" "$DRIVER"
     [[ $output == 'driver['+([0-9])']: started by the server, not by hand'* ]]
