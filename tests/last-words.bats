@@ -83,6 +83,15 @@ ends_unseen() {
     done
 }
 
+@test "a task that was not answered in time is taken back by its number, so that no other is" {
+    puppet silent hello answer:1 take:1 cancels:2 did:cancelled pause
+    start_server -t 0.2 --driver ./silent
+    create
+    say "get_status $pid" "send_task $pid 5"
+    expect '@(Driver|Error: driver) *' "Error: driver $pid is not responding"
+    wait_until test -e cancelled
+}
+
 @test "a job whose client goes just as it begins: nobody waits for its end" {
     start_listening
     create

@@ -10,6 +10,7 @@
  *     end:OUTCOME                say END
  *     result:OUTCOME:STATUS      say the RESULT of the last RUN
  *     answer:COUNT               take that many requests; answer each that it is free
+ *     cancels:ID                 take a CANCEL, which must be of that task; else leave with status 8
  *     child:FILE                 start a process in a session of its own, its pid in FILE; as a
  *                                VALUE, C stands for that pid
  *     did:FILE, await:FILE       create a file; wait until there is one
@@ -29,7 +30,7 @@
 
 static unsigned char input[64 * 1024];
 static size_t input_size;
-static uint32_t request_id, run_id;
+static uint32_t request_id, run_id, cancelled_id;
 static pid_t child;
 static unsigned char last[PROTO_FRAME_MAX];
 static size_t last_size;
@@ -78,6 +79,8 @@ take(void)
     request_id = frame.header.id;
     if (frame.header.type == PROTO_RUN)
         run_id = request_id;
+    if (frame.header.type == PROTO_CANCEL)
+        cancelled_id = frame.cancel.task_id;
     return frame.header.type;
 }
 
@@ -168,6 +171,9 @@ perform(char *step)
             take();
             state(0, PROTO_OK, 0, 0);
         }
+    } else if (STEP_IS("cancels")) {
+        if (take() != PROTO_CANCEL || cancelled_id != number(&step))
+            _exit(8);
     } else if (STEP_IS("child")) {
         child_start(word);
     } else if (STEP_IS("did")) {
