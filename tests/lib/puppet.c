@@ -10,6 +10,7 @@
  *     end:OUTCOME                send END
  *     result:OUTCOME:STATUS      send the RESULT of the last RUN
  *     answer:COUNT               read COUNT requests, and answer each: not busy
+ *     cancels:ID                 read a CANCEL, which must be for that task; else exit with status 8
  *     child:FILE                 start a process in its own session, and write its pid to FILE;
  *                                in later steps, C as a number is that pid
  *     did:FILE, await:FILE       create FILE; wait until there is FILE
@@ -29,7 +30,7 @@
 
 static unsigned char input[64 * 1024];
 static size_t input_size;
-static uint32_t request_id, run_id;
+static uint32_t request_id, run_id, cancelled_id;
 static pid_t child;
 static unsigned char last[PROTO_FRAME_MAX];
 static size_t last_size;
@@ -78,6 +79,8 @@ take(void)
     request_id = frame.header.id;
     if (frame.header.type == PROTO_RUN)
         run_id = request_id;
+    if (frame.header.type == PROTO_CANCEL)
+        cancelled_id = frame.cancel.task_id;
     return frame.header.type;
 }
 
@@ -168,6 +171,9 @@ perform(char *step)
             take();
             state(0, PROTO_OK, 0, 0);
         }
+    } else if (STEP_IS("cancels")) {
+        if (take() != PROTO_CANCEL || cancelled_id != number(&step))
+            _exit(8);
     } else if (STEP_IS("child")) {
         child_start(word);
     } else if (STEP_IS("did")) {
