@@ -46,18 +46,25 @@ build/release/%.o: build/release/%.c
 
 build/release/server.c: $(SERVER) Makefile
 	@mkdir -p $(@D)
-	printf '#include "../../%s"\n' $(SERVER) >$@
+	@printf '#include "../../%s"\n' $(SERVER) >$@
 
 build/release/driver.c: $(DRIVER) Makefile
 	@mkdir -p $(@D)
-	printf '#include "../../%s"\n' $(DRIVER) >$@
+	@printf '#include "../../%s"\n' $(DRIVER) >$@
+
+# They start from the base alone; see tests/examples.
+BASE = $(addprefix lib/,children.c clock.c signals.c source.c stream.c text.c)
+examples: build/examples/echo build/examples/fifo
+build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I. -o $@ $< $(BASE)
 
 run: all
 	@./server
 
 # What tests drive the programs with.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
-test: all faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/test.sh
 
 build/tests/%: tests/lib/%.c proto.h Makefile
@@ -113,7 +120,18 @@ build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-# The figures of scripts/bench/README.md.
+# Puts the programs under stress, in the sizes of .ci/run; see scripts/torture/README.md.
+SWEEP =
+FLOOD = 32 100000
+STORM = 10
+JOBS  = 3000
+torture: all faulty
+	scripts/torture/sweep.sh $(SWEEP)
+	scripts/torture/flood.sh $(FLOOD)
+	scripts/torture/storm.sh $(STORM)
+	scripts/torture/jobs.sh $(JOBS)
+
+# Measures what the server costs; see scripts/bench/README.md.
 BENCH_CFLAGS = -O2
 BENCH_PROGRAMS = $(addprefix build/bench/,load workers beanstalk-ask bare-trip bare-oneway \
                  bare-run bare-spawn bare-timers bare-pause bare-worker count-allocs.so)
@@ -138,13 +156,13 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
 	@scripts/coverage.sh
 
 lint:
 	@scripts/lint.sh
 
-# In the unit, the path of the server is the one that it is installed by.
+# The unit names the server by the path that it is installed at.
 install: all
 	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
@@ -170,14 +188,17 @@ help:
 	@echo 'make            build ./server and ./driver'
 	@echo 'make run        build, then run ./server in the foreground'
 	@echo 'make test       build, then run all tests (fetches bats if there is none)'
+	@echo 'make examples   build build/examples/echo and build/examples/fifo, to start a server from'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail as told'
 	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
-	@echo 'make bench      measure what it costs against bare programs (bench-plot: draw it, by gnuplot)'
+	@echo 'make torture    fault sweep, floods, storm, jobs (SWEEP=--full, FLOOD="MB COMMANDS", STORM, JOBS)'
+	@echo 'make bench      measure what it costs against bare programs (bench-plot: draw it with gnuplot)'
 	@echo 'make coverage   say which lines the tests never reach (needs gcc)'
 	@echo 'make lint       check format and look for mistakes (needs the linters)'
 	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all run test asan faulty fuzz bench bench-smoke bench-plot bench-programs coverage lint install uninstall clean help
+.PHONY: all examples run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
+        lint install uninstall clean help

@@ -44,8 +44,7 @@ bool
 signals_open(struct source *source, const sigset_t *set,
              void (*ready)(struct source *, uint32_t events))
 {
-    *source = (struct source){.fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = ready};
-    return source->fd >= 0 && source_watch(source, EPOLLIN);
+    return source_open(source, signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK), ready, EPOLLIN);
 }
 
 int

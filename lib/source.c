@@ -46,6 +46,21 @@ source_watch(struct source *source, uint32_t events)
     return true;
 }
 
+bool
+source_open(struct source *source, int fd, void (*ready)(struct source *, uint32_t events),
+            uint32_t events)
+{
+    *source = (struct source){.fd = fd, .ready = ready};
+    if (fd < 0)
+        return false;
+    if (source_watch(source, events))
+        return true;
+    int error = errno;
+    source_close(source);
+    errno = error;
+    return false;
+}
+
 void
 source_close(struct source *source)
 {

@@ -22,6 +22,11 @@ struct source {
 bool sources_open(void);
 void sources_close(void);
 
+/* Makes fd a source and watches it; closes it if that fails. Returns false with errno on failure,
+ * also if fd is -1, so that the call that opens the descriptor can be the argument. */
+bool source_open(struct source *, int fd, void (*ready)(struct source *, uint32_t events),
+                 uint32_t events);
+
 /* Watches a source for these events, level-triggered; 0 takes it out of the set. Returns false with
  * errno on failure. */
 bool source_watch(struct source *, uint32_t events);

@@ -1,6 +1,8 @@
 #!/bin/bash
-# A session from beginning to end, as a script would have it: what is sent is shown behind '>', what
-# is answered as it comes. Ends by itself after about three seconds.
+# A session from beginning to end, as a script would have it: shows what is sent after '>', and the
+# replies as they come. Ends by itself after about three seconds.
+#
+#   scripts/demo.sh
 set -eu
 cd "$(dirname "$0")/.."
 make -s
@@ -17,7 +19,7 @@ ask() {
     echo "$reply"
 }
 
-# asks again until the reply ends as wanted
+# until_reply COMMAND END: asks again until the reply ends like that.
 until_reply() {
     until echo "$1" >&"$commands" && read -r -t 10 -u "$replies" reply && [[ $reply == *$2 ]]; do
         read -r -t 0.1 <> <(:) || true
@@ -32,13 +34,13 @@ first=${reply//[^0-9]/}
 ask create_driver
 second=${reply//[^0-9]/}
 
-echo '# One works for two seconds. It refuses another task, and is free again by itself.'
+echo '# One works for two seconds. It refuses another task, and becomes free by itself.'
 ask "send_task $first 2"
 ask "send_task $first 5"
 ask "get_status $second"
 until_reply "get_status $first" Available
 
-echo '# One is stopped behind our back: it costs whoever asks it one second, and nobody else.'
+echo '# One is stopped behind our back: whoever asks it waits for one second, and nobody else does.'
 kill -STOP "$second"
 ask "get_status $second"
 kill -CONT "$second"
@@ -48,7 +50,7 @@ echo '# One is killed: the server reaps it, logs it, and forgets it.'
 kill -KILL "$second"
 until_reply "get_status $second" "no driver $second"
 
-echo '# The last one runs commands: it tells how each has ended, and lets none take too long.'
+echo '# The last one runs jobs: it reports how each has ended, and lets none take too long.'
 ask "run $first 10 exit 3"
 ask "run $first 0.2 sleep 60"
 

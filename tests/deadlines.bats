@@ -150,6 +150,25 @@ stop_driver() {
     expect "Driver $pid Deleted"
 }
 
+@test "deadlines: 100 ms until dead children are looked for, and until what was lacking is tried again" {
+    start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
+    create
+    since=$(uptime_ms)
+    stop_driver # a signal that may stand for deaths
+    one_turn_later
+    one_turn_later
+    deadline_is 100 "$since"
+    mkfifo finish
+    raw 'my @clients = map { attach() } 1 .. 40; open my $finish, "<", "finish"; <$finish>' &
+    clients=$!
+    wait_until logged 'cannot accept a connection'
+    one_turn_later
+    (($(timer_ms) <= 100))
+    echo >finish
+    wait "$clients"
+    wait_until is_at_rest
+}
+
 @test "deadlines: at a stop, the grace and 250 ms for output that nobody reads" {
     start "$SERVER"
     yes help 2>/dev/null | head -n 5000 >in 3>&- &

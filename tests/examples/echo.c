@@ -1,0 +1,150 @@
+/*
+ * echo.c: sends back what it receives, over TCP and UDP, IPv4 and IPv6. Usage: echo PORT [HOST].
+ * Port 0 is any free port; without HOST, only this machine is served. The program waits in one
+ * place, the loop in main(): whatever becomes ready, signals too, has its source's handler called.
+ */
+#include "lib/list.h"
+#include "lib/signals.h"
+#include "lib/text.h"
+
+#include <err.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct client {
+    struct list link; /* clients */
+    struct source source;
+};
+
+static in_port_t server_listen(struct addrinfo *addresses, in_port_t port);
+static void signals_ready(struct source *source, uint32_t events);
+
+static struct source signals, sockets[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+static struct list clients = {&clients, &clients};
+static bool stopping, over;
+static char data[65536]; /* what the handler that runs has received */
+
+int
+main(int argc, char **argv)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
+    uint64_t port;
+    sigset_t set;
+
+    if (argc < 2 || !digits_parse(argv[1], strlen(argv[1]), 65535, &port) || port > 65535)
+        errx(2, "usage: echo PORT [HOST]");
+    if (getaddrinfo(argv[2], "0", &hints, &addresses) != 0) /* may wait; NULL is the loopback */
+        errx(1, "cannot find %s", argv[2]);
+    if (!signals_block(&set) || !sources_open() || !signals_open(&signals, &set, signals_ready))
+        err(1, "cannot start");
+    dprintf(STDOUT_FILENO, "port %d\n", ntohs(server_listen(addresses, htons((in_port_t)port))));
+    freeaddrinfo(addresses);
+    while (!over && !(stopping && list_empty(&clients)))
+        if (!sources_wait(-1))
+            err(1, "cannot wait");
+    return 0;
+}
+
+/* Stops: accepts nobody any more, and ends each client's input, shutdown(2), so that it is closed
+ * once all that has come from it is sent back. The alarm or another signal ends that wait. */
+static void
+signals_ready(struct source *source, uint32_t events __attribute__((unused)))
+{
+    struct signalfd_siginfo info;
+
+    if (signals_read(source, &info, 1) < 1 ||
+        (info.ssi_signo != SIGINT && info.ssi_signo != SIGTERM && info.ssi_signo != SIGALRM))
+        return;
+    over = stopping;
+    stopping = true;
+    for (int i = 0; i < 4; i++)
+        source_close(&sockets[i]);
+    for (struct list *link = clients.next; link != &clients; link = link->next)
+        shutdown(container_of(link, struct client, link)->source.fd, SHUT_RD);
+    alarm(1);
+}
+
+/* What cannot be sent back yet stays in the kernel, which stops the sender when its buffer is full.
+ * So a client's end of input is read when everything before it has been sent back. */
+static void
+client_ready(struct source *source, uint32_t events __attribute__((unused)))
+{
+    struct client *client = container_of(source, struct client, source);
+    ssize_t size = recv(source->fd, data, sizeof(data), MSG_PEEK), sent = size;
+
+    if (size > 0 && (sent = send(source->fd, data, (size_t)size, MSG_NOSIGNAL)) > 0)
+        recv(source->fd, data, (size_t)sent, MSG_TRUNC); /* drops it, tcp(7) */
+    if (sent > 0 || (sent < 0 && errno == EAGAIN)) {
+        source_watch(source, sent < size ? EPOLLOUT : EPOLLIN);
+        return;
+    }
+    source_close(source);
+    list_unlink(&client->link);
+    free(client);
+    for (int i = 0; i < 4; i++) /* there is a descriptor again */
+        if (sockets[i].events != 0)
+            source_watch(&sockets[i], EPOLLIN);
+}
+
+/* A client that we have no descriptor or memory for stays in the queue and would wake us for ever.
+ * With EPOLLET, epoll(7), only the next arrival does; and when a client leaves, we try again. */
+static void
+tcp_ready(struct source *source, uint32_t events __attribute__((unused)))
+{
+    struct client *client = calloc(1, sizeof(*client));
+    int fd = client == NULL ? -1 : accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    bool opened = client != NULL && source_open(&client->source, fd, client_ready, EPOLLIN);
+
+    source_watch(source, opened ? EPOLLIN : EPOLLIN | EPOLLET);
+    if (opened)
+        list_append(&clients, &client->link);
+    else
+        free(client);
+}
+
+static void
+udp_ready(struct source *source, uint32_t events __attribute__((unused)))
+{
+    struct sockaddr_storage from;
+    socklen_t size = sizeof(from);
+    ssize_t n = recvfrom(source->fd, data, sizeof(data), 0, (struct sockaddr *)&from, &size);
+
+    if (n >= 0)
+        sendto(source->fd, data, (size_t)n, 0, (struct sockaddr *)&from, size);
+}
+
+/* Opens a TCP and a UDP socket for each family, all at the port that it returns. Passes over an
+ * address that this machine does not have, since there may be no IPv6, or no IPv4. */
+static in_port_t
+server_listen(struct addrinfo *addresses, in_port_t port)
+{
+    in_port_t bound = 0;
+
+    for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
+        int family = a->ai_family, flags = SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1;
+        struct source *tcp = &sockets[family == AF_INET6], *udp = tcp + 2;
+        in_port_t *at = &((struct sockaddr_in *)a->ai_addr)->sin_port; /* sin6_port, too */
+
+        source_close(tcp); /* a name may have several addresses of a family, or one twice */
+        source_close(udp);
+        *tcp = (struct source){.fd = socket(family, SOCK_STREAM | flags, 0), .ready = tcp_ready};
+        *udp = (struct source){.fd = socket(family, SOCK_DGRAM | flags, 0), .ready = udp_ready};
+        *at = bound != 0 ? bound : port;
+        if (tcp->fd >= 0 && setsockopt(tcp->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+            bind(tcp->fd, a->ai_addr, a->ai_addrlen) == 0 && listen(tcp->fd, SOMAXCONN) == 0 &&
+            getsockname(tcp->fd, a->ai_addr, &a->ai_addrlen) == 0 && source_watch(tcp, EPOLLIN) &&
+            bind(udp->fd, a->ai_addr, a->ai_addrlen) == 0 && source_watch(udp, EPOLLIN))
+            bound = *at;
+        else if (errno == EADDRINUSE && *at != port)
+            return server_listen(addresses, port); /* 0: free for one socket, but not for another */
+        else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
+            err(1, "cannot listen");
+    }
+    if (bound == 0)
+        err(1, "cannot listen");
+    return bound;
+}
