@@ -29,7 +29,7 @@ same() {
 
 # Options as "d driver"; commands by their names.
 options_of_help() {
-    # shellcheck disable=SC2153 # this is not the variable of the completion
+    # shellcheck disable=SC2153 # it is not the completion's variable
     "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p'
 }
 
@@ -146,7 +146,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server --connect control --he)" = --help ]
 }
 
-@test "completion: behind --connect PATH, offers each command of help, and no other" {
+@test "completion: after --connect PATH, offers each command of help, and no other" {
     completion_with 'exit 9'
     each_of wanted < <(commands_of_help)
     same 'commands of help and those offered' "$wanted" "$(offered ./server --connect control '')"
@@ -156,7 +156,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ -z "$(offered ./server send)" ]
 }
 
-@test "completion: a value that is not a path, and words behind the last, are not offered" {
+@test "completion: offers nothing for a value that is not a path, nor after the last word" {
     completion_with 'exit 9'
     for words in '--grace' '-g' '--drivers =' '-n' '-r' '-c control send_task any' \
         '-c control get_drivers' '-c control create_driver' '-c control fly'; do
@@ -165,7 +165,7 @@ server: driver $pid ended (exited with status 0)" ]
     done
 }
 
-@test "completion: offers pids, which the server says, and any" {
+@test "completion: offers the server's pids, and any" {
     completion_with '[ "$*" = "--connect control get_drivers" ] || exit 9' \
         'echo Driver 17 Available; echo Driver 181 Busy 3; echo Driver 19 Unresponsive; echo 3 drivers'
     for command in get_status cancel_task delete_driver wait; do
@@ -176,12 +176,12 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server --connect control session '' | xargs)" = 'farewell json prompt' ]
 }
 
-@test "completion: offers pids where the server answers in JSON" {
+@test "completion: offers pids also if the server answers in JSON" {
     completion_with 'echo "{\"driver\":17,\"state\":\"busy\",\"left_ms\":12}"; echo "{\"count\":1}"'
     [ "$(offered ./server -c control get_status '')" = 17 ]
 }
 
-@test "completion: the server's path may be quoted, and nothing in it is run" {
+@test "completion: the server's path may be quoted, and nothing in it is executed" {
     completion_with 'echo "Driver 17 Available"; echo "$2" >asked'
     make_socket "my 'socket'"
     for path in "my\\ \\'socket\\'" "\"my 'socket'\""; do
@@ -189,7 +189,7 @@ server: driver $pid ended (exited with status 0)" ]
         [ "$(cat asked)" = "my 'socket'" ]
     done
     HOME=$PWD
-    # shellcheck disable=SC2088 # the completion is what expands it
+    # shellcheck disable=SC2088 # the completion expands it
     [ "$(offered '~/server' --connect '~/control' get_status '')" = 17 ]
     [ "$(cat asked)" = "$PWD/control" ]
     for path in '$(touch run)' '`touch run`' '"$(touch run)"' 'control;touch run'; do
@@ -198,7 +198,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ ! -e run ]
 }
 
-@test "completion: a server that does not answer, or is not there, has no pids" {
+@test "completion: offers no pids if the server does not answer or is not there" {
     completion_with 'echo $$ >asked; exec sleep 1000'
     SECONDS=0
     [ -z "$(offered ./server --connect control get_status '')" ]
@@ -206,10 +206,10 @@ server: driver $pid ended (exited with status 0)" ]
     gone "$(cat asked)"
     rm asked control
     [ "$(offered ./server --connect control send_task '')" = any ]
-    [ ! -e asked ] # where there is no socket, nobody is asked
+    [ ! -e asked ] # without a socket there is no server to ask
 }
 
-@test "completion: pids of a living server" {
+@test "completion: offers the pids of a living server" {
     # shellcheck source=scripts/install/completion/taxi-server
     # shellcheck disable=SC1090,SC1091
     source "$COMPLETION"

@@ -83,9 +83,10 @@ crowd() {
     [[ $said == ok* ]] || fail "$*: $said"
 }
 
-# Its client 1 sends no more of that line, however often, since the server does not read it; what
-# comes is thrown away.
+# crowd_is_held_back LINE: its client 1 floods the server with that command, and throws the replies
+# away. By now the server reads no more of it, however often it is tried.
 crowd_is_held_back() {
+    crowd "flood 1 $1"
     rests "$server_pid" no_more_is_taken "$1"
 }
 
