@@ -102,23 +102,21 @@ build/inject.o: tests/faults/inject.c Makefile
 	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
 
 # Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
-# clang with libFuzzer. The targets include the real code; see tests/fuzz.
+# clang with libFuzzer. tests/fuzz/session.c includes the
+# server as it is released, in one unit.
 FUZZ_SECONDS = 60
-FUZZ = clang $(STANDARD) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ = clang $(STANDARD) -O1 -g -MMD -MP -fsanitize=fuzzer,address,undefined \
+       -fno-sanitize-recover=undefined
 fuzz: build/fuzz/frames build/fuzz/commands build/fuzz/session
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
-build/fuzz/frames: tests/fuzz/frames.c proto.h Makefile
+build/fuzz/frames: tests/fuzz/frames.c Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-build/fuzz/commands: tests/fuzz/session.c server.c proto.h Makefile
+build/fuzz/commands build/fuzz/session: tests/fuzz/session.c build/release/server.c
 	@mkdir -p build/fuzz
-	$(FUZZ) -DCOMMANDS_ONLY -o $@ $<
-
-build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
-	@mkdir -p build/fuzz
-	$(FUZZ) -o $@ $<
+	$(FUZZ) $(if $(filter %commands,$@),-DCOMMANDS_ONLY) -o $@ $<
 
 # Puts the programs under stress, in the sizes of .ci/run; see scripts/torture/README.md.
 SWEEP =
