@@ -46,11 +46,11 @@ build/release/%.o: build/release/%.c
 
 build/release/server.c: $(SERVER) Makefile
 	@mkdir -p $(@D)
-	printf '#include "../../%s"\n' $(SERVER) >$@
+	@printf '#include "../../%s"\n' $(SERVER) >$@
 
 build/release/driver.c: $(DRIVER) Makefile
 	@mkdir -p $(@D)
-	printf '#include "../../%s"\n' $(DRIVER) >$@
+	@printf '#include "../../%s"\n' $(DRIVER) >$@
 
 # They start from the base alone; see tests/examples.
 BASE = $(addprefix lib/,children.c clock.c signals.c source.c stream.c text.c)

@@ -96,7 +96,7 @@ static bool
 cancel_fits(const struct driver *driver, const struct proto_state *state)
 {
     if (state->refusal == PROTO_OK)
-        return state->value == 0 && (!state->busy || driver->job_pid != 0);
+        return state->value == 0 && (!state->busy || driver->work == WORK_JOB);
     return state->refusal == PROTO_REFUSED_FREE;
 }
 
@@ -164,27 +164,32 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
         question->taken(driver, call);
     if (call->refusal == PROTO_REFUSED_LATE)
         driver_call_end(driver, call, OUTCOME_TIMEOUT);
-    else if (call->refusal == PROTO_OK && question->goes_on && driver->job_pid != 0 &&
+    else if (call->refusal == PROTO_OK && question->goes_on && driver->work == WORK_JOB &&
              call->request != NULL)
         driver_call_goes_on(driver, call);
     else
         driver_call_end(driver, call, OUTCOME_STATE);
 }
 
-/* Takes over whether the driver is busy, and with which job. Returns false if that cannot be. */
+/* Takes over what keeps the driver busy. Returns false if that cannot be: a job ends with its RESULT
+ * alone, and begins only when there is none. */
 static bool
 driver_state_taken(struct driver *driver, uint32_t id, const struct proto_state *state)
 {
-    if (driver->job_pid != 0 && !state->busy)
-        return false;
-    if (state->busy && state->refusal == PROTO_OK && state->value != 0) {
-        if (driver->job_pid != 0 || state->value > INT_MAX)
+    bool job_began = state->busy && state->refusal == PROTO_OK && state->value != 0;
+    enum driver_work work = state->busy ? WORK_TASK : WORK_NONE;
+
+    if (driver->work == WORK_JOB)
+        return state->busy && !job_began;
+    if (job_began) {
+        if (state->value > INT_MAX)
             return false;
         driver->job_pid = (pid_t)state->value;
         driver->job_id = id;
+        work = WORK_JOB;
     }
-    if (driver->busy != state->busy) {
-        driver->busy = state->busy;
+    if (driver->work != work) {
+        driver->work = work;
         driver_changed(driver);
     }
     return true;
@@ -247,11 +252,11 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
 {
     bool done = frame->end.outcome == PROTO_DONE;
 
-    if (!driver->busy || driver->job_pid != 0) {
+    if (driver->work != WORK_TASK) {
         driver_condemn_malformed(driver, "the end of no task, outcome", frame->end.outcome);
         return;
     }
-    driver->busy = false;
+    driver->work = WORK_NONE;
     driver_changed(driver);
     stats.tasks_done += done;
     /* A task that a cancel_task has ended has its answer to come; the stop's own has none. */
@@ -284,12 +289,12 @@ driver_ongoing_end(struct driver *driver, const struct proto_result *result)
 static void
 driver_job_ended(struct driver *driver, uint32_t id, struct proto_result result)
 {
-    if (driver->job_pid == 0 || driver->job_id != id) {
+    if (driver->work != WORK_JOB || driver->job_id != id) {
         driver_condemn_malformed(driver, "the result of no command, id", id);
         return;
     }
-    driver->job_pid = 0;
-    driver->busy = false;
+    driver->work = WORK_NONE;
+    driver->job_pid = 0; /* what is in its session from now on is none of a job's */
     driver_changed(driver);
     bool cancelled = driver_ongoing_end(driver, &result);
     stats.jobs_failed +=

@@ -21,6 +21,13 @@ enum driver_end {
     END_SENT,      /* EXIT was sent */
 };
 
+/* What keeps it busy, as far as it has told. */
+enum driver_work {
+    WORK_NONE,
+    WORK_TASK,
+    WORK_JOB, /* job_pid and job_id say which */
+};
+
 struct driver {
     struct source source;     /* our end of the socketpair; fd -1: it has ended */
     struct list by_age;       /* fleet's drivers, oldest first; then its dropped ones */
@@ -40,17 +47,17 @@ struct driver {
     struct pid_text pid_text;
     enum driver_state state;
     enum driver_end end;
+    enum driver_work work;
     enum outcome birth_failure; /* of its birth, if it is reaped before HELLO */
     bool said_hello;
     bool reaped;       /* the pid is not its own any more */
     bool kept;         /* it is replaced when it dies */
     bool unresponsive; /* it let a call time out and has said nothing since */
-    bool busy;         /* as far as it has told: with a task, or with a job if job_pid is not 0 */
     bool engaged;      /* busy, or about to be; counted by the fleet */
     bool ran;          /* it was handed a job, which it may have left behind if it fails */
     bool left_orphans; /* children in its job's session were found when it was last looked for */
-    pid_t job_pid;     /* the job's first process, which leads a session; 0: no job runs */
-    uint32_t job_id;   /* the number of the job's RUN */
+    pid_t job_pid;     /* the first process of its job, which leads a session; 0: none runs */
+    uint32_t job_id;   /* the number of that job's RUN */
     unsigned queued_count;
     unsigned tasks_due;   /* tasks and jobs among queued and in_flight */
     unsigned jobs_due;    /* jobs among these */

@@ -69,7 +69,7 @@ driver_reaped(struct driver *driver, int status)
         ;
     driver_close(driver);
     driver_unlist(driver);
-    if (driver->busy && phase_stopping())
+    if (driver->work != WORK_NONE && phase_stopping())
         stats.cancelled_at_stop++;
     driver_log_end(driver, status);
     if (driver->kept)

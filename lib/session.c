@@ -19,17 +19,22 @@ enum {
     STATUS_NO_SERVER = 3, /* there is none, or it went away before all was answered */
 };
 
+enum session_input {
+    INPUT_COMES,
+    INPUT_OVER,   /* nothing more will come from standard input */
+    INPUT_TOLD,   /* and the server knows */
+    INPUT_UNSENT, /* a command could not be sent */
+};
+
 /* Commands go up to the server, from standard input or from the command line; replies come down. */
 static struct session {
     struct stream in, out;
     struct source socket, signals;
     struct buffer up, down;
-    bool in_ended;   /* nothing more will come from standard input */
-    bool up_ended;   /* and the server knows */
+    enum session_input input;
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte that came was the FAREWELL: that was all */
     bool error;      /* a reply was an Error */
-    bool up_failed;  /* a command could not be sent */
     bool prompted;   /* the prompt is the last thing to be seen */
     char line[16];   /* the beginning of the reply's line that is coming in */
     size_t line_size;
@@ -75,14 +80,14 @@ session_move_up(void)
 {
     struct buffer *up = &session.up;
 
-    if (buffer_used(up) == 0 && !session.in_ended && buffer_prepare(up)) {
+    if (buffer_used(up) == 0 && session.input == INPUT_COMES && buffer_prepare(up)) {
         ssize_t n = stream_read(&session.in, up->data, BLOCK_SIZE);
         int error = errno;
         if (n > 0) {
             up->end = (size_t)n;
             session.prompted = false;
         } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* it was hung up */
-            session.in_ended = true;
+            session.input = INPUT_OVER;
         } else if (error != EAGAIN && error != EINTR) {
             errno = error;
             err(EXIT_FAILURE, "cannot read standard input");
@@ -95,13 +100,13 @@ session_move_up(void)
             buffer_consume(up, (size_t)n);
         else if (errno != EAGAIN && errno != EINTR) {
             /* What the server has received before may have replies; but they are not all. */
-            session.up_failed = session.in_ended = true;
+            session.input = INPUT_UNSENT;
             buffer_consume(up, buffer_used(up));
         }
     }
-    if (session.in_ended && !session.up_ended && buffer_used(up) == 0) {
+    if (session.input == INPUT_OVER && buffer_used(up) == 0) {
         shutdown(session.socket.fd, SHUT_WR);
-        session.up_ended = true;
+        session.input = INPUT_TOLD;
     }
 }
 
@@ -140,7 +145,8 @@ session_stream_watch(struct stream *stream, uint32_t events)
 static void
 session_wait(void)
 {
-    bool reads = buffer_used(&session.up) == 0 && !session.in_ended && !session.down_ended;
+    bool reads =
+        buffer_used(&session.up) == 0 && session.input == INPUT_COMES && !session.down_ended;
     bool sends = buffer_used(&session.up) > 0;
     bool receives = buffer_used(&session.down) == 0 && !session.down_ended;
     bool writes = buffer_used(&session.down) > 0;
@@ -204,7 +210,7 @@ session_put_command(char **words)
         buffer_append_string(&session.up, *words);
         buffer_append_string(&session.up, words[1] != NULL ? " " : "\n");
     }
-    session.in_ended = true;
+    session.input = INPUT_OVER;
 }
 
 static void
@@ -251,7 +257,7 @@ session_run(char **words)
         raise(session.signal);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
     }
-    if (!session.farewell || session.up_failed)
+    if (!session.farewell || session.input == INPUT_UNSENT)
         errx(STATUS_NO_SERVER, "the server at %s has ended the connection", options.connect_path);
     return session.error ? STATUS_ERROR : EXIT_SUCCESS;
 }

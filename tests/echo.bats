@@ -122,7 +122,7 @@ inside() {
     echo_once() { timeout "$DEADLINE" "$EXAMPLES/echo" "$@"; }
     echo_server 0
     run -1 echo_once "$port"
-    [ "$output" = 'echo: cannot listen: Address already in use' ]
+    [ "$output" = 'echo: cannot listen: Address already in use' ] || fail "$output"
     run -1 echo_once 0 192.0.2.1 # of documentation, RFC 5737
     [ "$output" = 'echo: cannot listen: Cannot assign requested address' ]
     for word in '' x -1 65536 99999999999999999999; do
