@@ -4,7 +4,10 @@
 
 load lib/helpers
 
-OBJECTS=$ROOT/build/faulty
+# objects FILE.c...: of these.
+objects() {
+    printf 'build/faulty/%s.o\n' "${@%.c}"
+}
 
 @test "rooms: the table of levels has each file of lib, which includes lower ones only" {
     declare -A level
@@ -63,11 +66,15 @@ at_most() {
     [ -z "$long" ] || fail 'longer than 70 lines:' "$long"
 }
 
+without_comments() {
+    "${CC:-cc}" -fpreprocessed -dD -E -P "$1"
+}
+
 @test "rooms: a module has no symbol that its header does not declare" {
     cd "$ROOT"
     declare -A declared
     for header in lib/*.h; do
-        declared[$(basename "$header" .h)]=" $(grep -oE '[a-z_0-9]+' "$header" | tr '\n' ' ')"
+        declared[$(basename "$header" .h)]=" $(without_comments "$header" | grep -oE '[a-z_0-9]+' | tr '\n' ' ')"
     done
     count=0
     while IFS=': ' read -r object symbol _; do
@@ -75,23 +82,23 @@ at_most() {
         [ -n "${declared[$module]-}" ] || module=${module%%_*} # format_json.c has format.h
         count=$((count + 1))
         [[ ${declared[$module]-} == *" $symbol "* ]] || fail "$object: $symbol is not in $module.h"
-    done < <(nm -A --defined-only --extern-only --format=posix "$OBJECTS"/lib/*.o | grep -v ': __')
+    done < <(objects lib/*.c | xargs nm -A --defined-only --extern-only --format=posix | grep -v ': __')
     ((count > 200))
 }
 
 # The variables of the server that are not constant, one a line. The compilers number those of
 # functions, or put the function's name before them.
 variables() {
-    nm -A --defined-only --format=sysv "$OBJECTS"/server.o "$OBJECTS"/lib/*.o |
-        grep -vE '/(driver_log|job_line|job_tree|link)\.o:' |
+    objects server.c lib/*.c | grep -vE '/(driver_log|job_line|job_tree|link)\.o' |
+        xargs nm -A --defined-only --format=sysv |
         awk -F'|' '$NF ~ /^\.(data|bss)/ && $NF !~ /\.ro/ && $4 ~ /OBJECT/ { print $1 }' |
         sed -E 's/^[^:]*://; s/ +$//; s/\.[0-9]+$//; s/.*\.//' | sort
 }
 
 @test "rooms: each variable of the server is in the list that the fuzzers restore" {
-    # These are set before they are read, each time.
-    passing=(name path scratch stack text)
-    restored=$(sed -n 's/^    each(\([a-z_]*\)).*/\1/p' "$ROOT/tests/fuzz/state.h")
+    passing=(name path scratch stack text) # these are set before they are read, each time
+    cd "$ROOT"
+    restored=$(sed -n 's/^    each(\([a-z_]*\)).*/\1/p' tests/fuzz/state.h)
     diff --label 'restored, or passing' --label 'of the server' \
         <(printf '%s\n' "${passing[@]}" "$restored" | sort) <(variables) >&2
 }
