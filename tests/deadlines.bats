@@ -150,6 +150,45 @@ stop_driver() {
     expect "Driver $pid Deleted"
 }
 
+@test "deadlines: 100 ms until dead children are looked for, and until what was lacking is tried again" {
+    start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
+    create
+    since=$(uptime_ms)
+    stop_driver # a signal that may stand for deaths
+    one_turn_later
+    one_turn_later
+    deadline_is 100 "$since"
+    start_crowd
+    crowd attach 40
+    wait_until logged 'cannot accept a connection'
+    one_turn_later
+    (($(timer_ms) <= 100))
+    crowd close 1 40
+    wait_until is_at_rest
+}
+
+@test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
+    start_server -g 0.1
+    create
+    mkfifo until
+    "$HELPERS/hold" "$pid" <until >held 2>&1 3>&- &
+    holder=$!
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -STOP "$pid"
+    say "delete_driver $pid"
+    killed_often() { (($(grep -c "driver $pid did not exit in time: killed" err) >= 3)); }
+    wait_until killed_often
+    in_state "$pid" Z
+    exec {release}>&-
+    wait "$holder"
+    expect "Driver $pid Deleted"
+    wait_until is_at_rest
+}
+
 @test "deadlines: at a stop, the grace and 250 ms for output that nobody reads" {
     start "$SERVER"
     yes help 2>/dev/null | head -n 5000 >in 3>&- &

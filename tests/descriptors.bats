@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# Descriptors: a server has those that it needs and no other, and whatever happens none is left over; those
+# of a job are as a shell's would be.
+
+load lib/helpers
+load lib/looks
+
+@test "descriptors: one epoll set, one signalfd, one timerfd, two for starting drivers, two of our own" {
+    # shellcheck disable=SC2016
+    start bash -c 'for fd in /proc/$$/fd/*; do ((${fd##*/} < 3)) || eval "exec ${fd##*/}>&-"; done; exec "$0"' "$SERVER"
+    say get_drivers
+    expect '0 drivers'
+    descriptors "$server_pid" | sed "s/^[0-9]* //; s|$PWD/||" | sort >now
+    printf '%s\n' /dev/null /dev/null 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' 'anon_inode:[timerfd]' \
+        in in out out err | sort | diff - now
+}
+
+@test "descriptors: none is left over of drivers, clients, jobs, and what has failed" {
+    : >plain
+    mkdir output
+    start_listening --output output
+    create
+    kept=$pid
+    say "run $pid 50 true"
+    expect 'Driver * Done exit 0 *'
+    descriptors "$server_pid" >before
+    descriptors "$kept" >driver_before
+    create_many 3
+    say "run ${pids[0]} 50 exit 3" "run ${pids[1]} 50 sleep 1000" "send_task ${pids[2]} 50"
+    attach one
+    attach two
+    becomes clients 3
+    tell one "wait $kept" quit
+    hear one "Driver $kept Available"
+    client_ends one 0
+    kill -KILL "${client_pid[two]}"
+    becomes clients 1
+    kill -KILL "${pids[1]}" # what its job leaves is looked for
+    expect "Driver ${pids[0]} Done exit 3 *" "Error: driver ${pids[1]} died *" "Driver ${pids[2]} Busy 50"
+    say "delete_driver ${pids[0]}"
+    expect "Driver ${pids[0]} Deleted"
+    kill -TERM "${pids[2]}"
+    becomes drivers 1
+    run -0 control fly || true
+    say "run $kept 50 ./plain" "wait $kept" "run $kept 0.01 sleep 1000" "wait $kept"
+    expect 'Error: cannot run: Permission denied' "Driver $kept Available" '* Done timeout *' "Driver $kept Available"
+    wait_until is_at_rest
+    becomes clients 1
+    descriptors "$server_pid" | diff before -
+    descriptors "$kept" | diff driver_before -
+}
+
+@test "descriptors: none is left over of drivers that could not be started" {
+    start_server --driver ./missing
+    say create_driver
+    expect 'Error: cannot create driver: No such file or directory'
+    descriptors "$server_pid" >before
+    say create_driver 'create_driver 5'
+    expect 'Error: *' 'Error: *' '0 drivers'
+    descriptors "$server_pid" | diff before -
+}
+
+# flags FILE: what fdinfo says there of a descriptor, without O_LARGEFILE, which some machines have.
+flags() {
+    printf '%o\n' $((8#$(sed -n 's/^flags:[[:space:]]*//p' "$1") & ~8#100000))
+}
+
+@test "descriptors: a job's output is for it to wait on, file or FIFO: no O_NONBLOCK, nothing else" {
+    mkdir output
+    mkfifo output/2.out
+    start_server --output output
+    create
+    say "run $pid 50 cat /proc/self/fdinfo/1; cat /proc/self/fdinfo/2 >&2"
+    expect "Driver $pid Done exit 0 *"
+    [ "$(flags output/1.out)" = 1 ]
+    [ "$(flags output/1.err)" = 1 ]
+    exec {reader}<>output/2.out
+    say "run $pid 50 cat /proc/self/fdinfo/1"
+    expect "Driver $pid Done exit 0 *"
+    timeout "$DEADLINE" head -n 2 <&"$reader" >2.out
+    [ "$(flags 2.out)" = 1 ]
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env bats
+# wait, of tasks and jobs that the driver has not even answered: they count from when they were given.
+
+load lib/helpers
+load lib/looks
+
+# unanswered COMMAND...: the stopped driver was given that by the console, and then two clients wait, one for
+# the driver and one for all; each asks for the stats next.
+unanswered() {
+    start_listening
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    say "${1/P/$pid}"
+    attach one
+    attach all
+    becomes commands 3
+    tell one "wait $pid" stats
+    tell all wait stats
+    becomes commands 5
+    kill -CONT "$pid"
+}
+
+@test "wait: a task that is not answered yet counts" {
+    unanswered 'send_task P 0.01'
+    expect "Driver $pid Busy 1"
+    hear one "Driver $pid Available" 'Stats * tasks=1 tasks_done=1 *'
+    hear all '1 driver' 'Stats * tasks=1 tasks_done=1 *'
+}
+
+@test "wait: a job that is not answered yet counts" {
+    unanswered 'run P 50 exit 3'
+    expect "Driver $pid Done exit 3"
+    hear one "Driver $pid Available" 'Stats * runs=1 failures=1 *'
+    hear all '1 driver' 'Stats * runs=1 failures=1 *'
+}
+
+@test "wait: a task that is not answered yet is cancelled, or its driver deleted, or dies" {
+    for end in cancel_task delete_driver kill; do
+        unanswered 'send_task P 1000'
+        if [[ $end == kill ]]; then
+            kill -KILL "$pid"
+            expect "@(Driver $pid Busy 1000|Error: driver $pid died *)"
+        else
+            say "$end $pid"
+            expect "Driver $pid Busy 1000" "Driver $pid *"
+        fi
+        case $end in
+        cancel_task) hear one "Driver $pid Available" 'Stats * tasks_done=0 *' && hear all '1 driver' 'Stats *' ;;
+        *) hear one "Error: driver $pid died (*" 'Stats *' && hear all '0 drivers' 'Stats *' ;;
+        esac
+        kill -TERM "$server_pid"
+        client_ends one 3
+        client_ends all 3
+        server_ends 0
+        hang_up
+        rm one.* all.*
+    done
+}
