@@ -12,21 +12,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum {
+    PID = 4711,
+};
+
 static struct client client;
 static struct driver driver;
 static int other_end;
 
-/* A driver that is up, at a socketpair; its questions begin after that number. */
+/* A driver that is up, at a socketpair; its questions begin after that number. It counts as reaped,
+ * so that no process is killed. */
 static void
 begin_driver(uint32_t id)
 {
     struct proto_frame hello = {.header = proto_header(PROTO_FROM_DRIVER, PROTO_HELLO, 0),
-                                .hello.pid = (uint32_t)getpid()};
+                                .hello.pid = PID};
     int pair[2];
 
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
     other_end = pair[1];
-    driver = (struct driver){.pid = getpid(), .sent_id = id, .answered_id = id};
+    driver = (struct driver){.pid = PID, .reaped = true, .sent_id = id, .answered_id = id};
     driver_init(&driver);
     CHECK(source_open(&driver.source, pair[0], driver_ready, EPOLLIN));
     fleet_add(&driver);
@@ -162,7 +167,6 @@ test_unsolicited(uint32_t asked, uint32_t answered)
     int log = memfd_create("log", MFD_CLOEXEC), stderr_fd = dup(STDERR_FILENO);
 
     begin_driver(0);
-    driver.reaped = true; /* so that nobody is killed */
     for (uint32_t i = 0; i < asked; i++)
         call = ask(&question_status);
     driver_flush(&driver);
@@ -173,7 +177,7 @@ test_unsolicited(uint32_t asked, uint32_t answered)
     ssize_t n = pread(log, said, sizeof(said), 0);
     close(log);
     snprintf(wanted, sizeof(wanted), "server: driver %d: an answer to no request, id %u: killed\n",
-             getpid(), answered);
+             PID, answered);
     CHECK_BYTES(said, n > 0 ? (size_t)n : 0, wanted);
     CHECK(driver.end == END_CONDEMNED && driver.source.fd < 0 && driver.state == DRIVER_STOPPING);
     if (call != NULL) {
