@@ -1,4 +1,4 @@
-/* lib/answer.h and channel.h: questions and answers of a driver that this test is itself. */
+/* lib/answer.h and channel.h: questions to a driver, and its answers. The driver is this test. */
 #include "lib/answer.h"
 #include "lib/channel.h"
 #include "lib/clients.h"
@@ -39,7 +39,7 @@ begin_driver(uint32_t id)
     CHECK(driver.state == DRIVER_READY && fleet_count(DRIVER_READY) == 1);
 }
 
-/* It is forgotten, as if it was reaped. */
+/* Takes the driver out of the fleet, as when it was reaped. */
 static void
 end_driver(void)
 {

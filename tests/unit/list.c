@@ -1,4 +1,4 @@
-/* lib/list.h: rings, and what may be done to them while somebody goes round. */
+/* lib/list.h: rings, and what a loop over one may do to it. */
 #include "lib/list.h"
 
 #include "check.h"
@@ -90,7 +90,7 @@ test_other_list(void)
     check_list(&list, "cda", __LINE__);
 }
 
-/* Whoever goes round and has noted the next link may remove the one that it is at. */
+/* A loop that has noted the next link may remove the one that it is at. */
 static void
 test_removal_inside(void)
 {
@@ -109,7 +109,7 @@ test_removal_inside(void)
     check_list(&list, "c", __LINE__);
 }
 
-/* Whoever takes the first until the list is empty may append others meanwhile. */
+/* A loop that takes the first until the list is empty may append to the list. */
 static void
 test_first_until_empty(void)
 {

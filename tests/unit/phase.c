@@ -55,9 +55,9 @@ test_stop(void)
     CHECK_STRING(phase_letters(), "RSO");
 }
 
-/* The kinds of ends of another life, each in a process of its own: by which phase it has then. */
+/* Two other lives, each in a process of its own: one is stopped at once, the other fails. */
 static void
-test_at_once(const char *way)
+test_other_life(const char *way)
 {
     if (strcmp(way, "at_once") == 0) {
         phase_stop(true);
@@ -77,7 +77,7 @@ main(int argc, char **argv)
     char command[4096];
 
     if (argc > 1) {
-        test_at_once(argv[1]);
+        test_other_life(argv[1]);
         return checks_failed();
     }
     CHECK_NUMBER(phase_exit_status(), EXIT_SUCCESS);

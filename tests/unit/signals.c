@@ -15,7 +15,6 @@ ready(struct source *from, uint32_t events)
     (void)events;
 }
 
-/* Whether a signal is blocked. Ask the kernel through libc, which shows what it keeps, too. */
 static bool
 blocked(int number)
 {

@@ -130,7 +130,7 @@ test_escape(void)
     check_escape(20, "a ~", 3, "a ~");
     check_escape(20, "\x1f\x7f\xff", 3, "\\x1f\\x7f\\xff");
     check_escape(20, "a\0b\n", 4, "a\\x00b\\x0a");
-    check_escape(20, "\\x00", 4, "\\x00"); /* only for the eye: it is not unescaped */
+    check_escape(20, "\\x00", 4, "\\x00"); /* a backslash stays as it is */
     check_escape(20, "", 0, "");
     check_escape(5, "\n", 1, "\\x0a");
     check_escape(5, "ab", 2, "a"); /* cut where an escape might not fit */
