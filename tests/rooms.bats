@@ -83,12 +83,12 @@ at_most() {
 }
 
 # The variables of the server that are not constant, one a line. The compilers number those of
-# functions, or put the function's name before them.
+# functions, or put the function's name before them, and may take a variable apart.
 variables() {
     objects server.c lib/*.c | grep -vE '/(driver_log|job_line|job_tree|link)\.o' |
         xargs nm -A --defined-only --format=sysv |
         awk -F'|' '$NF ~ /^\.(data|bss)/ && $NF !~ /\.ro/ && $4 ~ /OBJECT/ { print $1 }' |
-        sed -E 's/^[^:]*://; s/ +$//; s/\.[0-9]+$//; s/.*\.//' | sort
+        sed -E 's/^[^:]*://; s/ +$//; s/\.[0-9]+$//; s/.*\.//' | sort -u
 }
 
 @test "rooms: each variable of the server is in the list that the fuzzers restore" {
