@@ -62,9 +62,24 @@ build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
 run: all
 	@./server
 
+# Modules by themselves, tested by the programs of tests/unit, which are linked with what they need of
+# lib in the flavour faulty. tests/unit.bats has them in the suite.
+UNIT = $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/*.c))
+unit: $(UNIT)
+	@cd build/unit && for test in $(notdir $(UNIT)); do ./$$test || exit 1; done
+	@echo 'unit: $(words $(UNIT)) programs found nothing wrong'
+
+build/unit/%: tests/unit/%.c build/faulty/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -I. -MMD -MP -o $@ $^
+
+build/faulty/lib.a: $(patsubst %.c,build/faulty/%.o,$(wildcard lib/*.c)) build/inject.o
+	rm -f $@
+	ar rcs $@ $^
+
 # What tests drive the programs with.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
-test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
 	@scripts/test.sh
 
 build/tests/%: tests/lib/%.c proto.h Makefile
@@ -102,23 +117,21 @@ build/inject.o: tests/faults/inject.c Makefile
 	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
 
 # Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
-# clang with libFuzzer. The targets include the real code; see tests/fuzz.
+# clang with libFuzzer. tests/fuzz/session.c includes the
+# server as it is released, in one unit.
 FUZZ_SECONDS = 60
-FUZZ = clang $(STANDARD) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ = clang $(STANDARD) -O1 -g -MMD -MP -fsanitize=fuzzer,address,undefined \
+       -fno-sanitize-recover=undefined
 fuzz: build/fuzz/frames build/fuzz/commands build/fuzz/session
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
-build/fuzz/frames: tests/fuzz/frames.c proto.h Makefile
+build/fuzz/frames: tests/fuzz/frames.c Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-build/fuzz/commands: tests/fuzz/session.c server.c proto.h Makefile
+build/fuzz/commands build/fuzz/session: tests/fuzz/session.c build/release/server.c
 	@mkdir -p build/fuzz
-	$(FUZZ) -DCOMMANDS_ONLY -o $@ $<
-
-build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
-	@mkdir -p build/fuzz
-	$(FUZZ) -o $@ $<
+	$(FUZZ) $(if $(filter %commands,$@),-DCOMMANDS_ONLY) -o $@ $<
 
 # Puts the programs under stress, in the sizes of .ci/run; see scripts/torture/README.md.
 SWEEP =
@@ -156,7 +169,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
 	@scripts/coverage.sh
 
 lint:
@@ -188,6 +201,7 @@ help:
 	@echo 'make            build ./server and ./driver'
 	@echo 'make run        build, then run ./server in the foreground'
 	@echo 'make test       build, then run all tests (fetches bats if there is none)'
+	@echo 'make unit       build, then run the tests of modules by themselves'
 	@echo 'make examples   build build/examples/echo and build/examples/fifo, to start a server from'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail on request'
@@ -200,5 +214,5 @@ help:
 	@echo 'make uninstall  remove that again'
 	@echo 'make clean      remove what was built'
 
-.PHONY: all examples run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
-        lint install uninstall clean help
+.PHONY: all examples run test unit asan faulty fuzz torture bench bench-smoke bench-plot bench-programs \
+        coverage lint install uninstall clean help
