@@ -74,6 +74,34 @@ stop_driver() {
     run ! timer_is_off "$pid"
 }
 
+@test "deadlines: a job has most of the grace when its driver is told to exit" {
+    for grace in 100 0.4; do
+        start_server -g $grace
+        create
+        say "run $pid 1000 trap '' TERM; echo >up$grace; while :; do sleep 1; done"
+        wait_until test -e up$grace
+        becomes runs 1
+        since=$(uptime_ms)
+        kill -TERM "$pid"
+        told_to_exit() { (($(timer_ms "$pid") <= 100000)); }
+        wait_until told_to_exit
+        # A quarter of it less, but no more than 250 ms.
+        deadline_is $([[ $grace == 100 ]] && echo 99750 || echo 300) "$since" "$pid"
+        kill -QUIT "$server_pid"
+        server_ends 0
+        hang_up
+    done
+}
+
+@test "deadlines: what has lacked memory is tried again, though nobody has given any back" {
+    start_faulty malloc:ENOMEM:5
+    create
+    stop_driver
+    for _ in {1..61}; do echo "get_status $pid"; done >&"$to"
+    becomes commands 62
+    [ -s trace ]
+}
+
 @test "deadlines: none for a driver that did not answer, and then does" {
     start_server -t 0.2
     create

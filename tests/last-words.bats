@@ -171,6 +171,27 @@ END
     logged '^server: cannot write standard output: Broken pipe$'
 }
 
+@test "kill -9 of the server: the driver leaves, even if what it has killed of its job cannot be reaped" {
+    start_server
+    create
+    mkfifo until
+    say "run $pid 1000 sleep 1000"
+    wait_until has_children_of "$pid" 1
+    job=$(children_of "$pid")
+    "$HELPERS/hold" "${job% }" <until >held 2>&1 3>&- &
+    holder=$!
+    started+=("$holder")
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    exec {release}>&-
+    wait "$holder"
+}
+
 @test "driver: leaves, and says nothing, if its socket was not made by its parent" {
     run -2 "$HELPERS/foster" "$DRIVER"
     [[ $output == 'driver['+([0-9])']: started by the server, not by hand'* ]]
