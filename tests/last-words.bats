@@ -151,6 +151,19 @@ END
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
 }
 
+@test "a stop just when a driver has died: nothing more is said to that" {
+    start_server
+    create_many 2
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    kill -KILL "${pids[0]}"
+    wait_until in_state "${pids[0]}" Z
+    kill -TERM "$server_pid" # which it sees first
+    kill -CONT "$server_pid"
+    server_ends 0
+    log_is "server: driver ${pids[0]} died (killed by signal 9)"
+}
+
 @test "a stop in which the reader of the replies goes away leaves a job its grace" {
     start_server -g 100
     create_many 2
