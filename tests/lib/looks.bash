@@ -44,10 +44,11 @@ field_is() {
     (($(field "$1") == $2))
 }
 
-# The milliseconds until the server's timer, its earliest deadline; 0: it is not armed, or over.
+# timer_ms [PID]: the milliseconds until the server's timer, its earliest deadline, or that process's; 0: it
+# is not armed, or over.
 timer_ms() {
-    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/$server_pid/fdinfo/"* 2>/dev/null |
-        awk '{ print int($1 * 1000 + $2 / 1000000) }'
+    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/${1-$server_pid}/fdinfo/"* 2>/dev/null |
+        awk '{ ms = int($1 * 1000 + $2 / 1000000) } END { print ms + 0 }'
 }
 
 # No deadline runs. Not right after a reply: the timer is set at the end of the turn that has sent it.
@@ -55,10 +56,10 @@ no_deadline() {
     (($(timer_ms) == 0))
 }
 
-# deadline_is MS SINCE: the earliest deadline was MS away at some moment from SINCE, an uptime_ms, on.
+# deadline_is MS SINCE [PID]: the earliest deadline was MS away at some moment from SINCE, an uptime_ms, on.
 deadline_is() {
     local left
-    left=$(timer_ms)
+    left=$(timer_ms "${3-$server_pid}")
     ((left <= $1 && left >= $1 - ($(uptime_ms) - $2) - 20)) || fail "the timer has $left ms left, of $1"
 }
 
