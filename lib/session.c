@@ -103,6 +103,7 @@ session_move_up(void)
         else if (errno != EAGAIN && errno != EINTR) {
             /* There may be replies to earlier commands, but they are not complete. */
             session.input = INPUT_UNSENT;
+            shutdown(session.socket.fd, SHUT_WR);
             buffer_consume(up, buffer_used(up));
         }
     }
