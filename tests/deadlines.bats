@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# Deadlines, seen by the server's timer: each runs while something is awaited, for as long as it should, and
-# not any longer; where nothing is, the timer is off and the server sleeps.
+# Deadlines, as the server's timer shows them: each runs as long as it should and only while something is
+# awaited; otherwise the timer is off and the server sleeps.
 
 load lib/helpers
 load lib/looks
 
-# nothing_runs WHAT: no deadline does, a turn after the last reply.
+# nothing_runs WHAT: no deadline runs one turn after the last reply. WHAT names the case.
 nothing_runs() {
     one_turn_later || return
     no_deadline || fail "$1: the timer has $(timer_ms) ms left"
@@ -16,7 +16,7 @@ stop_driver() {
     wait_until in_state "$pid" T
 }
 
-@test "deadlines: none for what is up, answered, busy or waits" {
+@test "deadlines: none runs for drivers that are up or busy, nor for clients that wait" {
     start_listening -t 100
     nothing_runs 'no driver'
     create
@@ -37,11 +37,11 @@ stop_driver() {
     say "cancel_task $pid"
     expect "Driver $pid Available"
     say "cancel_task $pid"
-    expect "Driver $pid Available" # it was any's
+    expect "Driver $pid Available" # this task was for any driver
     nothing_runs 'what was cancelled'
 }
 
-@test "deadlines: none for a job that runs, or is being cancelled" {
+@test "deadlines: none runs in the server while a job runs or is being cancelled" {
     start_server -t 100 -g 100
     create
     say "run $pid 1000 trap '' TERM; echo >up; until [ -e go ]; do sleep 0.01; done" "get_status $pid"
@@ -56,13 +56,13 @@ stop_driver() {
     nothing_runs 'a job that has ended'
 }
 
-@test "deadlines: none for a driver that did not answer, and then does" {
+@test "deadlines: none runs after a reply timeout, nor once the driver responds again" {
     start_server -t 0.2
     create
     stop_driver
     say "get_status $pid" "send_task $pid 5" "get_status $pid"
     expect "Error: *not responding" "Error: *not responding" "Error: *not responding"
-    wait_until is_at_rest # the stop of a child is a signal, after which dead ones are looked for
+    wait_until is_at_rest # a child that stops also sends CHLD, which starts a search for dead children
     kill -CONT "$pid"
     wait_until logged 'responds again'
     wait_until is_at_rest
@@ -71,7 +71,7 @@ stop_driver() {
     nothing_runs 'an answer'
 }
 
-@test "deadlines: none for drivers that have ended, however they did" {
+@test "deadlines: none is left of drivers that were killed, deleted or sent TERM" {
     start_server -t 100 -g 100 -v
     create_many 3
     for pid in "${pids[@]}"; do
@@ -94,7 +94,7 @@ stop_driver() {
     expect '0 drivers'
 }
 
-@test "deadlines: none for drivers that never came up" {
+@test "deadlines: none is left of drivers that never came up" {
     puppet dies await:go exit:3
     puppet breaks await:go end:1 pause
     for program in dies breaks; do
@@ -113,7 +113,7 @@ stop_driver() {
     done
 }
 
-@test "deadlines: none for drivers that were replaced" {
+@test "deadlines: none is left after kept drivers were replaced" {
     start_server --drivers 2 -g 100
     say get_drivers
     expect 'Driver *' 'Driver *' '2 drivers'
@@ -124,7 +124,7 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: how long each is: 5 s to come up, 1 s to answer, 2 s to exit" {
+@test "deadlines: by default a driver has 5 s to come up, 1 s to answer and 2 s to exit" {
     puppet says await:up hello pause
     start "$SERVER" --driver ./says
     since=$(uptime_ms)
@@ -150,11 +150,11 @@ stop_driver() {
     expect "Driver $pid Deleted"
 }
 
-@test "deadlines: 100 ms until dead children are looked for, and until what was lacking is tried again" {
+@test "deadlines: a search for dead children, and a retry after a lack of descriptors, come within 100 ms" {
     start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
     create
     since=$(uptime_ms)
-    stop_driver # a signal that may stand for deaths
+    stop_driver # sends CHLD, which may stand for other children's deaths
     one_turn_later
     one_turn_later
     deadline_is 100 "$since"
@@ -167,7 +167,7 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
+@test "deadlines: a driver that is dead but cannot be reaped yet is tried again and again" {
     start_server -g 0.1
     create
     mkfifo until
@@ -189,7 +189,7 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: at a stop, the grace and 250 ms for output that nobody reads" {
+@test "deadlines: at a stop, output that nobody reads is given up after the grace period and 250 ms" {
     start "$SERVER"
     yes help 2>/dev/null | head -n 5000 >in 3>&- &
     wait_until output_waits
@@ -198,7 +198,7 @@ stop_driver() {
     wait_until deadline_runs
     wait_until in_state "$server_pid" S
     deadline_is 2250 "$since"
-    kill -TERM "$server_pid" # the rest at once
+    kill -TERM "$server_pid" # ends the wait at once
     server_ends 0
 }
 
