@@ -5,12 +5,13 @@
 load lib/helpers
 load lib/looks
 
-@test "descriptors: an idle server has its streams, an epoll set, a signalfd, a timerfd and two for spawning" {
+@test "descriptors: beside its streams, a server has an epoll set, a signalfd, a timerfd and two for spawning" {
     # shellcheck disable=SC2016
     start bash -c 'for fd in /proc/$$/fd/*; do ((${fd##*/} < 3)) || eval "exec ${fd##*/}>&-"; done; exec "$0"' "$SERVER"
     say get_drivers
     expect '0 drivers'
     descriptors "$server_pid" | sed "s/^[0-9]* //; s|$PWD/||" | sort >now
+    # Standard input and output are there twice: as inherited, and opened again for nonblocking use.
     printf '%s\n' /dev/null /dev/null 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' 'anon_inode:[timerfd]' \
         in in out out err | sort | diff - now
 }
