@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# How much may be outstanding: what each client is owed, what each driver has queued, and which clients are
-# held back when a queue is full. All that a test sends fits into the pipe or socket, so what a sleeping server
-# has not counted as a command is still there, unread.
+# How much may be outstanding: what each client is owed, what each driver has queued, and which
+# clients are held back when a queue is full. All that a test sends fits into the pipe or socket, so
+# what a sleeping server has not counted as a command is still there, unread.
 
 load lib/helpers
 load lib/looks
@@ -19,19 +19,20 @@ lines() {
     cat lines
 }
 
-# hears COUNT PATTERN: reads that many replies; each must match the regular expression. A reply that comes
-# right after them may be lost.
+# hears COUNT PATTERN: reads that many replies; each must match the regular expression. A reply that
+# comes right after them may be lost.
 hears() {
     timeout "$DEADLINE" head -n "$1" <&"$from" >replies
     (($(grep -cE "$2" replies) == $1)) || fail "not $1 of $2: $(sort replies | uniq -c)"
 }
 
-# client_rests NAME: the client has sent everything that it was given, or as much as the server takes.
+# client_rests NAME: the client has sent everything that it was given, or as much as the server
+# takes.
 client_rests() {
     wait_until in_state "${client_pid[$1]}" S
 }
 
-@test "backlog: a lone client may be owed 2048 lines and replies; a question counts as one of each" {
+@test "backlog: a lone client may be owed 2048 lines and replies; a question counts as both" {
     start_server
     stopped_driver
     lines 1500 "get_status $pid" >&"$to"
@@ -70,7 +71,8 @@ client_rests() {
     lines 400 "get_status $pid" >&"$to"
     becomes commands $((sent += 256))
     stays commands $sent
-    # With fewer clients, each gets more; but a full one is read again only once most of it is answered.
+    # With fewer clients, each gets more; but a full one is read again only once most of it is
+    # answered.
     kill -KILL "${client_pid[one]}" "${client_pid[two]}" "${client_pid[three]}"
     kill -CONT "$pid"
     becomes clients 1
@@ -123,8 +125,8 @@ client_rests() {
 
 # ---- a driver whose queue is full
 
-# Prints more than a driver's socket holds of long jobs and its queue of 512 calls holds; whoever sends all of
-# it is held back.
+# Prints more than a driver's socket holds of long jobs and its queue of 512 calls holds; whoever
+# sends all of it is held back.
 fill() {
     lines 100 "run $1 5 $(printf '%4000s' '' | tr ' ' x)"
     lines 700 "get_status $1"
@@ -173,7 +175,7 @@ fill_all() {
     server_ends 0
 }
 
-@test "backlog: clients held back by a full driver go on when it is deleted, which skips its queue" {
+@test "backlog: a delete_driver skips the full queue, and clients that were held back go on" {
     start_listening -g 100
     stopped_driver
     attach other
@@ -186,7 +188,7 @@ fill_all() {
     held=$(field commands)
     ((held < 102 + 512)) || fail 'it is not held, but owed enough'
     attach third # makes the shares smaller: the console goes on only when it is answered
-    lines 3 "get_status $pid" >&"${client_to[third]}" # one is taken, since this client is owed nothing
+    lines 3 "get_status $pid" >&"${client_to[third]}" # one is taken: this client is owed nothing
     becomes commands $((held + 1))
     tell other "delete_driver $pid"
     becomes commands $((held + 4))

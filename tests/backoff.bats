@@ -1,11 +1,13 @@
 #!/usr/bin/env bats
-# How soon a kept driver that dies is replaced: at once or after a delay, depending on how long it lived.
+# How soon a kept driver that dies is replaced: at once or after a delay, depending on how long it
+# lived.
 
 load lib/helpers
 load lib/looks
 
-# no_delay_until COMMAND...: until that succeeds, no driver waits to be started: the timer has either at most
-# 100 ms, the delay of a search for dead children, or the seconds that a driver has to come up.
+# no_delay_until COMMAND...: until that succeeds, no driver waits to be started: the timer has
+# either at most 100 ms, the delay of a search for dead children, or the seconds that a driver has
+# to come up.
 no_delay_until() {
     local end=$((SECONDS + DEADLINE)) left
     until "$@"; do

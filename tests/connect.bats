@@ -57,7 +57,7 @@ load lib/helpers
     run -3 control </dev/null
 }
 
-@test "connect: if the server is killed before it has answered, it says so and exits with status 3" {
+@test "connect: if the server is killed before it answers, it says so and exits with status 3" {
     start_listening
     create
     say "send_task $pid 100"
@@ -186,7 +186,7 @@ load lib/helpers
     run -0 control get_drivers
 }
 
-@test "connect: Ctrl+D at a terminal ends the client, after a newline; the exit status is 1 after an Error" {
+@test "connect: Ctrl+D at a terminal ends it, after a newline; the status is 1 after an Error" {
     start_listening
     control_fd=$to
     for line in get_drivers fly; do

@@ -30,7 +30,7 @@ load lib/helpers
     [ ! -s err ]
 }
 
-@test "control socket: the socket of a live server is left alone, also while that is stopped" {
+@test "control socket: a live server's socket is left alone, even while that server is stopped" {
     start_listening
     before=$(stat -c '%d %i' taxi.sock)
     for signal in CONT STOP; do
@@ -90,7 +90,7 @@ load lib/helpers
     [ ! -e taxi.sock ]
 }
 
-@test "control socket: exactly one of many servers that start together gets a dead server's socket" {
+@test "control socket: of many servers that start together, one gets a dead server's socket" {
     start_listening
     kill -KILL "$server_pid"
     wait_until ended "$server_pid"

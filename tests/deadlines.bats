@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Deadlines, as the server's timer shows them: each runs as long as it should and only while something is
-# awaited; otherwise the timer is off and the server sleeps.
+# Deadlines, as the server's timer shows them: each runs as long as it should and only while
+# something is awaited; otherwise the timer is off and the server sleeps.
 
 load lib/helpers
 load lib/looks
@@ -62,7 +62,7 @@ stop_driver() {
     stop_driver
     say "get_status $pid" "send_task $pid 5" "get_status $pid"
     expect "Error: *not responding" "Error: *not responding" "Error: *not responding"
-    wait_until is_at_rest # a child that stops also sends CHLD, which starts a search for dead children
+    wait_until is_at_rest # a child's stop is a CHLD, too, and starts a search for dead children
     kill -CONT "$pid"
     wait_until logged 'responds again'
     wait_until is_at_rest
@@ -150,7 +150,7 @@ stop_driver() {
     expect "Driver $pid Deleted"
 }
 
-@test "deadlines: a search for dead children, and a retry after a lack of descriptors, come within 100 ms" {
+@test "deadlines: a search for dead children, and a retry of an accept, come within 100 ms" {
     start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
     create
     since=$(uptime_ms)
@@ -189,7 +189,7 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: at a stop, output that nobody reads is given up after the grace period and 250 ms" {
+@test "deadlines: a stop gives up unread output after the grace period and 250 ms" {
     start "$SERVER"
     yes help 2>/dev/null | head -n 5000 >in 3>&- &
     wait_until output_waits

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# Descriptors: a server has only those that it needs and leaks none, whatever happens; a job gets its output
-# as a shell would give it.
+# Descriptors: a server has only those that it needs and leaks none, whatever happens; a job gets
+# its output as a shell would give it.
 
 load lib/helpers
 load lib/looks
 
-@test "descriptors: beside its streams, a server has an epoll set, a signalfd, a timerfd and two for spawning" {
+@test "descriptors: a server has its streams, epoll, signalfd, timerfd, and two for drivers" {
     # shellcheck disable=SC2016
     start bash -c 'for fd in /proc/$$/fd/*; do ((${fd##*/} < 3)) || eval "exec ${fd##*/}>&-"; done; exec "$0"' "$SERVER"
     say get_drivers
@@ -61,8 +61,8 @@ load lib/looks
     descriptors "$server_pid" | diff before -
 }
 
-# flags FILE: prints the flags in that copy of a descriptor's fdinfo, without O_LARGEFILE, which only some
-# machines set.
+# flags FILE: prints the flags in that copy of a descriptor's fdinfo, without O_LARGEFILE, which
+# only some machines set.
 flags() {
     printf '%o\n' $((8#$(sed -n 's/^flags:[[:space:]]*//p' "$1") & ~8#100000))
 }

@@ -32,7 +32,8 @@ breaks_protocol() {
     expect 'gone 0'
 }
 
-# epoll reports first what was ready first: here a request that came before the task's time was over.
+# epoll reports first what was ready first: here a request that came before the task's time was
+# over.
 @test "driver: a task ends when its time is over, even if a request is handled before the timer" {
     start_as_server
     for ms in 200 2000 20000; do # a longer task if it ended before the driver was stopped

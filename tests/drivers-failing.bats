@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "create_driver: if the program cannot be run, the Error gives the reason, and the log the path" {
+@test "create_driver: if the program cannot be run, the Error gives the reason, the log the path" {
     : >plain
     for path in /no/such plain .; do
         run -0 --separate-stderr session --driver $path <<<$'create_driver\ncreate_driver 3'
@@ -47,7 +47,7 @@ load lib/helpers
         'Error: cannot create driver: +([0-9]) died (exited with status 1)' '0 drivers' '0 drivers'
 }
 
-@test "create_driver COUNT: ends at the first failure, and so do the drivers started after that one" {
+@test "create_driver COUNT: the first failure ends it, and the drivers that were started later" {
     # Every third driver exits at once. Many start at the same time, so each claims its number by
     # creating a file.
     fake_driver third 'set -C; n=0; until : >born$n; do n=$((n + 1)); done 2>/dev/null' \
@@ -108,7 +108,7 @@ load lib/helpers
     logged "driver $pid: does not read any more: killed"
 }
 
-@test "dying driver: if it closes its socket without answering a task, the task's Error comes in time" {
+@test "dying driver: if it closes its socket over an unanswered task, the Error comes in time" {
     fake_driver leaves hello 'take 1' 'exec 3>&-' linger
     start_server -t 0.1 -g 3 --driver ./leaves
     create

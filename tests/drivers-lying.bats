@@ -76,7 +76,8 @@ load lib/helpers
 }
 
 @test "protocol: a driver that lies about its job is killed, and it alone" {
-    # What the driver does, what the server calls that, and which command it gets in addition to a run.
+    # What the driver does, what the server calls that, and which command it gets in addition to a
+    # run.
     cases=(
         'result 1 3 0|no command|'
         'take $RUN; result 1 3 0|no command|'

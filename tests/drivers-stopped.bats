@@ -18,7 +18,7 @@ load lib/helpers
     expect 'Stats * unanswered=3 *'
 }
 
-@test "stopped driver: it keeps its place in the list, as Unresponsive, and is Available when continued" {
+@test "stopped driver: listed in its place as Unresponsive, and as Available when continued" {
     start_server -t 3
     say 'create_driver 3'
     expect '*' '*' '*' '3 drivers'
@@ -45,7 +45,8 @@ load lib/helpers
 }
 
 @test "stopped driver: a task that it accepted too late is taken back" {
-    # The driver reads the TASK and accepts it too late. The server must then send a CANCEL for that task.
+    # The driver reads the TASK and accepts it too late. The server must then send a CANCEL for that
+    # task.
     fake_driver late hello 'take $TASK' 'read -r _ <answered; state 1 1 0 1000000' \
         'take 2; [[ $byte == $'"'\\x03'"' ]] || exit 9' \
         'take 7; [[ $byte == $'"'\\x01'"' ]] || exit 8' ': >taken_back' linger
@@ -92,7 +93,8 @@ load lib/helpers
     stop_process "$pid"
     say "send_task $other 2" "send_task $pid 1000"
     expect "Driver $other Busy 2"
-    wait_until logged "driver $other task done" # half of the reply timeout is left for the next two commands
+    # Half of the reply timeout is then left for the next two commands.
+    wait_until logged "driver $other task done"
     say "get_status $pid" "send_task $pid 7"
     expect "Error: driver $pid is not responding"
     kill -CONT "$pid"
@@ -125,7 +127,7 @@ load lib/helpers
     expect "Driver $pid Available" '1 driver'
 }
 
-@test "stopped driver: lists that are sent faster than they are answered do not wait for it forever" {
+@test "stopped driver: lists that come faster than they are answered do not wait for it forever" {
     start_server -t 0.05
     create
     stop_process "$pid"
@@ -145,7 +147,7 @@ load lib/helpers
     [ "$(cat err)" = "server: driver $pid did not exit in time: killed" ]
 }
 
-@test "stopped driver: when it is killed, everything that waits for it gets an Error with the cause" {
+@test "stopped driver: when it is killed, what waits for it gets an Error with the cause" {
     start_server -t 100
     create
     first=$pid

@@ -41,8 +41,8 @@ net() {
     perl "$ROOT/tests/lib/net.pl" "$@" 3>&-
 }
 
-# deaf_client: starts a client that sends and never reads, and waits until the server cannot send any more.
-# Sets deaf to its pid.
+# deaf_client: starts a client that sends and never reads, and waits until the server cannot send
+# any more. Sets deaf to its pid.
 deaf_client() {
     perl "$ROOT/tests/lib/net.pl" deaf 127.0.0.1 "$port" 3>&- &
     deaf=$!
@@ -260,7 +260,7 @@ inside() {
     server_ends 0
 }
 
-@test "echo: can be started again at once at the same port, though connections there have just ended" {
+@test "echo: can start again at once at the same port, though connections have just ended" {
     echo_server 0
     connect client
     echoes "$client"

@@ -42,7 +42,7 @@ output_waits_or_failed() {
     [ -s trace ] || output_waits
 }
 
-@test "create_driver: if a call fails on the way to the driver's exec, it says why, and the next one works" {
+@test "create_driver: if a call fails before the driver's exec, it says why; the next one works" {
     for fault in syscall:ENOMEM:1 prctl:EPERM:2 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
         start_faulty "$fault"
         say create_driver create_driver
@@ -60,7 +60,7 @@ output_waits_or_failed() {
     [ -s trace ]
 }
 
-@test "send: a job reaches its driver whole, though the socket takes only part of a frame at a time" {
+@test "send: a job reaches its driver whole, though the socket takes only parts of frames" {
     long=$(printf '%3000s' '' | tr ' ' x)
     for fault in 1+ {1..4}; do
         start_faulty "send:short:$fault" --output output

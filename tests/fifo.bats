@@ -104,8 +104,8 @@ copied() {
     ends_soon serve
 }
 
-# piped_reader: starts the example with the FIFO out as its output, which nobody reads yet. $from is the same
-# open FIFO.
+# piped_reader: starts the example with the FIFO out as its output, which nobody reads yet. $from is
+# the same open FIFO.
 piped_reader() {
     mkfifo pipe out
     exec {from}<>out

@@ -92,7 +92,7 @@ is_process_1() {
     [[ -n $server_pid ]]
 }
 
-@test "children: with an inherited one, what a killed driver leaves in its job's session is still ended" {
+@test "children: with an inherited one, what a killed driver's job leaves in its session is ended" {
     start_after 'sleep 1000 & echo $! >stranger'
     create
     stranger=$(cat stranger)

@@ -34,7 +34,7 @@ load lib/helpers
     [ "$output" = $'Error: line too long (limit 4096 bytes)\n0 drivers' ]
 }
 
-@test "lines: a line that is too long gets one Error and is dropped to its end, however long it is" {
+@test "lines: a line that is too long gets one Error and is dropped to its end" {
     output=$({
         echo get_drivers
         head -c 300000 /dev/zero | tr '\0' x
@@ -118,7 +118,7 @@ Error: bad pid '\\x1b[2J'" ]
     [ -z "$output$stderr" ]
 }
 
-@test "stdin: if it is closed, a directory or write-only, the server says why and exits with status 1" {
+@test "stdin: if it is closed, a directory or write-only, the server says why; status 1" {
     # In another shell, because bats with descriptor 0 closed would open other files there.
     run -1 --separate-stderr timeout 120 bash -c "'$SERVER' <&-"
     [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]

@@ -58,7 +58,7 @@ load lib/helpers
     counted created=5
 }
 
-@test "--drivers: while new drivers fail within a second, each attempt waits twice as long as the last" {
+@test "--drivers: while drivers die within a second, each attempt waits twice as long" {
     fake_driver fails 'read -r up _ </proc/uptime; echo "${up/./}0" >>tries' 'exit 3'
     start_server --drivers 1 --driver ./fails
     say stats # answered although there is no driver

@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# What a driver says at a bad moment: just before it dies, unasked, or after its client has gone. What it
-# leaves behind, and to which parent it speaks.
+# What a driver says at a bad moment: just before it dies, unasked, or after its client has gone.
+# What it leaves behind, and to which parent it speaks.
 
 load lib/helpers
 load lib/looks
 
-# ends_unseen FILE: stops the server, lets the driver go on to its end by creating the file, and continues the
-# server. The pending signal makes the server see the death before it reads what the driver said.
+# ends_unseen FILE: stops the server, lets the driver go on to its end by creating the file, and
+# continues the server. The pending signal makes the server see the death before it reads what the
+# driver said.
 ends_unseen() {
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
@@ -55,7 +56,7 @@ ends_unseen() {
     wait_until logged "^server: driver $pid died .exited with status 3.$"
 }
 
-@test "protocol: a driver that says what it was not asked for is killed, and the log names the frame" {
+@test "protocol: a driver that says what it was not asked for is killed; the log says what" {
     # The puppet stays alive with its socket open, so only what it says can be the reason.
     cases=(
         'id:1 state:0:0:0:0||an answer to no request, id 1'

@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# Memory is used again: the server gets only a few slabs for each kind of object, and every test goes on long
-# enough to need another if objects were not given back.
+# Memory is used again: the server gets only a few slabs for each kind of object, and every test
+# goes on long enough to need another if objects were not given back.
 
 load lib/helpers
 load lib/looks
 
-# start_frugal K OPTION...: a server whose K-th slab and all later ones are refused. A slab holds 2 blocks,
-# 4 texts of jobs, 15 clients, 16 texts of replies, or 60 of anything else; it starts with 4 slabs.
+# start_frugal K OPTION...: a server whose K-th slab and all later ones are refused. A slab holds 2
+# blocks, 4 texts of jobs, 15 clients, 16 texts of replies, or 60 of anything else; it starts with 4
+# slabs.
 start_frugal() {
     start_faulty "malloc:ENOMEM:$1+" --listen taxi.sock "${@:2}"
     say session

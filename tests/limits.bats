@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Limits that no reply shows: how many drivers start at a time, and which of several deadlines comes first.
+# Limits that no reply shows: how many drivers start at a time, and which of several deadlines comes
+# first.
 
 load lib/helpers
 load lib/looks

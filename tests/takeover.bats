@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Several servers may want to replace a dead one that has left its control socket: the directory is locked
-# from the check of the old socket until the new server listens.
+# Several servers may want to replace a dead one that has left its control socket: the directory is
+# locked from the check of the old socket until the new server listens.
 
 load lib/helpers
 load lib/looks

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# More about terminals: when the prompt is shown, what stops together with a server in the background, and
-# a terminal that the server may not open by its name.
+# More about terminals: when the prompt is shown, what stops together with a server in the
+# background, and a terminal that the server may not open by its name.
 
 load lib/helpers
 load lib/looks
@@ -43,7 +43,8 @@ prompts() {
     keys "get_status $pid\n"
     stats_show() { kill -USR1 "$server_pid"; pause; (($(grep -ca ' commands=2 ' screen) >= $1)); }
     wait_until stats_show 1
-    # A log line would replace a prompt, which would then be shown again; here there is none to show.
+    # A log line would replace a prompt, which would then be shown again; here there is none to
+    # show.
     before=$(grep -ao '> ' screen | wc -l)
     wait_until stats_show 5
     prompts "$before"
@@ -52,7 +53,7 @@ prompts() {
     [ "$(grep -ca "^Driver $pid Available" screen)" = 2 ]
 }
 
-@test "background of a terminal: the server stops as the shell's job does, with its whole pipeline" {
+@test "background of a terminal: the server stops as a job, with its whole pipeline" {
     start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
     shows 'ready: $'
     keys "'$SERVER' | cat &\n"
@@ -86,7 +87,8 @@ prompts() {
     started+=("$server_pid")
     kill -STOP "$terminal_pid" # script(1), which reads what the screen shows
     wait_until in_state "$terminal_pid" T
-    yes help 2>/dev/null | head -n 5000 >&"$feed" 3>&- {feed}>&- & # replies exceed what a terminal takes
+    # The replies exceed what a terminal takes.
+    yes help 2>/dev/null | head -n 5000 >&"$feed" 3>&- {feed}>&- &
     stands_still() {
         local before
         before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")

@@ -4,8 +4,9 @@
 load lib/helpers
 load lib/looks
 
-# unanswered COMMAND: the console gives that command (P stands for the pid) to a stopped driver. Then two
-# clients wait, one for the driver and one for all, and ask for the stats. Then the driver goes on.
+# unanswered COMMAND: the console gives that command (P stands for the pid) to a stopped driver.
+# Then two clients wait, one for the driver and one for all, and ask for the stats. Then the driver
+# goes on.
 unanswered() {
     start_listening
     create

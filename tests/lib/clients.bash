@@ -1,7 +1,8 @@
 # Clients at a control socket.
 # shellcheck shell=bash disable=SC2004 # subscripts are names, not arithmetic
 
-# start_listening OPTION...: starts a server with the control socket taxi.sock, and waits until it listens.
+# start_listening OPTION...: starts a server with the control socket taxi.sock, and waits until it
+# listens.
 start_listening() {
     start_server --listen taxi.sock "$@"
     say 'session'
@@ -66,8 +67,8 @@ commands_taken() {
     sed -n 's/.* commands=\([0-9]*\) .*/\1/p' <<<"$stats"
 }
 
-# A crowd of clients, all of them played by one program, tests/lib/crowd.c. crowd LINE: gives it that
-# instruction, waits until it has done it, and sets said to its answer.
+# A crowd of clients, all of them played by one program, tests/lib/crowd.c. crowd LINE: gives it
+# that instruction, waits until it has done it, and sets said to its answer.
 start_crowd() {
     mkfifo crowd.in crowd.out
     "$HELPERS/crowd" taxi.sock "$DEADLINE" <crowd.in >crowd.out 3>&- {to}>&- {from}<&- &
@@ -83,8 +84,8 @@ crowd() {
     [[ $said == ok* ]] || fail "$*: $said"
 }
 
-# crowd_is_held_back LINE: the crowd's client 1 cannot send that line any more, since the server does not
-# read it. Replies that come are thrown away.
+# crowd_is_held_back LINE: the crowd's client 1 cannot send that line any more, since the server
+# does not read it. Replies that come are thrown away.
 crowd_is_held_back() {
     rests "$server_pid" no_more_is_taken "$1"
 }

@@ -15,8 +15,8 @@ fake_driver() {
     chmod +x "$name"
 }
 
-# start_as_server [DRIVER]: starts tests/lib/as-server.pl with a driver, at two FIFOs: say() sends frames, and
-# expect() receives them. Sets driver to the pid of the driver, which has said HELLO.
+# start_as_server [DRIVER]: starts tests/lib/as-server.pl with a driver, at two FIFOs: say() sends
+# frames, and expect() receives them. Sets driver to the pid of the driver, which has said HELLO.
 start_as_server() {
     start "$LIB/as-server.pl" "${1-$DRIVER}"
     expect 'hello 0 +([0-9])'
@@ -24,8 +24,8 @@ start_as_server() {
     [[ $(children_of "$server_pid") == "$driver " ]]
 }
 
-# stopped_driver_asked COUNT: creates a driver, stops it and asks it that many times, so that as many of the
-# 60 requests and 60 calls that a server starts with are in use. Sets pid.
+# stopped_driver_asked COUNT: creates a driver, stops it and asks it that many times, so that as
+# many of the 60 requests and 60 calls that a server starts with are in use. Sets pid.
 stopped_driver_asked() {
     local i
     create

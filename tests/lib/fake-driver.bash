@@ -1,4 +1,5 @@
-# What a fake driver can say; see proto.h. fake_driver() puts this before the lines that the test gives.
+# What a fake driver can say; see proto.h. fake_driver() puts this before the lines that the test
+# gives.
 # shellcheck shell=bash disable=SC2034,SC2059 # used below; escapes are meant
 LC_ALL=C # a character is a byte
 
@@ -14,8 +15,8 @@ state() { frame 1 66 16 "$1" "$(u8 "$2")$(u8 "$3")$(u16 0)$(u32 "${5-0}")$(u64 "
 # result ID OUTCOME STATUS
 result() { frame 1 68 40 "$1" "$(u32 "$2")$(u32 "$3")$(u64 1)$(u64 1)$(u64 1)$(u64 1)"; }
 
-# take BYTES: reads that many bytes, and sets byte to the last one. The socket is nonblocking, so a read
-# fails until something is there.
+# take BYTES: reads that many bytes, and sets byte to the last one. The socket is nonblocking, so a
+# read fails until something is there.
 take() {
     local n
     for ((n = 0; n < $1; n++)); do

@@ -1,13 +1,13 @@
-# Helpers for the tests. A test talks to a server over two FIFOs and waits, with a deadline, for what it
-# expects: a line, or the end of a process. Nothing here waits for time to pass.
+# Helpers for the tests. A test talks to a server over two FIFOs and waits, with a deadline, for
+# what it expects: a line, or the end of a process. Nothing here waits for time to pass.
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0
 
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$LIB/../.." && pwd)
-# The reply timeout, unless a test gives another: on a loaded machine a driver may need more than the
-# default of one second.
+# The reply timeout, unless a test gives another: on a loaded machine a driver may need more than
+# the default of one second.
 PATIENT=(-t 30)
 BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # the binaries under test
 SERVER=$BUILD/server
@@ -18,8 +18,8 @@ HELPERS=$ROOT/build/tests                               # the programs of tests/
 : "${MEMORY_MAX_KB:=16384}" # the most that the server may use
 DEADLINE=60 # seconds, for anything that should happen at once; generous for a loaded machine
 
-# A user that owns no process and no file, for tests that run as root. Tests that run at the same time
-# use different ones.
+# A user that owns no process and no file, for tests that run as root. Tests that run at the same
+# time use different ones.
 OTHER_UID=$((20000 + $$ % 40000))
 
 setup() {
@@ -49,8 +49,8 @@ end_started() {
     [[ -z $left ]] || fail "drivers of$left were left over"
 }
 
-# drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks that its
-# children end.
+# drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks
+# that its children end.
 drivers_are_gone_with() {
     local child children
     children=$(children_of "$1")
@@ -72,7 +72,8 @@ fail() {
     return 1
 }
 
-# wait_until COMMAND...: tries the command again and again until it succeeds, for at most DEADLINE seconds.
+# wait_until COMMAND...: tries the command again and again until it succeeds, for at most DEADLINE
+# seconds.
 wait_until() {
     local end=$((SECONDS + DEADLINE))
     until "$@"; do
@@ -94,13 +95,14 @@ uptime_ms() {
     echo "${up/./}0"
 }
 
-# past MS: the uptime is later than that. For what no event tells: wait_until past "$(($(uptime_ms) + 500))".
+# past MS: the uptime is later than that. For what no event tells: wait_until past "$(($(uptime_ms)
+# + 500))".
 past() {
     (($(uptime_ms) > $1))
 }
 
-# sooner MS COMMAND...: the command takes less than that in at least one of ten tries. Code that is too slow
-# never does; right code now and then does, even on a loaded machine.
+# sooner MS COMMAND...: the command takes less than that in at least one of ten tries. Code that is
+# too slow never does; right code now and then does, even on a loaded machine.
 sooner() {
     local limit=$1 before i
     shift
@@ -112,8 +114,8 @@ sooner() {
     fail "took $limit ms or longer, ten times: $*"
 }
 
-# Prepares for running commands as another user: "${as_other[@]}" COMMAND... That user can reach the programs
-# ./server and ./driver, and owns none of our files.
+# Prepares for running commands as another user: "${as_other[@]}" COMMAND... That user can reach the
+# programs ./server and ./driver, and owns none of our files.
 become_other() {
     [ "$(id -u)" = 0 ] || skip 'only root can become another user'
     command -v setpriv >/dev/null || skip 'no setpriv'

@@ -21,8 +21,8 @@ open_gate() {
     echo >gate
 }
 
-# family_of PID SECONDS: the driver runs tests/lib/family.sh, a job that resists. Waits until all of its
-# processes are up.
+# family_of PID SECONDS: the driver runs tests/lib/family.sh, a job that resists. Waits until all of
+# its processes are up.
 family_of() {
     say "run $1 $2 $LIB/family.sh"
     wait_until family_is_up
@@ -32,8 +32,8 @@ family_is_up() {
     [[ -e pids && $(wc -l <pids) == 5 ]]
 }
 
-# All of the family have ended, though some may not be reaped yet: the process that killed them need not be
-# the one that has to reap them.
+# All of the family have ended, though some may not be reaped yet: the process that killed them need
+# not be the one that has to reap them.
 family_has_ended() {
     local member
     [[ -s pids ]] || return
@@ -59,8 +59,9 @@ in_grace() {
     done <pids
 }
 
-# reach_limit PID CODE: the driver runs that code until its time limit, and the reply says so. The code
-# creates the file up when it is ready; if it was not ready by the limit, it is run again with more time.
+# reach_limit PID CODE: the driver runs that code until its time limit, and the reply says so. The
+# code creates the file up when it is ready; if it was not ready by the limit, it is run again with
+# more time.
 reach_limit() {
     local limit
     for limit in 0.3 2 10 40; do

@@ -1,5 +1,5 @@
-# What can be seen of a server from outside: its counters, its deadlines, its descriptors. And puppets,
-# drivers that follow a script.
+# What can be seen of a server from outside: its counters, its deadlines, its descriptors. And
+# puppets, drivers that follow a script.
 # shellcheck shell=bash
 
 : "${HELPERS:=$ROOT/build/tests}" # the programs of tests/lib/*.c
@@ -13,8 +13,8 @@ puppet() {
     chmod +x "$1"
 }
 
-# field KEY: asks the server, by a signal, to log its stats, and prints the number that they have for KEY. The
-# server's log must go to the file err.
+# field KEY: asks the server, by a signal, to log its stats, and prints the number that they have
+# for KEY. The server's log must go to the file err.
 field() {
     local before
     before=$(grep -c 'server: Stats' err)
@@ -44,20 +44,21 @@ field_is() {
     (($(field "$1") == $2))
 }
 
-# Prints the milliseconds until the server's timer expires, its earliest deadline; 0 if it is not armed or
-# has expired.
+# Prints the milliseconds until the server's timer expires, its earliest deadline; 0 if it is not
+# armed or has expired.
 timer_ms() {
     sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/$server_pid/fdinfo/"* 2>/dev/null |
         awk '{ print int($1 * 1000 + $2 / 1000000) }'
 }
 
-# No deadline runs. A test must not ask right after a reply: the timer is set at the end of the turn that
-# sends it.
+# No deadline runs. A test must not ask right after a reply: the timer is set at the end of the turn
+# that sends it.
 no_deadline() {
     (($(timer_ms) == 0))
 }
 
-# deadline_is MS SINCE: the earliest deadline was MS away when it was set, at SINCE (an uptime_ms) or later.
+# deadline_is MS SINCE: the earliest deadline was MS away when it was set, at SINCE (an uptime_ms)
+# or later.
 deadline_is() {
     local left
     left=$(timer_ms)

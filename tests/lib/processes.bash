@@ -1,8 +1,8 @@
 # What /proc says of processes.
 # shellcheck shell=bash
 
-# look_at PID: sets process_state to the letter of its state, see proc(5), or to nothing if there is no such
-# process.
+# look_at PID: sets process_state to the letter of its state, see proc(5), or to nothing if there is
+# no such process.
 look_at() {
     local stat
     process_state=
@@ -60,8 +60,8 @@ ticks() {
     echo $((${12} + ${13}))
 }
 
-# switches PID...: prints how often each process has slept or lost the processor. If it was asleep both times
-# and the number is the same, it did not run in between.
+# switches PID...: prints how often each process has slept or lost the processor. If it was asleep
+# both times and the number is the same, it did not run in between.
 switches() {
     local process
     for process; do
@@ -80,8 +80,8 @@ timer_is_off() {
     done
 }
 
-# rests PID [COMMAND...]: the process sleeps, and neither time nor the command, which must succeed, wakes it.
-# So it goes on only when something else happens.
+# rests PID [COMMAND...]: the process sleeps, and neither time nor the command, which must succeed,
+# wakes it. So it goes on only when something else happens.
 rests() {
     local pid=$1 before
     shift

@@ -1,8 +1,8 @@
 # A server at two FIFOs.
 # shellcheck shell=bash
 
-# start COMMAND...: runs a server, or a command that becomes one, at two FIFOs. Its standard error goes to
-# the file err. Sets server_pid.
+# start COMMAND...: runs a server, or a command that becomes one, at two FIFOs. Its standard error
+# goes to the file err. Sets server_pid.
 start() {
     mkfifo in out
     "$@" <in >out 2>err 3>&- &
@@ -60,7 +60,8 @@ flood() {
     started+=("$flooder")
 }
 
-# tally COUNT: reads that many replies and sets tally to how often each came, in lines like "3 1 driver".
+# tally COUNT: reads that many replies and sets tally to how often each came, in lines like "3 1
+# driver".
 tally() {
     tally=$("$HELPERS/tally" "$1" "$DEADLINE" <&"$from" 3>&-) || fail "$tally; the log: $(cat err)"
 }
@@ -182,8 +183,8 @@ session() {
     timeout --foreground -k 1 120 "$SERVER" "${PATIENT[@]}" "$@"
 }
 
-# ask LINE...: gives these commands to a server of their own. Sets output and status; its log is in the file
-# err.
+# ask LINE...: gives these commands to a server of their own. Sets output and status; its log is in
+# the file err.
 ask() {
     # shellcheck disable=SC2034
     {
