@@ -56,6 +56,24 @@ stop_driver() {
     nothing_runs 'a job that has ended'
 }
 
+@test "deadlines: a driver's timer runs only while the driver has a task or job" {
+    start_server
+    create
+    timer_is_off "$pid"
+    say "send_task $pid 1000" "run $pid 1000 true" "cancel_task $pid" "get_status $pid"
+    expect "Driver $pid Busy 1000" "Error: driver $pid Busy 1000" "Driver $pid Available" "Driver $pid Available"
+    timer_is_off "$pid"
+    say "send_task $pid 0.001" "wait $pid" "get_status $pid"
+    expect "Driver $pid Busy 1" "Driver $pid Available" "Driver $pid Available"
+    timer_is_off "$pid"
+    say "run $pid 1000 exit 3" "wait $pid" "get_status $pid"
+    expect "Driver $pid Done exit 3" "Driver $pid Available" "Driver $pid Available"
+    timer_is_off "$pid"
+    say "run $pid 0.001 sleep 1000" "wait $pid" "send_task $pid 1000" "get_status $pid"
+    expect "Driver $pid Done timeout" "Driver $pid Available" "Driver $pid Busy 1000" "Driver $pid Busy 1000"
+    run ! timer_is_off "$pid"
+}
+
 @test "deadlines: none runs after a reply timeout, nor once the driver responds again" {
     start_server -t 0.2
     create
@@ -165,6 +183,14 @@ stop_driver() {
     (($(timer_ms) <= 100))
     crowd close 1 40
     wait_until is_at_rest
+    # A new lack, after clients were accepted, is logged again, and once.
+    control stats >stats
+    crowd attach 40
+    logged_again() { (($(grep -c 'cannot accept a connection' err) == 2)); }
+    wait_until logged_again
+    crowd close 41 80
+    wait_until is_at_rest
+    logged_again
 }
 
 @test "deadlines: a driver that is dead but cannot be reaped yet is tried again and again" {
@@ -173,6 +199,7 @@ stop_driver() {
     mkfifo until
     "$HELPERS/hold" "$pid" <until >held 2>&1 3>&- &
     holder=$!
+    started=("$holder" "${started[@]}") # it ends before the server, which waits for the driver
     exec {release}<>until
     wait_until test -s held
     if [[ $(<held) != held ]]; then

@@ -17,7 +17,7 @@ ends_unseen() {
     kill -CONT "$server_pid"
 }
 
-@test "last words: a job's result counts though it is still unread when the driver is reaped" {
+@test "last words: a job's result counts, though still unread when the driver's death is seen" {
     puppet says hello take:5 state:1:0:1000:1000 did:started await:go result:3:9 exit:7
     start_server --driver ./says
     create
@@ -84,6 +84,15 @@ ends_unseen() {
     done
 }
 
+@test "protocol: a task that was not answered in time is taken back by its own id" {
+    puppet silent hello answer:1 take:1 cancels:2 did:cancelled pause
+    start_server -t 0.2 --driver ./silent
+    create
+    say "get_status $pid" "send_task $pid 5"
+    expect '@(Driver|Error: driver) *' "Error: driver $pid is not responding"
+    wait_until test -e cancelled
+}
+
 @test "clients: if one goes just as its job begins, nobody waits for the job's end" {
     start_listening
     create
@@ -141,6 +150,26 @@ END
         gone "$member" || left+=("$member")
     done <pids
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
+}
+
+@test "stop: if the reader of the replies goes away during it, a job keeps its grace period" {
+    start_server -g 100
+    create_many 2
+    mkfifo gate
+    kill -STOP "${pids[1]}"
+    wait_until in_state "${pids[1]}" T
+    say "get_status ${pids[1]}" "run ${pids[0]} 100 trap '' TERM; echo >up; read x <gate; echo \$x >ended"
+    wait_until test -e up
+    kill -TERM "$server_pid"
+    becomes stopping 2
+    exec {from}<&-
+    from=
+    kill -CONT "${pids[1]}"
+    becomes stopping 1
+    echo over >gate
+    server_ends 1
+    [ "$(<ended)" = over ]
+    logged '^server: cannot write standard output: Broken pipe$'
 }
 
 @test "driver: if its parent did not make its socket, it exits and sends nothing" {

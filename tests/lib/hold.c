@@ -1,7 +1,7 @@
 /*
- * hold PID: attaches to that process as a debugger does, and says "held". If it dies it stays dead and
- * unreaped, so that its parent does not see it, until we end, at the end of standard input. Ends with
- * status 2 if it may not.
+ * hold PID: attaches to a process as a debugger does, and prints "held". If the process dies, its
+ * parent cannot reap it until hold exits, which is at the end of standard input, ptrace(2). Exits
+ * with status 2 if it cannot attach.
  */
 #include <err.h>
 #include <stdio.h>
