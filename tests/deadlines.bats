@@ -89,7 +89,7 @@ stop_driver() {
     nothing_runs 'an answer'
 }
 
-@test "deadlines: none is left of drivers that were killed, deleted or sent TERM" {
+@test "deadlines: none still runs for drivers that were killed, deleted or sent TERM" {
     start_server -t 100 -g 100 -v
     create_many 3
     for pid in "${pids[@]}"; do
@@ -112,7 +112,7 @@ stop_driver() {
     expect '0 drivers'
 }
 
-@test "deadlines: none is left of drivers that never came up" {
+@test "deadlines: none still runs for drivers that never came up" {
     puppet dies await:go exit:3
     puppet breaks await:go end:1 pause
     for program in dies breaks; do
@@ -131,7 +131,7 @@ stop_driver() {
     done
 }
 
-@test "deadlines: none is left after kept drivers were replaced" {
+@test "deadlines: none still runs after kept drivers were replaced" {
     start_server --drivers 2 -g 100
     say get_drivers
     expect 'Driver *' 'Driver *' '2 drivers'
