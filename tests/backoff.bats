@@ -50,3 +50,19 @@ END
     no_delay_until replaced 4
     wait_until counted drivers=1
 }
+
+@test "backoff: at a stop, those that were to be started again are not" {
+    cat >later <<END
+#!/bin/sh
+echo >>tries
+mkdir first 2>/dev/null || [ -e works ] || exit 3
+exec '$DRIVER'
+END
+    chmod +x later
+    start_server --drivers 3 --driver ./later
+    tried() { (($(wc -l <tries) >= 8)); }
+    wait_until tried
+    : >works # from now on: they would come up, and nobody would tell them to exit
+    kill -TERM "$server_pid"
+    server_ends 0
+}

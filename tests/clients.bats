@@ -56,12 +56,13 @@ load lib/helpers
 }
 
 @test "clients: a client that goes leaves nothing queued for a stopped driver" {
-    start_listening -t 0.2
+    start_listening -t 0.05
     create
     stop_process "$pid"
     start_crowd
-    crowd attach 101
+    crowd attach 1
     wait_until crowd_is_held_back "get_status $pid" # the driver takes no more
+    crowd attach 100
     for i in {2..101}; do
         crowd say "$i" "$i" "$i" "get_status $pid"
         crowd close "$i" "$i"
@@ -193,7 +194,7 @@ load lib/helpers
 }
 
 @test "clients: a flood for a stopped driver keeps no other client from that driver" {
-    start_listening -t 0.2
+    start_listening -t 0.05
     create
     stop_process "$pid"
     start_crowd

@@ -74,6 +74,36 @@ stop_driver() {
     run ! timer_is_off "$pid"
 }
 
+@test "deadlines: a job has most of the grace period when its driver is told to exit" {
+    for grace in 100 0.4; do
+        # A quarter of it less, but no more than 250 ms.
+        left=300
+        [[ $grace != 100 ]] || left=99750
+        start_server -g $grace
+        create
+        say "run $pid 1000 trap '' TERM; echo >up$grace; while :; do sleep 1; done"
+        wait_until test -e up$grace
+        becomes runs 1
+        since=$(uptime_ms)
+        kill -TERM "$pid"
+        told_to_exit() { (($(timer_ms "$pid") <= 100000)); }
+        wait_until told_to_exit
+        deadline_is $left "$since" "$pid"
+        kill -QUIT "$server_pid"
+        server_ends 0
+        hang_up
+    done
+}
+
+@test "deadlines: what lacked memory is tried again even if no memory was given back" {
+    start_faulty malloc:ENOMEM:5
+    create
+    stop_driver
+    for _ in {1..61}; do echo "get_status $pid"; done >&"$to"
+    becomes commands 62
+    [ -s trace ]
+}
+
 @test "deadlines: none runs after a reply timeout, nor once the driver responds again" {
     start_server -t 0.2
     create
@@ -184,7 +214,7 @@ stop_driver() {
     crowd close 1 40
     wait_until is_at_rest
     # A new lack, after clients were accepted, is logged again, and once.
-    control stats >stats
+    control get_drivers >listed
     crowd attach 40
     logged_again() { (($(grep -c 'cannot accept a connection' err) == 2)); }
     wait_until logged_again

@@ -152,6 +152,20 @@ END
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
 }
 
+@test "stop: a driver that has died at the same moment is sent nothing more" {
+    start_server
+    create_many 2
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    kill -USR1 "$server_pid" # signals are there before the end of the driver's socket
+    kill -KILL "${pids[0]}"
+    wait_until in_state "${pids[0]}" Z
+    kill -TERM "$server_pid"
+    kill -CONT "$server_pid"
+    server_ends 0
+    log_is 'server: Stats *' "server: driver ${pids[0]} died (killed by signal 9)"
+}
+
 @test "stop: if the reader of the replies goes away during it, a job keeps its grace period" {
     start_server -g 100
     create_many 2
@@ -170,6 +184,27 @@ END
     server_ends 1
     [ "$(<ended)" = over ]
     logged '^server: cannot write standard output: Broken pipe$'
+}
+
+@test "kill -9 of the server: its driver exits even if a process of its job cannot be reaped" {
+    start_server
+    create
+    mkfifo until
+    say "run $pid 1000 sleep 1000"
+    wait_until has_children_of "$pid" 1
+    job=$(children_of "$pid")
+    "$HELPERS/hold" "${job% }" <until >held 2>&1 3>&- &
+    holder=$!
+    started+=("$holder")
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    exec {release}>&-
+    wait "$holder"
 }
 
 @test "driver: if its parent did not make its socket, it exits and sends nothing" {

@@ -124,27 +124,6 @@ anchors_of() {
     ((count > 40))
 }
 
-@test "lib/README: the table of levels has each file of lib, which includes only lower levels" {
-    declare -A level
-    cd "$ROOT/lib"
-    while IFS='|' read -r _ number names _; do
-        for name in ${names//[\`,]/}; do
-            level[$name]=${number// /}
-        done
-    done < <(grep -E '^\| [0-9]+ \|' README.md)
-    count=0
-    for file in *.[ch]; do
-        name=${file%.?}
-        [[ -n ${level[$name]-} ]] || fail "no level has $file"
-        while read -r included; do
-            count=$((count + 1))
-            [[ $included == "$name" ]] || ((${level[$included]-99} < ${level[$name]})) ||
-                fail "$file, of level ${level[$name]}, includes $included.h, of level ${level[$included]-none}"
-        done < <(sed -nE 's/^#include "([a-z_]+)\.h"/\1/p' "$file")
-    done
-    ((count > 100))
-}
-
 @test "taxi-server(1): shows the keys of stats as the server does" {
     stats=$(sed -n '/^Stats /,/^\./{/^\./!p}' "$ROOT/$SERVER_PAGE" | paste -sd ' ')
     ask stats

@@ -44,11 +44,11 @@ field_is() {
     (($(field "$1") == $2))
 }
 
-# Prints the milliseconds until the server's timer expires, its earliest deadline; 0 if it is not
-# armed or has expired.
+# timer_ms [PID]: prints the milliseconds until the timer of that process, by default the server,
+# expires (its earliest deadline); 0 if it is not armed or has expired.
 timer_ms() {
-    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/$server_pid/fdinfo/"* 2>/dev/null |
-        awk '{ print int($1 * 1000 + $2 / 1000000) }'
+    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/${1-$server_pid}/fdinfo/"* 2>/dev/null |
+        awk '{ ms = int($1 * 1000 + $2 / 1000000) } END { print ms + 0 }'
 }
 
 # No deadline runs. A test must not ask right after a reply: the timer is set at the end of the turn
@@ -57,11 +57,11 @@ no_deadline() {
     (($(timer_ms) == 0))
 }
 
-# deadline_is MS SINCE: the earliest deadline was MS away when it was set, at SINCE (an uptime_ms)
-# or later.
+# deadline_is MS SINCE [PID]: the earliest deadline was MS away when it was set, at SINCE (an
+# uptime_ms) or later.
 deadline_is() {
     local left
-    left=$(timer_ms)
+    left=$(timer_ms "${3-$server_pid}")
     ((left <= $1 && left >= $1 - ($(uptime_ms) - $2) - 20)) || fail "the timer has $left ms left, of $1"
 }
 
