@@ -74,9 +74,9 @@ stop_driver() {
     run ! timer_is_off "$pid"
 }
 
-@test "deadlines: a job has most of the grace period when its driver is told to exit" {
+@test "deadlines: when a driver is told to exit, its job gets most of the grace period" {
     for grace in 100 0.4; do
-        # A quarter of it less, but no more than 250 ms.
+        # The grace period less 250 ms, or less a quarter if that is shorter.
         left=300
         [[ $grace != 100 ]] || left=99750
         start_server -g $grace
@@ -95,7 +95,7 @@ stop_driver() {
     done
 }
 
-@test "deadlines: what lacked memory is tried again even if no memory was given back" {
+@test "deadlines: a command that lacked memory is tried again even if none was given back" {
     start_faulty malloc:ENOMEM:5
     create
     stop_driver
