@@ -62,9 +62,24 @@ build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
 run: all
 	@./server
 
+# Tests of single modules, each linked with what it needs of lib in the flavour faulty.
+# tests/unit.bats runs them as a part of the suite.
+UNIT = $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/*.c))
+unit: $(UNIT)
+	@cd build/unit && for test in $(notdir $(UNIT)); do ./$$test || exit 1; done
+	@echo 'unit: $(words $(UNIT)) programs found nothing wrong'
+
+build/unit/%: tests/unit/%.c build/faulty/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -I. -MMD -MP -o $@ $^
+
+build/faulty/lib.a: $(patsubst %.c,build/faulty/%.o,$(wildcard lib/*.c)) build/inject.o
+	rm -f $@
+	ar rcs $@ $^
+
 # Programs that the tests use.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
-test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
 	@scripts/test.sh
 
 build/tests/%: tests/lib/%.c proto.h Makefile
@@ -102,24 +117,21 @@ build/inject.o: tests/faults/inject.c Makefile
 	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
 
 # Fuzzes each target for FUZZ_SECONDS, starting from the inputs in tests/corpus and those that
-# earlier runs have found. Needs clang with libFuzzer. The targets include the real code; see
-# tests/fuzz.
+# earlier runs have found. Needs clang with libFuzzer. The targets include the real code, the
+# server as the one unit that is released; see tests/fuzz.
 FUZZ_SECONDS = 60
-FUZZ = clang $(STANDARD) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ = clang $(STANDARD) -O1 -g -MMD -MP -fsanitize=fuzzer,address,undefined \
+       -fno-sanitize-recover=undefined
 fuzz: build/fuzz/frames build/fuzz/commands build/fuzz/session
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
-build/fuzz/frames: tests/fuzz/frames.c proto.h Makefile
+build/fuzz/frames: tests/fuzz/frames.c Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-build/fuzz/commands: tests/fuzz/session.c server.c proto.h Makefile
+build/fuzz/commands build/fuzz/session: tests/fuzz/session.c build/release/server.c
 	@mkdir -p build/fuzz
-	$(FUZZ) -DCOMMANDS_ONLY -o $@ $<
-
-build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
-	@mkdir -p build/fuzz
-	$(FUZZ) -o $@ $<
+	$(FUZZ) $(if $(filter %commands,$@),-DCOMMANDS_ONLY) -o $@ $<
 
 # Puts the programs under stress. The sizes are the ones that .ci/run uses; see
 # scripts/torture/README.md.
@@ -158,7 +170,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
 	@scripts/coverage.sh
 
 lint:
@@ -191,6 +203,7 @@ help:
 	@echo 'make run        build, then run ./server in the foreground'
 	@echo 'make test       build, then run all tests (fetches bats if it is not installed);'
 	@echo '                TEST_JOBS=N runs N files at a time, TEST_BUILD=build/asan tests that build'
+	@echo 'make unit       build, then run the tests of single modules'
 	@echo 'make examples   build two small servers to start from: build/examples/echo and .../fifo'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail on request'
@@ -206,5 +219,5 @@ help:
 	@echo 'make uninstall  remove what make install has installed'
 	@echo 'make clean      remove everything that was built'
 
-.PHONY: all examples run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
-        lint install uninstall clean help
+.PHONY: all examples run test unit asan faulty fuzz torture bench bench-smoke bench-plot bench-programs \
+        coverage lint install uninstall clean help

@@ -13,6 +13,7 @@
  *                              ok and the number of bytes
  *     drain CLIENT             receives what has arrived; the answer is ok and the number of
  *                              bytes
+ *     flood CLIENT TEXT        fills and drains, until neither has moved anything for a moment
  *
  * If a client must wait for longer than SECONDS, that is wrong. TEXT may be several words.
  */
@@ -33,6 +34,8 @@ enum {
     CLIENTS_MAX = 2000,
     LINE_SIZE = 8192,
     FILL_SIZE = 16 * 1024,
+    FLOOD_PAUSE_MS = 50,
+    FLOOD_IDLE_MAX = 4, /* pauses: longer than the reply timeouts of the tests that flood */
 };
 
 struct client {
@@ -174,13 +177,13 @@ hear_end(int number)
         wrong("client %d: part of a line, and then the end", number);
 }
 
-static void
+/* Returns the number of bytes that the socket took. */
+static size_t
 fill(int number, const char *text)
 {
     struct client *client = &clients[number];
-    size_t length = strlen(text) + 1, sent_bytes = 0;
+    size_t length = strlen(text) + 1, size = 0, sent_bytes = 0;
     char lines[FILL_SIZE];
-    size_t size = 0;
 
     while (size + length <= sizeof(lines)) {
         memcpy(lines + size, text, length - 1);
@@ -190,20 +193,17 @@ fill(int number, const char *text)
     for (;;) {
         ssize_t sent = send(client->fd, lines + client->filled, size - client->filled,
                             MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EAGAIN)
-            break;
-        if (sent < 0) {
+        if (sent < 0 && errno != EAGAIN)
             wrong("client %d cannot send: %s", number, strerror(errno));
-            return;
-        }
+        if (sent < 0)
+            return sent_bytes;
         sent_bytes += (size_t)sent;
         client->filled = (client->filled + (size_t)sent) % length;
     }
-    printf("ok %zu\n", sent_bytes);
-    answered = true;
 }
 
-static void
+/* Returns the number of bytes that were there. */
+static size_t
 drain(int number)
 {
     static char data[65536];
@@ -212,7 +212,26 @@ drain(int number)
 
     while ((got = recv(clients[number].fd, data, sizeof(data), MSG_DONTWAIT)) > 0)
         bytes += (size_t)got;
-    printf("ok %zu\n", bytes);
+    return bytes;
+}
+
+static void
+flood(int number, const char *text)
+{
+    struct pollfd one = {.fd = clients[number].fd, .events = POLLIN};
+
+    for (int idle = 0; idle < FLOOD_IDLE_MAX && !answered; idle++) {
+        if (fill(number, text) + drain(number) > 0)
+            idle = 0;
+        poll(&one, 1, FLOOD_PAUSE_MS);
+    }
+}
+
+static void
+say_bytes(size_t bytes)
+{
+    if (!answered)
+        printf("ok %zu\n", bytes);
     answered = true;
 }
 
@@ -238,9 +257,11 @@ act(const char *what, int number, long count, const char *text)
     else if (strcmp(what, "close") == 0)
         vanish(number);
     else if (strcmp(what, "fill") == 0)
-        fill(number, text);
+        say_bytes(fill(number, text));
     else if (strcmp(what, "drain") == 0)
-        drain(number);
+        say_bytes(drain(number));
+    else if (strcmp(what, "flood") == 0)
+        flood(number, text);
     else
         wrong("what is %s?", what);
 }
@@ -257,7 +278,7 @@ obey(const char *line)
         return;
     }
     sscanf(line, "%15s", what);
-    if (strcmp(what, "fill") == 0 || strcmp(what, "drain") == 0) {
+    if (strcmp(what, "fill") == 0 || strcmp(what, "drain") == 0 || strcmp(what, "flood") == 0) {
         sscanf(line, "%*s %d %n", &from, &text_at);
         to = from;
     } else {
