@@ -1,17 +1,17 @@
 /*
- * driver: one worker. The server starts it at the other end of a socketpair (descriptor 3), gives
- * it at most one task at a time, and asks for its state. A task keeps it busy for a number of
- * milliseconds, which a timerfd measures. A task can also be a job, i.e. a shell command, which has
- * at most that long; lib/job_tree.h says how it ends.
+ * driver: one worker. The server starts it with one end of a socketpair as descriptor 3, gives it
+ * at most one task or job at a time, and asks for its state. A task keeps it busy for a number of
+ * milliseconds, which a timerfd measures. A job is a shell command with a time limit;
+ * lib/job_tree.h says how it ends.
  *
  * The driver waits in sources_wait() and nowhere else, for three sources: its socket, its signalfd
- * and its timerfd. All signals but those of a fault are blocked even before its exec, and read from
- * the signalfd; there is no handler. It allocates nothing and uses no stdio, because ten thousand
- * drivers may be waiting.
+ * and its timerfd. All signals except those that a fault in the program raises are blocked even
+ * before its exec, and are read from the signalfd; there is no signal handler. It allocates nothing
+ * and uses no stdio, because ten thousand drivers may be waiting.
  *
- * It leaves when the server tells it to (EXIT), when it is asked to (SIGTERM), and when the server
- * is gone (the end of its socket, or another parent). It then ends its task, reports that, and
- * exits with status 0.
+ * It leaves when the server tells it to (EXIT), when somebody sends it SIGTERM, and when the server
+ * is gone (its socket has ended, or it has another parent). It then ends its task or job, reports
+ * that, and exits with status 0.
  */
 #include "proto.h"
 
@@ -30,32 +30,32 @@
 #include <unistd.h>
 
 enum {
-    SIGNALS_PER_TURN = 8, /* more wait for the next turn: a flood of them holds up nothing */
+    SIGNALS_PER_TURN = 8, /* the next turn reads the rest: a flood delays nothing else */
     /* A driver that is told to exit is killed after the grace period. It kills its own job this
      * much earlier, or a quarter of the grace period earlier if that is less. */
     EXIT_MARGIN_MS = 250,
-    LOST_MS = 500, /* how long we stay for the end of a job when the server is gone */
+    LOST_MS = 500, /* when the server is gone: how long we wait for the end of a job */
 };
 
-/* What keeps the driver busy. */
+/* What the driver is busy with. */
 enum work {
     FREE,
     ON_TASK,
     ON_JOB,
 };
 
-/* How long it stays. */
+/* How long the driver stays. */
 enum stay {
     STAYS,
     STAYS_FOR_JOB, /* leaves when the job has ended; only while ON_JOB */
-    LEAVES,        /* the loop ends with this turn, in which nothing more is handled */
+    LEAVES,        /* the loop ends after this turn; the rest of the turn handles nothing */
 };
 
 static struct {
     struct source signals;
-    struct source timer; /* armed just while busy */
+    struct source timer; /* armed only while the driver is busy */
     pid_t server_pid;
-    const char *output_directory; /* for the files that take the output of jobs; NULL: none */
+    const char *output_directory; /* for the output of jobs; NULL: jobs write to standard error */
 
     enum stay stay;
     int exit_status;
@@ -63,10 +63,10 @@ static struct {
 
     enum work work;
     uint32_t task_id;    /* the number of the TASK or RUN */
-    int64_t task_end_ns; /* on CLOCK_MONOTONIC; of a job, when to look at it again */
+    int64_t task_end_ns; /* on CLOCK_MONOTONIC; for a job: when to call job_tree_look() */
 
-    /* What is written early comes first and the large rest last: pages of it that are not needed
-     * are never touched. */
+    /* These are large, so they come last: the pages of memory that are not needed are never
+     * touched. */
     struct link link;
     struct job_tree job;
 } self;
@@ -111,7 +111,7 @@ static void server_lost(void);
 
 /* ---- start, and the loop ------------------------------------------------------------------- */
 
-/* The first argument, if there is one, is a directory for the output of jobs. */
+/* The argument, if there is one, is the directory for the output of jobs. */
 int
 main(int argc, char **argv)
 {
@@ -135,7 +135,7 @@ main(int argc, char **argv)
     if (self.work == ON_TASK)
         task_end(PROTO_CANCELLED);
     else if (self.work == ON_JOB)
-        job_tree_abandon(&self.job); /* something else has failed; the server reaps them */
+        job_tree_abandon(&self.job); /* something has failed; the server reaps what is left */
     link_flush(&self.link);
     return self.exit_status;
 }
@@ -154,7 +154,7 @@ parent_is_server(void)
     return maker.pid != 0 && maker.pid == getppid();
 }
 
-/* Opens what the loop waits for. Returns what failed, see errno; NULL on success. */
+/* Opens what the loop waits for. Returns NULL, or a text that says what failed, with errno. */
 static const char *
 loop_open(void)
 {
@@ -174,18 +174,19 @@ loop_open(void)
     return NULL;
 }
 
-/* Sets what makes this process a worker. Returns what failed, as above. */
+/* Sets the attributes of this process. Returns NULL, or a text that says what failed, with
+ * errno. */
 static const char *
 process_prepare(void)
 {
-    /* When the server dies, SIGKILL would deny us the time to end the task, and any other signal
-     * would not wake us if we are stopped: SIGCONT does, blocked or not. */
+    /* The signal to get when the server dies, prctl(2). SIGKILL would leave us no time to end the
+     * job, and no other signal wakes a stopped process; SIGCONT does, even if it is blocked. */
     if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
         return "cannot ask for a signal when the server dies";
     /* A worker needs no privilege that it was not started with. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return "cannot give up new privileges";
-    /* What a job leaves becomes our child, not that of process 1. */
+    /* The processes that a job leaves behind become our children, not children of process 1. */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return "cannot become a subreaper";
     return NULL;
@@ -205,7 +206,8 @@ hello(void)
 
 /* ---- signals and the timer ----------------------------------------------------------------- */
 
-/* A turn goes on when the driver has decided to leave, but its handlers then do nothing. */
+/* The other handlers of a turn are still called after the driver has decided to leave; each checks
+ * for that, and does nothing. */
 static void
 signals_ready(struct source *source, uint32_t events)
 {
@@ -228,8 +230,8 @@ signal_handle(uint32_t number)
         leave();
         break;
     case SIGCONT:
-        /* The kernel sends it when the server has died. The end of the socket says so, too,
-         * unless a child that was stopped on its way to its exec still holds the other side. */
+        /* The kernel sends it when the server has died. The socket usually has ended then, too, but
+         * not if a driver that was stopped before its exec still holds the other end. */
         if (getppid() != self.server_pid)
             server_lost();
         break;
@@ -246,7 +248,7 @@ timer_ready(struct source *source, uint32_t events)
     (void)events;
     if (self.stay == LEAVES || !timer_take(source))
         return;
-    clock_look(); /* the timer may have been set, and have expired, since this turn began */
+    clock_look(); /* the timer may have been set, and may have expired, since this turn began */
     task_check();
     socket_work();
 }
@@ -262,11 +264,11 @@ socket_ready(struct source *source, uint32_t events)
         return;
     if (!link_receive(&self.link))
         server_lost();
-    clock_look(); /* we may have been stopped: a request may have come since, and expired */
+    clock_look(); /* if we were stopped, a request may have come and expired since */
     socket_work();
 }
 
-/* Handles what was read and sends the answers, and what else there is to tell. */
+/* Handles the requests that were read, and sends the output. */
 static void
 socket_work(void)
 {
@@ -286,7 +288,7 @@ socket_work(void)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-/* Handles the requests that have come in whole, as long as there is room for the answers. */
+/* Handles the requests that have arrived completely, while there is room for the answers. */
 static void
 requests_handle(void)
 {
@@ -301,8 +303,8 @@ requests_handle(void)
         leave_failed("the server broke the protocol", 0);
 }
 
-/* Handles the request that was decoded from data. The requests of a turn share one look at the
- * clock, except that a RUN must not begin if it has expired, and that its exec takes time. */
+/* Handles a request, which was decoded from data. All requests of a turn use the time that was read
+ * once, except a RUN: it must not begin if it has expired, and its exec takes time. */
 static void
 request_handle(const struct proto_frame *request, const void *data)
 {
@@ -373,7 +375,7 @@ cancel_handle(const struct proto_frame *request)
     answer(request->header.id, runs ? PROTO_OK : PROTO_REFUSED_FREE, 0);
 }
 
-/* Says why a TASK or RUN that expires at that moment cannot begin now; PROTO_OK: it can. */
+/* Returns why a TASK or RUN that expires at expires_ns cannot begin now, or PROTO_OK if it can. */
 static enum proto_refusal
 task_refusal(uint64_t expires_ns)
 {
@@ -382,6 +384,8 @@ task_refusal(uint64_t expires_ns)
     return self.work == FREE ? PROTO_OK : PROTO_REFUSED_BUSY;
 }
 
+/* Puts the STATE that answers the request with that id into the output, where there must be
+ * room. */
 static void
 answer(uint32_t id, enum proto_refusal refusal, uint32_t value)
 {
@@ -400,6 +404,7 @@ answer(uint32_t id, enum proto_refusal refusal, uint32_t value)
 
 /* ---- the task ------------------------------------------------------------------------------ */
 
+/* Returns false with errno if the timer cannot be set. */
 static bool
 task_start(uint32_t id, uint64_t duration_ms)
 {
@@ -411,8 +416,8 @@ task_start(uint32_t id, uint64_t duration_ms)
     return true;
 }
 
-/* A task whose time is over has ended, whether or not the timer's event was seen yet: so no
- * answer ever says "busy, 0 left". */
+/* Ends a task whose time is over, even if the timer's event has not arrived yet, so that no answer
+ * says "busy, 0 ms left". Looks at a job when it is time for that. */
 static void
 task_check(void)
 {
@@ -438,8 +443,8 @@ task_cancel(void)
     job_follow();
 }
 
-/* Ends a task that is no job, and tells the server, which so learns that we are free. The timer may
- * still be armed: what it reports then is dropped. */
+/* Ends the task and reports that to the server, which then knows that we are free. The timer may
+ * stay armed; its event then finds no task and does nothing. */
 static void
 task_end(enum proto_outcome outcome)
 {
@@ -455,7 +460,7 @@ task_end(enum proto_outcome outcome)
 
 /* ---- the job ------------------------------------------------------------------------------- */
 
-/* Starts the job that a RUN, decoded from data, asks for. Returns 0 or an errno. */
+/* Starts the job of a RUN, which was decoded from data. Returns 0 or an errno. */
 static int
 job_start(const struct proto_frame *request, const void *data)
 {
@@ -469,8 +474,8 @@ job_start(const struct proto_frame *request, const void *data)
     return 0;
 }
 
-/* Follows each call that may change the job: reports the result if the job has ended, else sets the
- * timer for the next look at it. */
+/* Must be called after each call that may change the job: reports the result if the job has ended,
+ * and otherwise sets the timer for the next look at the job. */
 static void
 job_follow(void)
 {
@@ -484,7 +489,7 @@ job_follow(void)
         timer_arm(self.job.look_ns);
 }
 
-/* Nothing is left of the job. */
+/* Nothing is left of the job: puts its RESULT into the output. */
 static void
 job_report(void)
 {
@@ -498,7 +503,7 @@ job_report(void)
         self.stay = LEAVES;
 }
 
-/* A busy driver looks at its job again at that moment. */
+/* Sets the time, on CLOCK_MONOTONIC, when the driver must look at its job again. */
 static void
 timer_arm(int64_t at_ns)
 {
@@ -507,7 +512,8 @@ timer_arm(int64_t at_ns)
         leave_failed("cannot arm the timer", errno);
 }
 
-/* A driver that is free does not wake up. An event of the timer that is on its way is dropped. */
+/* Keeps the timer from waking a free driver. timer_take() drops an event that is already on its
+ * way. */
 static void
 timer_disarm(void)
 {
@@ -517,8 +523,8 @@ timer_disarm(void)
 
 /* ---- leaving ------------------------------------------------------------------------------- */
 
-/* Leaves at once, or when the job has ended. That has less than its grace period, after which we
- * are killed. */
+/* Leaves at once or, if there is a job, when the job has ended. The job gets less than its grace
+ * period, because the server kills us when that is over. */
 static void
 leave(void)
 {
@@ -535,7 +541,7 @@ leave(void)
     job_follow();
 }
 
-/* The server has gone, and with it its end of the socket. A job is killed at once. */
+/* The server is gone, and so is its end of the socket. A job is killed at once. */
 static void
 server_lost(void)
 {
@@ -553,7 +559,7 @@ server_lost(void)
     job_follow();
 }
 
-/* Something that a driver cannot do without has failed: it costs this driver. */
+/* Something that the driver needs has failed: logs it, and leaves with an error status. */
 static void
 leave_failed(const char *what, int error)
 {

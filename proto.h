@@ -3,22 +3,23 @@
  *
  * They talk over an AF_UNIX stream socketpair; the driver's end is its descriptor 3, and is
  * nonblocking. A message is a frame: a header of fixed width, then a body whose size follows from
- * the type. Both ends run on one machine, so the byte order is the machine's. Neither side trusts
- * the other: whatever arrives goes through proto_decode(), and a frame that it refuses ends the
- * conversation.
+ * the type. Both ends run on one machine, so the byte order is that machine's. Neither side trusts
+ * the other: everything that arrives goes through proto_decode(), and a frame that proto_decode()
+ * refuses ends the conversation.
  *
  *     server                            driver
- *       |  <------------------ HELLO      |    once, first of all: I am up, this is my pid
+ *       |  <------------------ HELLO      |    once, before anything else: I am up, this is my pid
  *       |  TASK, STATUS, CANCEL ------>   |    a request, numbered 1, 2, 3, ... by the server
- *       |  RUN ----------------------->   |    the same: run a command, as the task
- *       |  <------------------ STATE      |    its answer: one each, in order, with its number
- *       |  <------------------ END        |    unasked: the task is over, before any later STATE
- *       |  <------------------ RESULT     |    the same for a RUN, with its number
- *       |  EXIT ---------------------->   |    no answer but an END or RESULT, if there is a task,
- *       |                                 |    and the end
+ *       |  RUN ----------------------->   |    the same: run a job, in place of a task
+ *       |  <------------------ STATE      |    its answer: one for each, in order, same number
+ *       |  <------------------ END        |    unasked: the task has ended; before any later STATE
+ *       |  <------------------ RESULT     |    the same for a job, with the number of its RUN
+ *       |  EXIT ---------------------->   |    no answer except an END or RESULT, if there is
+ *       |                                 |    a task or job, and then the end of the socket
  *
- * A CANCEL of a command is answered while it is being ended, by a STATE that is still busy; that it
- * has ended is told by the RESULT. Only RUN has text, behind its body: the command.
+ * The CANCEL of a job is answered while the job is still being ended, so that STATE says busy; the
+ * RESULT then reports the end of the job. Only a RUN has text, which follows its body: the job's
+ * command line.
  *
  * This file defines the format and nothing else: no I/O, no state, no logging.
  */
@@ -36,69 +37,69 @@ enum {
     PROTO_FD = 3, /* the driver's end of the socketpair */
 };
 
-/* The longest task: a year of 365 days. */
+/* The longest task, and the longest time limit or grace period of a job: 365 days. */
 #define PROTO_TASK_MAX_MS UINT64_C(31536000000)
 
 enum proto_type {
-    /* server to driver */
-    PROTO_TASK = 1,   /* struct proto_task: be busy that long */
+    /* from the server to a driver */
+    PROTO_TASK = 1,   /* struct proto_task: be busy for that long */
     PROTO_STATUS = 2, /* no body: what is your state? */
-    PROTO_CANCEL = 3, /* struct proto_cancel: be free again */
-    PROTO_EXIT = 4,   /* no body, no answer: end your task and yourself */
-    PROTO_RUN = 5,    /* struct proto_run, then the command: be busy with it */
-    /* driver to server */
+    PROTO_CANCEL = 3, /* struct proto_cancel: end your task or job */
+    PROTO_EXIT = 4,   /* no body, no answer: end your task or job, then exit */
+    PROTO_RUN = 5,    /* struct proto_run, then text: run that job */
+    /* from a driver to the server */
     PROTO_HELLO = 65,  /* struct proto_hello */
-    PROTO_STATE = 66,  /* struct proto_state; header.id is that of the request */
+    PROTO_STATE = 66,  /* struct proto_state; header.id is the request's */
     PROTO_END = 67,    /* struct proto_end */
-    PROTO_RESULT = 68, /* struct proto_result; header.id is that of the RUN */
+    PROTO_RESULT = 68, /* struct proto_result; header.id is the RUN's */
 };
 
-/* Who sent a frame: the types that it may have follow from that. */
+/* Who sent a frame, which determines the types that it may have. */
 enum proto_sender {
     PROTO_FROM_SERVER,
     PROTO_FROM_DRIVER,
 };
 
-/* Why a request was refused; PROTO_OK: it was not. */
+/* Why a request was refused; PROTO_OK if it was not. */
 enum proto_refusal {
     PROTO_OK = 0,
-    PROTO_REFUSED_BUSY = 1, /* to TASK, RUN: another task is running, and goes on */
-    PROTO_REFUSED_FREE = 2, /* to CANCEL: that task is not running */
-    PROTO_REFUSED_LATE = 3, /* to TASK, RUN: it was read after it had expired */
-    PROTO_REFUSED_EXEC = 4, /* to RUN: the command cannot be run, see value */
+    PROTO_REFUSED_BUSY = 1, /* to TASK, RUN: busy with another task or job, which goes on */
+    PROTO_REFUSED_FREE = 2, /* to CANCEL: that task or job is not running */
+    PROTO_REFUSED_LATE = 3, /* to TASK, RUN: the driver read it after expires_ns */
+    PROTO_REFUSED_EXEC = 4, /* to RUN: the job cannot be started, see value */
 };
 
 enum proto_outcome {
-    PROTO_DONE = 1,      /* the task's time was over */
-    PROTO_CANCELLED = 2, /* the task, or the command, was ended before that */
-    PROTO_EXITED = 3,    /* the command ended by itself: status is its exit status */
-    PROTO_SIGNALLED = 4, /* a signal, status, not ours, ended the command */
-    PROTO_TIMED_OUT = 5, /* the command was ended at its limit */
+    PROTO_DONE = 1,      /* the task ran for its whole time */
+    PROTO_CANCELLED = 2, /* the task or job was ended because somebody asked for it */
+    PROTO_EXITED = 3,    /* the job's first process exited: status is its exit status */
+    PROTO_SIGNALLED = 4, /* it was killed by a signal that we did not send: status is its number */
+    PROTO_TIMED_OUT = 5, /* the job was ended at its time limit */
 };
 
 struct proto_header {
     uint8_t version; /* PROTO_VERSION */
     uint8_t type;    /* enum proto_type */
-    uint16_t length; /* bytes of the body and the text, without this header */
+    uint16_t length; /* size of the body and the text, without this header, in bytes */
     uint32_t id;     /* the request's number, above 0; 0 in HELLO, END and EXIT */
 };
 
 struct proto_task {
     uint64_t duration_ms; /* 1 to PROTO_TASK_MAX_MS */
-    uint64_t expires_ns;  /* on CLOCK_MONOTONIC: after that nobody waits for it, refuse it */
+    uint64_t expires_ns;  /* on CLOCK_MONOTONIC: after this, the driver must refuse it */
 };
 
 struct proto_cancel {
-    uint32_t task_id; /* the TASK or RUN to end; 0: whichever is running */
+    uint32_t task_id; /* number of the TASK or RUN to end; 0: whatever is running */
 };
 
-/* The text behind it is the command: a line of PROTO_TEXT_MAX bytes at most, no byte of which is
- * 0. */
+/* The text that follows is the job's command line: at most PROTO_TEXT_MAX bytes, none of them
+ * zero. */
 struct proto_run {
-    uint64_t limit_ms;   /* 1 to PROTO_TASK_MAX_MS: the command is asked to end after that, */
-    uint64_t grace_ms;   /* the same range: and killed after that much more */
-    uint64_t expires_ns; /* as in a TASK */
-    uint64_t output;     /* the number in the names of the files that take its output; 0: none */
+    uint64_t limit_ms;   /* 1 to PROTO_TASK_MAX_MS: then the job is asked to end (TERM) */
+    uint64_t grace_ms;   /* the same range: this much later it is killed */
+    uint64_t expires_ns; /* as in struct proto_task */
+    uint64_t output;     /* number in the names of its output files; 0: it has none */
 };
 
 struct proto_hello {
@@ -106,11 +107,11 @@ struct proto_hello {
 };
 
 struct proto_state {
-    uint8_t busy;          /* 1: a task is running; 0: none */
+    uint8_t busy;          /* 1: a task or job is running; 0: none */
     uint8_t refusal;       /* enum proto_refusal */
     uint16_t reserved;     /* 0 */
-    uint32_t value;        /* to RUN: the pid of the command; if REFUSED_EXEC, the errno; else 0 */
-    uint64_t remaining_ms; /* rounded up; above 0 just when busy */
+    uint32_t value;        /* to RUN: the job's pid; if REFUSED_EXEC, an errno; otherwise 0 */
+    uint64_t remaining_ms; /* rounded up; above 0 if and only if busy */
 };
 
 struct proto_end {
@@ -118,11 +119,12 @@ struct proto_end {
 };
 
 struct proto_result {
-    uint32_t outcome;    /* enum proto_outcome, not PROTO_DONE */
-    uint32_t status;     /* of PROTO_EXITED, to 255, and of PROTO_SIGNALLED; else 0 */
-    uint64_t elapsed_us; /* from its start to its end */
-    uint64_t user_us;    /* CPU time of the command and of the children that it has waited for, */
-    uint64_t system_us;  /* wait4(2) */
+    uint32_t outcome;    /* enum proto_outcome, but not PROTO_DONE */
+    uint32_t status;     /* PROTO_EXITED: 0 to 255; PROTO_SIGNALLED: 1 to 127; otherwise 0 */
+    uint64_t elapsed_us; /* from the start of the job to the end of its last process */
+    /* Used by the first process and the children that it waited for, wait4(2): CPU time, memory. */
+    uint64_t user_us;
+    uint64_t system_us;
     uint64_t maxrss_kb;
 };
 
@@ -136,8 +138,8 @@ static_assert(sizeof(struct proto_run) == 32, "wire size");
 static_assert(sizeof(struct proto_result) == 40, "wire size");
 
 /*
- * A whole frame, in memory as on the wire. The rare long bodies, of RUN and RESULT, are not in it:
- * they are where it was decoded from, see proto_run() and proto_result().
+ * A whole frame, in memory as on the wire. The long bodies of RUN and RESULT are not in it;
+ * proto_run() and proto_result() copy them from the data that the frame was decoded from.
  */
 struct proto_frame {
     struct proto_header header;
@@ -158,15 +160,15 @@ enum {
     PROTO_TEXT_MAX = 4095,
 };
 
-/* Bytes of the body, without text, of a frame of that type, or -1 where the sender has no such
- * frame. */
+/* Returns the size of the body, without text, of a frame of that type, in bytes, or -1 if the
+ * sender has no such frame. */
 static inline int
 proto_body_size(enum proto_sender sender, uint8_t type)
 {
     enum {
         FIRST = PROTO_HELLO
-    }; /* of those from a driver */
-    /* Each is one more, so that 0 stands for none. */
+    }; /* the lowest type from a driver */
+    /* Each is the size plus 1, so that 0 means that there is no such type. */
     static const uint8_t from_server[] = {
         [PROTO_TASK] = 1 + sizeof(struct proto_task),     [PROTO_STATUS] = 1,
         [PROTO_CANCEL] = 1 + sizeof(struct proto_cancel), [PROTO_EXIT] = 1,
@@ -181,11 +183,11 @@ proto_body_size(enum proto_sender sender, uint8_t type)
 
     if (sender == PROTO_FROM_SERVER)
         return type < sizeof(from_server) ? from_server[type] - 1 : -1;
-    unsigned index = (unsigned)type - FIRST; /* large, if it is below */
+    unsigned index = (unsigned)type - FIRST; /* a large number if type is below FIRST */
     return index < sizeof(from_driver) ? from_driver[index] - 1 : -1;
 }
 
-/* The body of a RUN, or of a RESULT, that begins at data. */
+/* Return the body of a RUN or of a RESULT; the frame, with its header, begins at data. */
 static inline struct proto_run
 proto_run(const void *data)
 {
@@ -234,7 +236,7 @@ proto_ms_valid(uint64_t ms)
     return ms >= 1 && ms <= PROTO_TASK_MAX_MS;
 }
 
-/* A RUN's text of that size is behind its body. */
+/* Checks a RUN whose frame begins at data and whose text has text_size bytes. */
 static inline bool
 proto_run_valid(const void *data, size_t text_size)
 {
@@ -264,7 +266,7 @@ proto_body_valid(const struct proto_frame *frame, const void *data)
     }
 }
 
-/* Only a request and what answers it have a number. */
+/* Only requests and their answers have a number. */
 static inline bool
 proto_id_valid(const struct proto_header *header)
 {
@@ -281,10 +283,10 @@ enum proto_verdict {
     PROTO_BAD_TYPE,
     PROTO_BAD_LENGTH,
     PROTO_BAD_ID,
-    PROTO_BAD_BODY, /* or text */
+    PROTO_BAD_BODY, /* or bad text */
 };
 
-/* Whether a frame may have that much text. */
+/* Whether a frame of that type may have text of that size. */
 static inline bool
 proto_text_size_valid(uint8_t type, int size)
 {
@@ -292,9 +294,10 @@ proto_text_size_valid(uint8_t type, int size)
 }
 
 /*
- * The one decoder: takes the frame that begins at data, of which size bytes are here, into *frame.
- * A frame that was taken is proto_size() bytes long; its text, if it has any, is still at data, see
- * proto_text(). On a PROTO_BAD_* verdict, frame->header tells what was there.
+ * The only decoder. Decodes the frame that begins at data into *frame; size bytes are there, which
+ * may be less or more than the frame. A complete frame is proto_size() bytes long; its text, if it
+ * has any, is still at data, see proto_text(). After a PROTO_BAD_* verdict, frame->header is what
+ * was there.
  */
 static inline enum proto_verdict
 proto_decode(enum proto_sender sender, const void *data, size_t size, struct proto_frame *frame)
@@ -304,7 +307,7 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
     if (size < head)
         return PROTO_INCOMPLETE;
     if (size >= sizeof(*frame))
-        memcpy(frame, data, sizeof(*frame)); /* a fixed size is faster */
+        memcpy(frame, data, sizeof(*frame)); /* copying a fixed size is faster */
     else
         memcpy(frame, data, size);
     if (frame->header.version != PROTO_VERSION)
@@ -322,14 +325,14 @@ proto_decode(enum proto_sender sender, const void *data, size_t size, struct pro
     return proto_body_valid(frame, data) ? PROTO_COMPLETE : PROTO_BAD_BODY;
 }
 
-/* A frame's size on the wire, in bytes, with its text. */
+/* Returns a frame's size on the wire, in bytes, including its text. */
 static inline size_t
 proto_size(const struct proto_frame *frame)
 {
     return sizeof(frame->header) + frame->header.length;
 }
 
-/* The text of a RUN that was decoded from data, and the bytes of it. */
+/* Returns the text of a RUN, which was decoded from data; *size is its length in bytes. */
 static inline const char *
 proto_text(const void *data, const struct proto_frame *frame, size_t *size)
 {
@@ -337,7 +340,7 @@ proto_text(const void *data, const struct proto_frame *frame, size_t *size)
     return (const char *)data + sizeof(frame->header) + sizeof(struct proto_run);
 }
 
-/* The header of a frame that sender is about to send. Whoever adds text adds it to the length. */
+/* Returns the header of a frame that sender is about to send. Its length does not include text. */
 static inline struct proto_header
 proto_header(enum proto_sender sender, enum proto_type type, uint32_t id)
 {

@@ -1,9 +1,9 @@
 /*
- * server: a dispatcher of drivers, in the foreground.
+ * server: starts driver processes and gives them work. It runs in the foreground.
  *
- * It takes commands, one a line, from its clients (standard input, and connections to a control
- * socket), starts driver processes, hands them timed tasks and jobs over socketpairs (proto.h), and
- * answers. With --connect it is no server but a client of one, see lib/session.c.
+ * Clients (standard input, and connections to a control socket) give it commands, one per line, and
+ * it answers each. It talks to each driver over a socketpair (proto.h), and gives it timed tasks
+ * and jobs. With --connect this program is not a server but a client of one, see lib/session.c.
  *
  * There is one loop. It waits in one place, sources_wait(), for five kinds of sources:
  *
@@ -13,13 +13,16 @@
  *     control socket  at which clients connect                        lib/control.c
  *     drivers         each at the other end of a socketpair           lib/channel.c
  *
- * No handler, no thread, no call that blocks. What an event leads to is done in the order of
- * loop_turn(), for all objects that the event has scheduled; what is dropped in a turn is freed at
- * its end, so that no event of the turn points at freed memory.
+ * There is no signal handler, no thread, and no call in the loop that blocks, except that the
+ * server waits for the exec of a driver that it starts. Handlers of events schedule objects;
+ * loop_turn() then works on the scheduled objects, in a fixed order. An object that is dropped
+ * during a turn is freed at the end of the turn, so that no event of the turn points at freed
+ * memory.
  *
- * A command's way: lib/reader.c reads it, lib/turn.c takes the line, lib/command.c runs it and
- * makes a request, lib/fleet.c queues its question for a driver, lib/channel.c sends it and receives
- * the answer, lib/answer.c takes that, lib/reply.c writes the line. See lib/README.md.
+ * The way of a command: lib/reader.c reads it, lib/turn.c finds the line, and lib/command.c runs it
+ * and makes a request. lib/fleet.c queues its question for a driver; lib/channel.c sends the
+ * question and receives the answer. lib/answer.c interprets the answer, and lib/reply.c writes the
+ * reply. See lib/README.md.
  */
 #include "proto.h"
 
@@ -57,18 +60,18 @@
 #include <unistd.h>
 
 enum {
-    SIGNALS_PER_TURN = 32,  /* the next turn has more: a flood of signals holds nothing up */
+    SIGNALS_PER_TURN = 32,  /* the next turn reads the rest: a flood delays nothing else */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
-    SWEEP_DELAY_MS = 100,   /* how long a dead child may be left, if nothing but itself names it */
-    RETRY_DELAY_MS = 100,   /* after memory, or a descriptor for another client, was lacking */
-    LAST_WORDS_MS = 250, /* after the grace period, for replies that the last drivers' end makes */
+    SWEEP_DELAY_MS = 100,   /* how long a dead child that only a search can find may wait */
+    RETRY_DELAY_MS = 100,   /* after memory or a descriptor was lacking */
+    LAST_WORDS_MS = 250, /* after the grace period, for replies caused by the last drivers' end */
 };
 
 static struct server {
     struct source signals;
-    bool hup_ignored; /* as nohup(1) has it */
+    bool hup_ignored; /* we were started by nohup(1), for example */
     bool stop_begun;
-    struct deadline stop; /* DEADLINE_STOP, from when the stop begins */
+    struct deadline stop; /* DEADLINE_STOP, set when the stop begins */
 } server = {.signals.fd = -1};
 
 /* start */
@@ -103,7 +106,7 @@ main(int argc, char **argv)
 {
     static char name[] = "server";
 
-    program_invocation_short_name = name; /* what err(3) puts first, as log_line() does */
+    program_invocation_short_name = name; /* err(3) puts it first, as log_line() does */
     streams_fill();
     char **words = options_parse(argc, argv);
     if (options.connect_path != NULL)
@@ -111,7 +114,7 @@ main(int argc, char **argv)
     return server_run();
 }
 
-/* Runs until the server is stopped. Returns the exit status. */
+/* Runs the server until it has stopped. Returns the exit status. */
 static int
 server_run(void)
 {
@@ -137,8 +140,9 @@ server_run(void)
     return phase_exit_status();
 }
 
-/* Fills descriptors 0, 1 and 2, if they were closed, with ones that fail as they would have:
- * otherwise the next thing that we open would be taken for them. */
+/* Opens /dev/null as each of descriptors 0, 1 and 2 that is closed; otherwise the next file that we
+ * open would become a standard stream. Reading 0 and writing 1 still fail, because of the mode;
+ * what is written to 2 is lost. */
 static void
 streams_fill(void)
 {
@@ -149,7 +153,7 @@ streams_fill(void)
             err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
 }
 
-/* Makes the directory for the output of jobs, if there is none. */
+/* Makes the directory for the output of jobs, if there is none. Exits if it cannot be used. */
 static void
 output_prepare(void)
 {
@@ -163,8 +167,8 @@ output_prepare(void)
         err(EXIT_FAILURE, "cannot write into %s", options.output_path);
 }
 
-/* The descriptors that we were started with are none of the drivers' business. Their limit of
- * descriptors is the one that we were started with; ours is as high as it goes. */
+/* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
+ * as far as it goes; *inherited is the one that we were started with, which drivers get. */
 static void
 descriptors_prepare(struct rlimit *inherited)
 {
@@ -173,10 +177,10 @@ descriptors_prepare(struct rlimit *inherited)
     if (getrlimit(RLIMIT_NOFILE, inherited) < 0)
         err(EXIT_FAILURE, "cannot get the limit of descriptors");
     struct rlimit limit = {.rlim_cur = inherited->rlim_max, .rlim_max = inherited->rlim_max};
-    setrlimit(RLIMIT_NOFILE, &limit); /* with fewer, fewer drivers: create_driver will say */
+    setrlimit(RLIMIT_NOFILE, &limit); /* if this fails, fewer drivers can be created */
 }
 
-/* Opens everything that the loop works with. Exits if something cannot be had. */
+/* Opens everything that the loop uses. Exits if that fails. */
 static void
 server_open(const sigset_t *signals, const struct rlimit *nofile)
 {
@@ -212,7 +216,7 @@ deadlines_prepare(void)
     deadline_set(DEADLINE_RETRY, RETRY_DELAY_MS * NS_PER_MS);
 }
 
-/* Tells whoever started us that commands are taken, and that the kept drivers are up. */
+/* Tells the program that started us that commands are accepted and all kept drivers are up. */
 static void
 server_announce(void)
 {
@@ -231,7 +235,7 @@ server_announce(void)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Waits for events and has them handled; then goes on with everything that they have scheduled. */
+/* Waits for events and calls their handlers; then works on everything that they have scheduled. */
 static void
 loop_turn(void)
 {
@@ -258,17 +262,19 @@ loop_turn(void)
     deadlines_arm();
 }
 
-/* Sends drivers what was queued for them in this turn. */
+/* Sends drivers what is queued for them. */
 static void
 server_flush(void)
 {
     struct driver *driver;
 
-    clock_look(); /* the time of a call runs from here */
+    clock_look(); /* the reply timeout of a call starts here */
     for (int i = 0; i < FLUSHES_PER_TURN && (driver = fleet_unsent()) != NULL; i++)
         driver_flush(driver);
 }
 
+/* Whether the stop is complete: all drivers and what they left are gone, and all replies are
+ * written or their time is over. */
 static bool
 server_finished(void)
 {
@@ -321,7 +327,7 @@ signal_handle(const struct signalfd_siginfo *info)
         log_line("%.*s", (int)stats_line(&format_text, line) - 1, line);
         break;
     case SIGTSTP:
-        job_stop(SIGTSTP, getpid());
+        shell_stop(SIGTSTP, getpid());
         break;
     case SIGCONT:
         console_continued();
@@ -330,14 +336,14 @@ signal_handle(const struct signalfd_siginfo *info)
         child_died((pid_t)info->ssi_pid);
         break;
     default:
-        break; /* such as SIGPIPE: the write that raised it has failed with EPIPE */
+        break; /* for example SIGPIPE: the write that raised it has failed with EPIPE */
     }
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
-/* What is over is ended, and its deadline with it; what has answered at the last moment has ended
- * its deadline itself. */
+/* Calls the handler of each deadline that has passed. The handler stops the deadline or starts it
+ * anew, or finds an answer that has come at the last moment, which has stopped it. */
 static void
 deadlines_over(void)
 {
@@ -363,11 +369,11 @@ deadlines_over(void)
         keeper_replace();
 }
 
-/* Tries again what has failed for lack of memory or descriptors. */
+/* Tries again what failed for lack of memory or descriptors. */
 static void
 server_retry(void)
 {
-    pool_freed = true; /* perhaps another process has freed memory */
+    pool_freed = true; /* another process may have freed memory */
     orphans_look_again();
     control_retry();
 }
@@ -375,9 +381,9 @@ server_retry(void)
 /* ---- the stop -------------------------------------------------------------------------------- */
 
 /*
- * Begins to stop the server, or, if it has begun or its time is over, ends at once what is left of
- * it. Everything else follows from the phase: no command is run any more, drivers exit or are
- * killed after the grace period, and the loop ends when the last is reaped and the last reply is
+ * Begins to stop the server. When it is asked for a second time, or to stop at once, it kills all
+ * drivers. Everything else follows from the phase. No more commands are run; drivers exit, or are
+ * killed after the grace period. The loop ends when the last driver is reaped and the last reply is
  * written.
  */
 static void
@@ -399,7 +405,7 @@ server_stop(void)
     clients_wake();
 }
 
-/* The one way out: says what was lost, and frees everything. */
+/* The server's only way out of the loop: logs what was lost, and frees everything. */
 static void
 server_close(void)
 {

@@ -18,7 +18,7 @@ driver_condemn_malformed(struct driver *driver, const char *what, unsigned value
 
 /* ---- the kinds of questions ------------------------------------------------------------------ */
 
-/* When a call that is handed over in this turn will have timed out. */
+/* When a call that is sent in this turn times out, on CLOCK_MONOTONIC. */
 static uint64_t
 call_expires_ns(void)
 {
@@ -59,7 +59,7 @@ cancel_put(const struct call *call, unsigned char *data)
     return sizeof(cancel);
 }
 
-/* It was read too late, or by a driver that had something else to do. */
+/* Whether the driver refused because it read the question too late, or had something else to do. */
 static bool
 not_taken_fits(const struct proto_state *state)
 {
@@ -150,7 +150,7 @@ const struct question question_cancel = {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* The call has its answer. It ends with that, unless it has to wait for the end of a job. */
+/* The call has its answer. That ends the call, unless it must wait for the end of a job. */
 static void
 call_answered(struct driver *driver, struct call *call, const struct proto_state *state)
 {
@@ -171,8 +171,8 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
         driver_call_end(driver, call, OUTCOME_STATE);
 }
 
-/* Takes over what keeps the driver busy. Returns false if that cannot be: a job ends with its RESULT
- * alone, and begins only when there is none. */
+/* Notes what the driver is busy with. Returns false if that is impossible: only its RESULT ends a
+ * job, and a job cannot begin while another one runs. */
 static bool
 driver_state_taken(struct driver *driver, uint32_t id, const struct proto_state *state)
 {
@@ -195,7 +195,7 @@ driver_state_taken(struct driver *driver, uint32_t id, const struct proto_state 
     return true;
 }
 
-/* The answer to a question must be that to the next one in order. */
+/* Takes an answer, which must be the one to the next question in order. */
 static void
 driver_answered(struct driver *driver, const struct proto_frame *frame)
 {
@@ -210,10 +210,10 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     if (list_empty(&driver->in_flight))
-        return; /* too late: the call has timed out */
+        return; /* the answer is late: the call has timed out */
     struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
     if (call->id != frame->header.id)
-        return; /* too late, and the next call is not answered yet */
+        return; /* it is late, and the first call in flight is a later one */
     if (!call->question->fits(driver, &frame->state)) {
         driver_condemn_malformed(driver, "an answer that does not fit request", call->id);
         return;
@@ -221,7 +221,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
     call_answered(driver, call, &frame->state);
 }
 
-/* ---- what is said unasked -------------------------------------------------------------------- */
+/* ---- frames without a request ---------------------------------------------------------------- */
 
 static void
 driver_said_hello(struct driver *driver, const struct proto_frame *frame)
@@ -259,14 +259,15 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     driver->work = WORK_NONE;
     driver_changed(driver);
     stats.tasks_done += done;
-    /* A task that a cancel_task has ended has its answer to come; the stop's own has none. */
+    /* Counts a task that the stop has ended. If cancel_task ended it, an answer is still to
+     * come. */
     stats.cancelled_at_stop += !done && phase_stopping() && driver->answered_id == driver->sent_id;
     if (options.verbose)
         log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
 }
 
-/* Ends the calls that were waiting for the end of the job. Returns whether one of them has
- * cancelled it. */
+/* Ends the calls that waited for the end of the job. Returns whether one of them was its
+ * cancellation. */
 static bool
 driver_ongoing_end(struct driver *driver, const struct proto_result *result)
 {
@@ -294,7 +295,7 @@ driver_job_ended(struct driver *driver, uint32_t id, struct proto_result result)
         return;
     }
     driver->work = WORK_NONE;
-    driver->job_pid = 0; /* what is in its session from now on is none of a job's */
+    driver->job_pid = 0; /* the job has no processes any more */
     driver_changed(driver);
     bool cancelled = driver_ongoing_end(driver, &result);
     stats.jobs_failed +=

@@ -1,5 +1,5 @@
 /*
- * answer.h: the kinds of questions to a driver, and what follows from what a driver says.
+ * answer.h: the kinds of questions to a driver, and how the server handles what a driver says.
  */
 #ifndef ANSWER_H
 #define ANSWER_H
@@ -9,18 +9,18 @@
 
 extern const struct question question_task, question_job, question_status, question_cancel;
 
-/* Requests are numbered from 1; the number after the last is 1 again. */
+/* Returns the number of the next request: numbers begin at 1, and 1 also follows the last one. */
 static inline uint32_t
 id_after(uint32_t id)
 {
     return id == UINT32_MAX ? 1 : id + 1;
 }
 
-/* Takes a frame that the driver has said, and that was decoded from data. One that cannot be true
- * condemns the driver. */
+/* Handles a frame from the driver, which was decoded from data. Condemns the driver if the frame
+ * cannot be true. */
 void driver_said(struct driver *, const struct proto_frame *, const unsigned char *data);
 
-/* Condemns a driver that breaks the protocol. The log has "WHAT VALUE". */
+/* Condemns a driver that broke the protocol, and logs "WHAT VALUE" as the reason. */
 void driver_condemn_malformed(struct driver *, const char *what, unsigned value);
 
 #endif

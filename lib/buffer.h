@@ -1,8 +1,8 @@
 /*
- * buffer.h: a block of a client's input or output.
+ * buffer.h: a client's input or output.
  *
- * A buffer takes its block from one pool when there is something to hold, and gives it back when
- * it is empty. What it holds lies in one piece, from start to end.
+ * A buffer has a block of memory, from a pool, only while it holds something. What it holds is in
+ * one piece, from start to end.
  */
 #ifndef BUFFER_H
 #define BUFFER_H
@@ -13,28 +13,28 @@
 #include <string.h>
 
 enum {
-    /* As much as a pipe holds, so that one system call moves all that is there. */
+    /* As much as a pipe holds, so that one system call can move all of that. */
     BLOCK_SIZE = 64 * 1024,
 };
 
 struct buffer {
-    char *data; /* a block; NULL while there is none */
-    size_t start, end;
+    char *data;        /* a block of BLOCK_SIZE; NULL while there is none */
+    size_t start, end; /* offsets in data, in bytes */
 };
 
-/* Allocates the first blocks. Returns false if there is no memory. */
+/* Allocates the first two blocks. Returns false if there is no memory. */
 bool buffers_open(void);
 void buffers_close(void);
 
-/* Makes sure that so many more buffers, at most two, can have a block. Returns false if there is no
+/* Makes sure that count more buffers, at most two, can get a block. Returns false if there is no
  * memory. */
 bool buffers_available(unsigned count);
 
-/* Makes sure that there is a block, and moves what it holds to its beginning. Returns false if
- * there is no memory. */
+/* Makes sure that the buffer has a block, and moves what it holds to the block's beginning. Returns
+ * false if there is no memory. */
 bool buffer_prepare(struct buffer *);
 
-/* Drops that many bytes from the beginning; an empty buffer gives its block back. */
+/* Drops size bytes, which may be 0, from the beginning. An empty buffer gives its block back. */
 void buffer_consume(struct buffer *, size_t size);
 
 static inline size_t
@@ -50,7 +50,7 @@ buffer_room(const struct buffer *buffer)
     return BLOCK_SIZE - buffer->end;
 }
 
-/* The caller has made sure that there is room; so below. */
+/* Append to the buffer. The caller has made sure that there is room. */
 static inline void
 buffer_append(struct buffer *buffer, const char *text, size_t size)
 {
@@ -59,7 +59,7 @@ buffer_append(struct buffer *buffer, const char *text, size_t size)
     buffer->end += size;
 }
 
-/* Inline, so that a literal costs no strlen(). */
+/* Inline, so that the compiler computes the strlen() of a literal. */
 static inline void
 buffer_append_string(struct buffer *buffer, const char *text)
 {

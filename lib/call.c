@@ -17,7 +17,7 @@ calls_close(void)
     pool_free(&call_pool);
 }
 
-/* As in request_new(), the fields are set one by one. */
+/* Sets the fields one by one, as request_new() does. */
 struct call *
 call_new(struct request *request, const struct question *question)
 {

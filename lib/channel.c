@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* Frames on their way to or from one driver: as many as one system call moves. */
+/* Frames to or from one driver, for one system call. */
 static unsigned char scratch[BLOCK_SIZE];
 
-/* ---- what a driver says ---------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static void
 driver_condemn_frame(struct driver *driver, enum proto_verdict verdict,
@@ -40,7 +40,8 @@ driver_condemn_frame(struct driver *driver, enum proto_verdict verdict,
     }
 }
 
-/* Takes the frames that are whole; keeps the rest, less than a frame, in the driver. */
+/* Handles the complete frames in data; stores the rest, which is less than a frame, in the
+ * driver. */
 static void
 driver_parse(struct driver *driver, const unsigned char *data, size_t size)
 {
@@ -63,8 +64,8 @@ driver_parse(struct driver *driver, const unsigned char *data, size_t size)
     memcpy(driver->in, data + done, driver->in_size);
 }
 
-/* The driver closed its socket: it is about to exit, and is made to if not. One that has not yet
- * said HELLO keeps the deadline that it had for that. */
+/* The driver has closed its socket, so it is about to exit; otherwise DEADLINE_EXIT ends it. A
+ * driver that has not said HELLO yet keeps its DEADLINE_START. */
 static void
 driver_hangup(struct driver *driver)
 {
@@ -89,16 +90,17 @@ driver_receive(struct driver *driver)
         return true;
     if (n < 0 && errno == EAGAIN)
         return false;
-    if (n < 0 && errno != ECONNRESET) /* ECONNRESET: it closed without reading all, unix(7) */
+    if (n < 0 && errno != ECONNRESET) /* it closed before it had read everything */
         driver_condemn(driver, "cannot receive: %s", strerror(errno));
     else
         driver_hangup(driver);
     return false;
 }
 
-/* ---- what a driver is told ------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
-/* Puts the call's frame at data, where there is room for the longest. Returns its size. */
+/* Writes the call's frame to data, which has room for the longest frame. Returns the frame's
+ * size. */
 static size_t
 call_put(const struct call *call, uint32_t id, unsigned char *data)
 {
@@ -116,7 +118,8 @@ call_put(const struct call *call, uint32_t id, unsigned char *data)
     return sizeof(header) + size;
 }
 
-/* Puts the rest of a frame that was sent in part at data. Returns its size. */
+/* Writes the unsent rest of the frame that was sent in part to data. Returns the size of that
+ * rest. */
 static size_t
 driver_rest(const struct driver *driver, unsigned char *data)
 {
@@ -129,8 +132,8 @@ driver_rest(const struct driver *driver, unsigned char *data)
     return driver->out_size + driver->out_text_size;
 }
 
-/* Puts the frames that will be sent into scratch, the rest of the last one first. Returns their
- * size. */
+/* Fills scratch with what must be sent: the rest of a frame that was sent in part, then the queued
+ * calls, then EXIT if it is due. Returns the size. */
 static size_t
 driver_frames(const struct driver *driver)
 {
@@ -151,8 +154,8 @@ driver_frames(const struct driver *driver)
     return size;
 }
 
-/* The call is with the driver: from now on its time runs. A CANCEL that takes back a task has no
- * deadline, since nobody waits for it. */
+/* The call was sent, so its deadline starts. A CANCEL that takes back a task has no deadline, since
+ * no client waits for it. */
 static void
 call_handed_over(struct driver *driver, struct call *call)
 {
@@ -171,8 +174,8 @@ driver_drop_text(struct driver *driver)
     driver->out_text = NULL;
 }
 
-/* The last frame that is sent is now the call's: of its text a rest may have to be kept, of the one
- * before none. */
+/* The last frame that was sent is now the call's. If it is a RUN, the driver keeps its text,
+ * because a part may be unsent; the text of the frame before is not needed any more. */
 static void
 driver_take_text(struct driver *driver, struct call *call)
 {
@@ -184,8 +187,8 @@ driver_take_text(struct driver *driver, struct call *call)
     driver->ran = true;
 }
 
-/* Accounts for the first sent bytes of what driver_frames() made. A frame of which a part was sent
- * counts as sent: its rest is kept, and goes first the next time. */
+/* Notes that the first sent bytes of scratch, see driver_frames(), were sent. A frame that was sent
+ * in part counts as sent; its rest is stored in the driver, and is sent first the next time. */
 static void
 driver_sent(struct driver *driver, size_t sent)
 {
@@ -213,8 +216,8 @@ driver_sent(struct driver *driver, size_t sent)
         driver_drop_text(driver);
 }
 
-/* The driver's end takes nothing any more. What it said before is read; if that does not end with a
- * hangup, it has closed one direction only, and is of no use. */
+/* The driver's end of the socket refuses data. What the driver said before is read. If that does
+ * not end with a hangup, the driver has shut down only its receiving side, and is useless. */
 static void
 driver_closed(struct driver *driver)
 {
@@ -285,10 +288,10 @@ driver_ready(struct source *source, uint32_t events)
         driver_receive(driver);
 }
 
-/* ---- what is not said in time ---------------------------------------------------------------- */
+/* ---- timeouts -------------------------------------------------------------------------------- */
 
-/* Takes back a task whose answer did not come in time: the client was told that it does not run.
- * The driver finds the CANCEL after the TASK, whenever it reads again. */
+/* Takes back a task or job whose answer did not come in time, because the client's Error means that
+ * it does not run. The driver finds the CANCEL after the TASK or RUN, whenever it reads again. */
 static void
 driver_revoke(struct driver *driver, uint32_t task_id)
 {
@@ -310,7 +313,7 @@ driver_not_responding(struct driver *driver)
         log_line("driver %d is not responding", driver->pid);
     driver->unresponsive = true;
     driver_changed(driver);
-    driver_send_later(driver); /* if that finds the socket full, no list waits for it */
+    driver_send_later(driver); /* if its socket is full, this may drop calls */
 }
 
 void
@@ -318,7 +321,7 @@ call_timed_out(struct call *call)
 {
     struct driver *driver = call->driver;
 
-    /* The answer may be there, and unread because it was we who were stopped. */
+    /* The answer may be there, but unread: perhaps it was the server that was stopped. */
     if (driver_receive(driver))
         return;
     stats.unanswered++;

@@ -1,6 +1,6 @@
 /*
- * channel.h: the bytes between the server and a driver: sending the calls that are queued,
- * receiving frames, and the end of the socket.
+ * channel.h: the bytes between the server and a driver: sends queued calls, receives frames, and
+ * handles the end of the socket.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -10,17 +10,17 @@
 /* The handler of a driver's source. */
 void driver_ready(struct source *, uint32_t events);
 
-/* Reads once from the driver and handles what came. Returns false when there is nothing more. */
+/* Reads once from the driver and handles what it said. Returns false if there is nothing to
+ * read. */
 bool driver_receive(struct driver *);
 
-/* Sends as much of what is queued as the socket takes; the rest waits for EPOLLOUT. */
+/* Sends as many of the queued calls as the socket takes; the rest wait for EPOLLOUT. */
 void driver_flush(struct driver *);
 
-/* Frees the text of a job of which a part was sent. */
+/* Frees driver.out_text, the text of a job that is not sent completely, if there is one. */
 void driver_drop_text(struct driver *);
 
-/* A call's DEADLINE_REPLY, or a driver's DEADLINE_START, is over. */
-void call_timed_out(struct call *);
-void driver_start_timed_out(struct driver *);
+void call_timed_out(struct call *);           /* its DEADLINE_REPLY has passed */
+void driver_start_timed_out(struct driver *); /* its DEADLINE_START has passed */
 
 #endif

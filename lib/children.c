@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 enum {
-    /* For the way to an exec: execvp(3) has a path there and, for a script, the words again. */
+    /* Enough for execvp(3), which keeps a path there and, for a script, a copy of the arguments. */
     CHILD_STACK_SIZE = 64 * 1024,
 };
 
-/* Visits the children whose numbers are in text, each followed by a blank, proc(5). *pid is the
- * part of a number that ended the text before. Returns whether one was found. */
+/* Calls visit() for each pid in text; a blank follows each pid, proc(5). *pid is the beginning of a
+ * pid that the end of the previous text cut off. Returns whether visit() returned true for any. */
 static bool
 children_visit(const char *text, ssize_t size, pid_t *pid, bool (*visit)(pid_t, void *),
                void *argument)
@@ -66,7 +66,7 @@ child_wait(pid_t pid, int *status, struct rusage *usage)
 pid_t
 child_start(int (*run)(void *error), int flags, int *error)
 {
-    /* Free again when clone() returns, since that is after the exec. */
+    /* One is enough: when clone() returns, the child does not use it any more. */
     static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE];
 
     *error = 0;

@@ -1,8 +1,8 @@
 /*
- * children.h: the children of this process: starting, finding and reaping them.
+ * children.h: starting, finding and reaping the children of this process.
  *
- * Whoever else has made a child of this process, and whichever became one because this process is a
- * subreaper, prctl(2), is found as well.
+ * All children are found, not only those started here: also those that this process had before its
+ * exec, and those that it got as a subreaper, prctl(2).
  */
 #ifndef CHILDREN_H
 #define CHILDREN_H
@@ -11,28 +11,30 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* What a look for children has come to. */
+/* What children_each() has found. */
 enum children {
-    CHILDREN_NONE,    /* there is none that the visitor took for its own */
-    CHILDREN_FOUND,   /* there is */
-    CHILDREN_UNKNOWN, /* they cannot be looked for now; see errno */
-    CHILDREN_NO_PROC, /* they cannot be looked for at all: there is no /proc */
+    CHILDREN_NONE,    /* visit() returned true for no child */
+    CHILDREN_FOUND,   /* visit() returned true for at least one */
+    CHILDREN_UNKNOWN, /* the search failed; see errno */
+    CHILDREN_NO_PROC, /* no search is possible, because there is no /proc */
 };
 
-/* Calls visit for each child that is not reaped. It returns whether the child is one that is looked
- * for. Takes one descriptor while it looks. */
+/* Calls visit() for each child that is not reaped yet; visit() returns whether the child is one of
+ * those that the caller looks for. Needs one free descriptor. */
 enum children children_each(bool (*visit)(pid_t pid, void *argument), void *argument);
 
-/* Reaps a dead child: that one, or any (-1). Returns its pid, 0 if none is dead, -1 with errno if
- * there are no children. usage: as of wait4(2); may be NULL. */
+/* Reaps a dead child: the one with that pid, or any if pid is -1. Returns its pid, 0 if none is
+ * dead, or -1 with errno if there is no such child. status and usage are those of wait4(2); usage
+ * may be NULL. */
 pid_t child_wait(pid_t pid, int *status, struct rusage *usage);
 
 /*
- * Starts a child on its way to an exec, with these clone(2) flags added. It runs on a stack of its
- * own but in our memory, and we wait until its exec has happened or it has died (CLONE_VM,
- * CLONE_VFORK): run may make system calls, and must write only to what is set aside for it and to
- * *error, where it leaves the errno of what has failed. Returns the pid, or -1 with errno. If
- * *error is not 0 afterwards, the child is dead, and must still be reaped.
+ * Starts a child that calls run(), which must end in an exec or return. flags are added to the
+ * flags of clone(2). The child has its own stack but uses our memory (CLONE_VM), and we are
+ * suspended until its exec has succeeded or it has died (CLONE_VFORK). So run() may make system
+ * calls, but must write only to memory that is reserved for it; if something fails, it writes the
+ * errno to *error. Returns the pid, or -1 with errno. If *error is not 0 afterwards, the child is
+ * dead and must still be reaped.
  */
 pid_t child_start(int (*run)(void *error), int flags, int *error);
 

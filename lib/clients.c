@@ -20,13 +20,13 @@ struct client console;
 
 static struct {
     struct list connections; /* clients at the control socket */
-    struct list dropped;     /* connections that will be freed at the end of the turn */
+    struct list dropped;     /* connections to be freed at the end of the turn */
     struct list runnable;    /* clients that may have something to do */
     struct list lacking;     /* clients for which there was no memory */
     unsigned count;          /* connections */
-    unsigned gone;           /* of these: the other end is closed */
-    unsigned drivers;        /* that are ready */
-    unsigned share;          /* what a client may be owed */
+    unsigned gone;           /* connections whose other end is closed */
+    unsigned drivers;        /* drivers that are READY */
+    unsigned share;          /* how much a client may be owed */
     struct pool pool;
 } clients = {
     .pool = {.size = sizeof(struct client), .per_slab = 15},
@@ -61,7 +61,7 @@ client_new(const struct format *format)
     list_append(&clients.connections, &client->link);
     clients.count++;
     clients_share(clients.drivers);
-    client_wake(client); /* whose turn has it watched */
+    client_wake(client); /* in its turn, epoll begins to watch it */
     return client;
 }
 

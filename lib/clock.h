@@ -1,8 +1,8 @@
 /*
  * clock.h: CLOCK_MONOTONIC in nanoseconds.
  *
- * Whoever waits for several things at once looks at the clock when its wait is over; what happens
- * until the next wait happens at that time.
+ * sources_wait() reads the clock after each wait. All events of that turn count as happening at
+ * that time, clock_turn_ns, unless clock_look() is called again.
  */
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -13,10 +13,10 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S  INT64_C(1000000000)
 
-/* The time at the last clock_look(). */
+/* The time of the last clock_look(). */
 extern int64_t clock_turn_ns;
 
-/* The time now. */
+/* Returns the time now. */
 int64_t clock_ns(void);
 
 /* Sets clock_turn_ns to the time now. */

@@ -1,5 +1,5 @@
 /*
- * close_range.h: the number and the flags of close_range(2), which not every libc knows.
+ * close_range.h: the number and the flags of close_range(2), which some libcs do not define.
  */
 #ifndef CLOSE_RANGE_H
 #define CLOSE_RANGE_H
@@ -11,8 +11,8 @@
 #endif
 
 enum {
-    RANGE_UNSHARE = 1U << 1, /* first gives this process a descriptor table of its own */
-    RANGE_CLOEXEC = 1U << 2, /* closes them at the next exec instead of now */
+    RANGE_UNSHARE = 1U << 1, /* first give this process its own copy of the descriptor table */
+    RANGE_CLOEXEC = 1U << 2, /* close the descriptors at the next exec instead of now */
 };
 
 #endif

@@ -14,12 +14,12 @@
 #include <stdio.h>
 
 enum {
-    WORDS_MAX = 5,    /* the longest command has 4 words; a fifth proves one too many */
-    ECHO_MAX = 64,    /* bytes of bad input that an Error repeats */
-    HELP_SIZE = 4096, /* the help, which is put into an output block as a whole */
+    WORDS_MAX = 5,    /* commands have at most 4 words; a fifth shows that there are too many */
+    ECHO_MAX = 64,    /* of bad input in an Error, in bytes */
+    HELP_SIZE = 4096, /* of the help, in bytes: it is put into an output block as a whole */
 };
 
-/* ---- answers at once ------------------------------------------------------------------------- */
+/* ---- immediate answers ----------------------------------------------------------------------- */
 
 static enum handling
 client_answer_own(struct client *client, char *text, size_t size)
@@ -46,7 +46,7 @@ client_error(struct client *client, const char *code, const char *format, ...)
     return handling;
 }
 
-/* A word as an Error repeats it. */
+/* A word of the input, escaped and cut for an Error. */
 struct echo {
     char text[4 * ECHO_MAX + 1];
 };
@@ -60,10 +60,10 @@ echo_word(const struct span *word)
     return echo;
 }
 
-/* ---- what a command asks of drivers ---------------------------------------------------------- */
+/* ---- questions to drivers -------------------------------------------------------------------- */
 
-/* Finds the listed driver that a word names. Returns NULL if there is none; *handling then says
- * what becomes of the command. */
+/* Returns the listed driver that a word names. If there is none, answers with an Error, sets
+ * *handling, and returns NULL. */
 static struct driver *
 command_driver(struct client *client, const struct span *word, enum handling *handling)
 {
@@ -80,7 +80,8 @@ command_driver(struct client *client, const struct span *word, enum handling *ha
     return NULL;
 }
 
-/* Finds it likewise, for a question. If its queue is full, the client is held back. */
+/* Does the same for a driver that will be asked something. If its queue is full, holds the client
+ * back and returns NULL, too. */
 static struct driver *
 command_driver_to_ask(struct client *client, const struct span *word, enum handling *handling)
 {
@@ -88,8 +89,8 @@ command_driver_to_ask(struct client *client, const struct span *word, enum handl
 
     if (driver == NULL)
         return NULL;
-    /* A client that waits for nothing yet is let in: others that flood the driver must not keep it
-     * out. */
+    /* A client that waits for no other reply is let in: a client that floods the driver must not
+     * keep it out. */
     if (driver->queued_count >= DRIVER_QUEUE_MAX && client->owed > 0) {
         list_append(&driver->held, &client->held);
         *handling = COMMAND_HELD;
@@ -98,7 +99,7 @@ command_driver_to_ask(struct client *client, const struct span *word, enum handl
     return driver;
 }
 
-/* Makes a request of one call. Returns NULL if there is no memory. */
+/* Makes a request with one call. Returns the call, or NULL if there is no memory. */
 static struct call *
 command_call(struct client *client, const struct question *question)
 {
@@ -112,8 +113,8 @@ command_call(struct client *client, const struct question *question)
     return call;
 }
 
-/* Asks the driver that a word names. Returns NULL if it is not asked; *handling then says what
- * becomes of the command. The caller may add to the call, whose frame is made later in this turn. */
+/* Asks the driver that a word names, and sets *handling. Returns the call, or NULL if the driver is
+ * not asked. The caller may still change the call, because its frame is made later in this turn. */
 static struct call *
 command_ask(struct client *client, const struct span *word, const struct question *question,
             enum handling *handling)
@@ -159,7 +160,7 @@ do_get_status(struct client *client, const struct span *args, unsigned count)
     return handling;
 }
 
-/* Asks all listed drivers. Without memory for all, none is asked. */
+/* Asks all listed drivers, or none if there is too little memory to ask all. */
 static enum handling
 do_get_drivers(struct client *client, const struct span *args, unsigned count)
 {
@@ -210,8 +211,9 @@ do_delete_driver(struct client *client, const struct span *args, unsigned count)
 
 /* ---- tasks and jobs -------------------------------------------------------------------------- */
 
-/* Gives a task or, unless it is NULL, a job to the driver that the first word names, or to any that
- * is free, for as long as the second word says. The job becomes the call's, or is freed. */
+/* Gives a task or, unless it is NULL, the job to the driver that the first word names, or to any
+ * idle driver. The second word is its time. The call then owns the job; if there is no call, the
+ * job is freed. */
 static enum handling
 command_give(struct client *client, const struct span *args, struct job *job)
 {
@@ -264,8 +266,8 @@ do_run(struct client *client, const struct span *args, unsigned count)
     return command_give(client, args, job);
 }
 
-/* A job may take its time to end: the client's later commands wait, since they must find the driver
- * free. */
+/* A job may take long to end. The client's later commands wait for that, because they must find the
+ * driver free. */
 static enum handling
 do_cancel_task(struct client *client, const struct span *args, unsigned count)
 {
@@ -317,7 +319,7 @@ do_stats(struct client *client, const struct span *args, unsigned count)
     return client_answer_own(client, line, stats_line(client->format, line));
 }
 
-/* Sets how this client is answered from now on. Nothing is set unless all words are right. */
+/* Sets how this client is answered from now on. Changes nothing unless all words are valid. */
 static enum handling
 do_session(struct client *client, const struct span *args, unsigned count)
 {
@@ -368,9 +370,9 @@ static enum handling do_help(struct client *client, const struct span *args, uns
 
 static const struct command {
     struct span name;
-    const char *args; /* as the usage shows them */
+    const char *args; /* as the usage line shows them */
     unsigned min_args, max_args;
-    bool takes_line; /* the last argument is the rest of the line */
+    bool takes_line; /* the last argument is the whole rest of the line */
     enum handling (*run)(struct client *, const struct span *args, unsigned count);
     const char *help;
 } commands[] = {
@@ -399,7 +401,7 @@ enum {
     COMMANDS = sizeof(commands) / sizeof(commands[0]),
 };
 
-/* The help, once made, in each format. */
+/* The help in each format, made once. */
 static struct help {
     const struct format *format;
     char text[HELP_SIZE];

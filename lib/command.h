@@ -1,5 +1,5 @@
 /*
- * command.h: the commands that a client can give: a table of them, and a handler each.
+ * command.h: the commands that a client can give: a table, and a handler for each.
  */
 #ifndef COMMAND_H
 #define COMMAND_H
@@ -8,18 +8,18 @@
 #include "text.h"
 
 enum handling {
-    COMMAND_TAKEN, /* a request answers it, or it needs no answer */
-    COMMAND_HELD,  /* not yet: it stays in the input and is looked at again later */
+    COMMAND_TAKEN, /* done: a request answers it, or it needs no answer */
+    COMMAND_HELD,  /* not yet: it stays in the input and is tried again later */
 };
 
-/* Makes the text of the command help. */
+/* Makes the reply to the command help. */
 void commands_open(void);
 
-/* Runs a command line, without its newline or carriage return. */
+/* Runs a command line, which must not include its newline or carriage return. */
 enum handling command_run(struct client *, const struct span *line);
 
-/* Answers a command with an Error, which counts unless the command is held and looked at again.
- * code names the kind of error, for programs. */
+/* Answers a command with an Error, and counts it unless there is no memory and the command is held.
+ * code is the kind of error, for programs. */
 __attribute__((format(printf, 3, 4))) enum handling client_error(struct client *, const char *code,
                                                                  const char *format, ...);
 

@@ -31,14 +31,14 @@ console_out_ready(struct source *source, uint32_t events)
     client_wake(&console);
 }
 
-/* The log is about to write over the prompt. */
+/* The log is about to write to the terminal. Returns whether a prompt is shown there. */
 static bool
 console_take_prompt(void)
 {
     if (console.prompt != PROMPT_SHOWN)
         return false;
     console.prompt = PROMPT_HIDDEN;
-    client_wake(&console); /* whose turn shows it again */
+    client_wake(&console); /* its turn shows the prompt again */
     return true;
 }
 
@@ -50,7 +50,7 @@ console_open(void)
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
         if (options.listen_path == NULL)
             err(EXIT_FAILURE, "cannot read standard input");
-        log_line("cannot read standard input: %s", strerror(errno)); /* as with nohup(1) */
+        log_line("cannot read standard input: %s", strerror(errno)); /* for example with nohup(1) */
         console.input_state = INPUT_ENDED;
     }
     stream_open(&console.out, STDOUT_FILENO, O_WRONLY);
@@ -59,8 +59,8 @@ console_open(void)
     console.terminal = isatty(STDIN_FILENO);
     if (console.terminal && isatty(STDOUT_FILENO))
         console.prompt = PROMPT_HIDDEN;
-    /* A terminal is read once before it is ready: in its background that stops us at once, before
-     * anything is typed, as it does any reader. */
+    /* A terminal is read once before it is ready. If we are in its background, that stops us at
+     * once, as it stops any program that reads. */
     if (console.terminal)
         client_read(&console);
     client_wake(&console);
@@ -70,7 +70,7 @@ void
 console_close(void)
 {
     if (console.prompt == PROMPT_SHOWN)
-        stream_write(&console.out, "\n", 1); /* the shell's prompt has a line of its own */
+        stream_write(&console.out, "\n", 1); /* so that the shell's prompt starts a new line */
     stream_close(&console.in);
     stream_close(&console.out);
 }
@@ -80,7 +80,8 @@ console_continued(void)
 {
     if (console.prompt == PROMPT_SHOWN)
         console.prompt = PROMPT_HIDDEN;
-    /* If we were continued in the background, this stops us again; but not if we are to end. */
+    /* If we were continued in the background, this stops us again; but not if the server is
+     * stopping. */
     if (console.terminal && !phase_stopping())
         client_read(&console);
     client_wake(&console);

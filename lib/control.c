@@ -23,9 +23,9 @@ enum {
 };
 
 static struct {
-    struct source listener; /* fd -1: there is none */
-    struct stat file;       /* which device and inode the socket's file is */
-    bool accept_failed;     /* and that was logged */
+    struct source listener; /* its fd is -1 if there is none */
+    struct stat file;       /* the device and inode of the socket's file */
+    bool accept_failed;     /* no connection can be accepted, and that was logged */
 } control = {.listener.fd = -1};
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -59,8 +59,8 @@ connection_open(int fd)
     return true;
 }
 
-/* Whether the process that connected is of our user, or of root, unix(7). Another one is refused,
- * and is told so. */
+/* Whether the process that connected belongs to our user or to root, SO_PEERCRED, unix(7). Any
+ * other process gets an Error. */
 static bool
 peer_permitted(int fd)
 {
@@ -77,8 +77,8 @@ peer_permitted(int fd)
     return false;
 }
 
-/* No connection can be accepted now. The one that waits would keep the socket ready, so the socket
- * is not looked at for a moment. */
+/* No connection can be accepted now. The one that waits would keep the socket ready and make the
+ * loop spin, so the socket is not watched for a moment. */
 static void
 listener_pause(int error)
 {
@@ -99,7 +99,7 @@ listener_ready(struct source *source, uint32_t events)
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
             if (errno == EAGAIN)
-                control.accept_failed = false; /* all are in */
+                control.accept_failed = false; /* all are accepted */
             else
                 listener_pause(errno);
             return;
@@ -116,7 +116,7 @@ listener_ready(struct source *source, uint32_t events)
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
-/* Nobody connects any more. Removes the socket's file, if it is still ours. */
+/* Removes the socket's file, if it is still ours. */
 static void
 listener_remove(void)
 {
@@ -126,7 +126,7 @@ listener_remove(void)
         return;
     bool known = lstat(options.listen_path, &file) == 0;
     if (known && (file.st_dev != control.file.st_dev || file.st_ino != control.file.st_ino))
-        return; /* it is another server's by now */
+        return; /* it belongs to another server by now */
     if (!known && errno == ENOENT)
         return;
     if (!known || unlink(options.listen_path) < 0)
@@ -143,7 +143,8 @@ control_address(const char *path)
     return address;
 }
 
-/* Whether a server listens at the socket: one that is dead has left its file, which refuses. */
+/* Whether a server listens at the socket. A dead server leaves the file, which refuses
+ * connections. */
 static bool
 control_is_alive(const struct sockaddr_un *address)
 {
@@ -156,7 +157,7 @@ control_is_alive(const struct sockaddr_un *address)
     return !refused;
 }
 
-/* Removes the file of a server that is dead. Exits if there is anything else. */
+/* Removes the file of a dead server, if there is one. Exits if there is anything else. */
 static void
 control_take_over(const struct sockaddr_un *address)
 {
@@ -175,7 +176,7 @@ control_take_over(const struct sockaddr_un *address)
         err(EXIT_FAILURE, "cannot remove %s, of a server that is dead", address->sun_path);
 }
 
-/* Opens the directory that a path is in. */
+/* Opens the directory that the path is in. Returns a descriptor, or -1 with errno. */
 static int
 directory_open(const char *path)
 {
@@ -190,8 +191,8 @@ directory_open(const char *path)
 
 /*
  * The directory is locked while we do this. Otherwise two servers that start together could each
- * take the other, which has bound its socket but does not listen yet, for dead. Taking the lock may
- * block, so signals are not blocked yet.
+ * take the other for dead, while the other has bound its socket but does not listen yet. Taking the
+ * lock may block, so signals are not blocked yet.
  */
 void
 control_open(void)
@@ -212,11 +213,11 @@ control_open(void)
     if (lstat(options.listen_path, &control.file) < 0 ||
         listen(control.listener.fd, SOMAXCONN) < 0) {
         int error = errno;
-        unlink(options.listen_path); /* nobody else's: the directory is locked */
+        unlink(options.listen_path); /* it is ours, because the directory is locked */
         errno = error;
         err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
     }
-    atexit(listener_remove); /* if starting fails further on */
+    atexit(listener_remove); /* in case the start fails later */
     umask(mask);
     close(directory);
 }

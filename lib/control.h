@@ -7,26 +7,28 @@
 #include <stdbool.h>
 #include <sys/un.h>
 
-/* Listens at options.listen_path, for this user alone. May wait, so it is called before signals are
- * blocked. Exits if the socket cannot be had. */
+/* Listens at options.listen_path; only this user can connect. May wait for a lock, so it must be
+ * called before signals are blocked. Exits on failure. */
 void control_open(void);
 
-/* Accepts connections from now on. Returns false with errno on failure. */
+/* Starts to accept connections. Returns false with errno on failure. */
 bool control_watch(void);
 
-/* Whether there is a socket that is not closed yet. */
+/* Whether there is a control socket that is not closed yet. */
 bool control_is_open(void);
 
-/* Accepts connections again, if that was put off for lack of descriptors. */
+/* Accepts connections again, if that had to pause for lack of memory or descriptors. */
 void control_retry(void);
 
-/* Accepts those that have connected so far, which will hear of the stop, and closes the socket. */
+/* Accepts the clients that have connected so far, which get an Error for each command, and closes
+ * the socket. */
 void control_close(void);
 
-/* Sets up a client at that socket. Returns false with errno if there is no memory. */
+/* Sets up a client for a connection, which then owns fd. Returns false with errno if there is no
+ * memory; the caller then still owns fd. */
 bool connection_open(int fd);
 
-/* The address of a socket with that path, which fits. */
+/* Returns the address of a socket with that path. The path must fit, see options.c. */
 struct sockaddr_un control_address(const char *path);
 
 #endif

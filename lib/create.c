@@ -13,7 +13,7 @@ create_continue(struct request *request)
         return false;
     if ((request->starting >= STARTING_MAX || request->client->owed >= client_share()) &&
         !phase_stopping())
-        return false; /* until one has said HELLO, or a line was written */
+        return false; /* until a driver has said HELLO, or a line is written */
     struct call *call = call_new(request, NULL);
     if (call == NULL) {
         client_lacks_memory(request->client);
@@ -33,7 +33,7 @@ create_continue(struct request *request)
     return request->to_start > 0;
 }
 
-/* Ends a driver that was started after one that failed: its client will not hear of it. */
+/* Ends a driver that was started after one that failed. Its client gets no line for it. */
 static void
 create_undo(struct call *call)
 {
@@ -48,8 +48,8 @@ create_undo(struct call *call)
     call_free(call);
 }
 
-/* An Error closes the lines of a create_driver: nothing more is started for it, and what was
- * started after the one that failed is ended again. */
+/* An Error must be the last line of a create_driver, except for the count. So no more drivers are
+ * started for it, and drivers that were started after the failed one are ended. */
 static void
 create_cut(struct call *failed)
 {

@@ -1,5 +1,5 @@
 /*
- * create.h: the command create_driver, from its start until the last driver has come up.
+ * create.h: the command create_driver, until its last driver has come up.
  */
 #ifndef CREATE_H
 #define CREATE_H
@@ -7,15 +7,17 @@
 #include "fleet.h"
 
 enum {
-    /* Drivers that may be starting at once for one command: enough to keep the processors busy. */
+    /* How many drivers may be starting at once for one command: enough to keep all processors
+     * busy. */
     STARTING_MAX = 32,
 };
 
-/* Starts the next driver that the request must still start; waits for its exec. Returns whether the
- * request may go on at once. */
+/* Starts one of the drivers that the request must still start, and waits for its exec. Does nothing
+ * if there is none, or if it must wait. Returns whether it may be called again at once. */
 bool create_continue(struct request *);
 
-/* The driver has died before it said HELLO: its birth, if somebody waits for it, has failed. */
+/* The driver was reaped, with that status. If a create_driver still waits for its HELLO, that has
+ * failed. */
 void create_failed(struct driver *, int status);
 
 #endif

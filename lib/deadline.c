@@ -13,7 +13,7 @@ static struct {
         int64_t timeout_ns;
     } kinds[DEADLINE_KINDS];
     struct source timer;
-    int64_t armed_ns; /* what the timer is armed for; 0: nothing */
+    int64_t armed_ns; /* what the timer is armed for; 0: it is not armed */
     void (*over)(void);
     struct deadline retry;
 } deadlines = {.timer.fd = -1};
@@ -105,7 +105,7 @@ deadlines_none(enum deadline_kind kind)
     return deadline_first(kind) == NULL;
 }
 
-/* The time of the earliest deadline, or 0. */
+/* Returns the time of the earliest deadline, or 0 if there is none. */
 static int64_t
 deadlines_earliest_ns(void)
 {
@@ -119,7 +119,8 @@ deadlines_earliest_ns(void)
     return earliest_ns;
 }
 
-/* A timer that is armed too early is left so: that costs one look at the clock. */
+/* A timer that is armed for an earlier time stays as it is: one early wake-up is cheaper than
+ * setting the timer each time. */
 void
 deadlines_arm(void)
 {

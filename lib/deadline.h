@@ -1,9 +1,10 @@
 /*
  * deadline.h: everything that must have happened by a certain time.
  *
- * All deadlines of a kind run equally long, so that the queue of a kind is in order of time; one
- * timerfd is armed for the earliest of all. With no deadline it is disarmed, and the process sleeps
- * until something else happens. A deadline is embedded in the object that it belongs to.
+ * All deadlines of a kind run equally long, so the queue of each kind is in order of time. One
+ * timerfd is armed for the earliest deadline of all. If there is no deadline, it is disarmed, and
+ * the process sleeps until something else happens. A deadline is embedded in the object that it
+ * belongs to.
  */
 #ifndef DEADLINE_H
 #define DEADLINE_H
@@ -13,46 +14,46 @@
 #include <stdint.h>
 
 enum deadline_kind {
-    DEADLINE_REPLY,   /* of a call: the driver answers */
-    DEADLINE_START,   /* of a driver: it says HELLO */
-    DEADLINE_EXIT,    /* of a driver that was told to exit: it does, or is killed */
-    DEADLINE_STOP,    /* of the server: output that is not written by then is dropped */
-    DEADLINE_SWEEP,   /* of the server: all dead children are looked for */
-    DEADLINE_RETRY,   /* of the server: what lacked memory or a descriptor is tried again */
-    DEADLINE_REPLACE, /* of the server: kept drivers that have died are replaced */
+    DEADLINE_REPLY,   /* of a call: the driver must answer */
+    DEADLINE_START,   /* of a driver: it must say HELLO */
+    DEADLINE_EXIT,    /* of a driver that must exit; otherwise it is killed */
+    DEADLINE_STOP,    /* of the server: output that is not written then is dropped */
+    DEADLINE_SWEEP,   /* of the server: then it searches for dead children */
+    DEADLINE_RETRY,   /* of the server: then it tries again what lacked memory or a descriptor */
+    DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */
     DEADLINE_KINDS,
 };
 
 struct deadline {
-    struct list link; /* the queue of its kind */
+    struct list link; /* deadlines' queue of its kind */
     int64_t at_ns;    /* on CLOCK_MONOTONIC */
 };
 
-/* Makes the timerfd; over is called when it has expired, to ask deadline_over() for each kind.
- * Returns false with errno on failure. */
+/* Creates the timerfd. When it expires, over() is called, which must handle what deadline_over()
+ * returns for each kind. Returns false with errno on failure. */
 bool deadlines_open(void (*over)(void));
 void deadlines_close(void);
 
-/* Sets how long deadlines of a kind run that are started from now on. */
+/* Sets how long a deadline of that kind runs, for those that are started from now on. */
 void deadline_set(enum deadline_kind, int64_t timeout_ns);
 
 void deadline_init(struct deadline *);
 
-/* Starts a deadline, or starts it anew, from clock_turn_ns on. */
+/* Starts a deadline, or starts it anew. It runs from clock_turn_ns. */
 void deadline_start(struct deadline *, enum deadline_kind);
 void deadline_stop(struct deadline *);
 bool deadline_is_set(const struct deadline *);
 
-/* Starts DEADLINE_RETRY, unless it runs. */
+/* Starts DEADLINE_RETRY, unless it is already running. */
 void retry_later(void);
 
-/* The earliest deadline of a kind if its time is over, or NULL. It stays set. */
+/* Returns the earliest deadline of that kind if its time is over, or else NULL. It stays set. */
 struct deadline *deadline_over(enum deadline_kind);
 
 /* Whether no deadline of that kind is set. */
 bool deadlines_none(enum deadline_kind);
 
-/* Arms the timer; called at the end of each turn. */
+/* Arms the timerfd for the earliest deadline; called at the end of each turn. */
 void deadlines_arm(void);
 
 #endif

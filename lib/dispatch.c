@@ -4,7 +4,7 @@
 
 static struct {
     struct list any; /* clients with a task or job for any driver, in order of arrival */
-    struct list all; /* clients that wait until no driver has a task */
+    struct list all; /* clients that wait until no driver has a task or job */
 } dispatch;
 
 void

@@ -1,5 +1,5 @@
 /*
- * dispatch.h: who gets which driver: tasks and jobs for any driver, and waits for all of them.
+ * dispatch.h: tasks and jobs for any driver, and waits for all drivers.
  */
 #ifndef DISPATCH_H
 #define DISPATCH_H
@@ -8,17 +8,17 @@
 
 void dispatch_open(void);
 
-/* Clients that wait for an idle driver, in order of arrival; and until no driver has a task. */
-struct list *dispatch_any(void);
-struct list *dispatch_all(void);
+/* Lists of clients. */
+struct list *dispatch_any(void); /* those that wait for any idle driver, in order of arrival */
+struct list *dispatch_all(void); /* those that wait until no driver has a task or job */
 
-/* Gives idle drivers to those that wait for any, first come, first served. */
+/* Gives idle drivers to the clients that wait for one, first come, first served. */
 void tasks_assign(void);
 
-/* Ends the waits for all drivers, if none has a task. */
+/* Ends the waits for all drivers, if none has a task or job. */
 void waits_end(void);
 
-/* Ends all waits: the server stops. */
+/* Ends all waits, because the server is stopping. */
 void dispatch_stop(void);
 
 #endif

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 enum {
-    LOG_LINE_MAX = 256, /* below PIPE_BUF: a line is written whole or not at all */
+    LOG_LINE_MAX = 256, /* below PIPE_BUF, so that a line is written whole or not at all, pipe(7) */
 };
 
-/* Does not set O_NONBLOCK on standard error, which the server and its caller share: a pipe or
- * terminal is opened anew (proc(5), /proc/[pid]/fd). */
+/* Does not set O_NONBLOCK on standard error, because the server and its caller share that. A pipe
+ * or terminal is opened anew instead, proc(5), /proc/[pid]/fd. */
 static void
 log_write(const char *line, size_t size)
 {

@@ -15,16 +15,16 @@ enum {
 };
 
 static struct {
-    struct list drivers; /* all that are not reaped and judged, oldest first */
-    struct list dropped; /* those that were, and will be freed */
+    struct list drivers; /* all drivers, oldest first */
+    struct list dropped; /* drivers that are reaped, and will be freed */
     struct list unsent;  /* drivers that may have something to send */
-    struct list ended;   /* drivers whose socket has ended, not reaped yet */
-    struct list idle;    /* drivers that could take a task, the one Available longest first */
-    bool ended_changed;  /* one was added to ended, or a child has died */
+    struct list ended;   /* drivers whose socket has ended and that are not reaped yet */
+    struct list idle;    /* drivers that can take a task, the one Available longest first */
+    bool ended_changed;  /* a driver was added to ended, or a child has died */
     unsigned counts[DRIVER_STATES];
-    unsigned engaged;       /* READY drivers that are busy or have a task queued */
-    unsigned kept_starting; /* kept drivers that have not said HELLO */
-    struct driver **table;  /* by pid: a hash table of table_size chains, a power of two */
+    unsigned engaged;       /* READY drivers that are busy or have a task or job due */
+    unsigned kept_starting; /* kept drivers that have not said HELLO yet */
+    struct driver **table;  /* a hash table by pid, of table_size chains, a power of two */
     size_t table_size;
 } fleet;
 
@@ -89,8 +89,8 @@ table_remove(struct driver *driver)
     *at = driver->next_hash;
 }
 
-/* Doubles the table when there are as many drivers as chains. Pids are handed out in sequence, so
- * their low bits spread well. Without memory the chains get longer, nothing else. */
+/* Doubles the table when there are as many drivers as chains. The kernel assigns pids in sequence,
+ * so their low bits are a good hash. If there is no memory, the chains just get longer. */
 static void
 table_grow(void)
 {
@@ -150,7 +150,8 @@ fleet_remove(struct driver *driver)
     list_append(&fleet.dropped, &driver->by_age);
 }
 
-/* Orphans that only the session of a driver's job tells are looked for by that driver. */
+/* Keeps a dropped driver while it may have orphans that can be recognized only by its job's
+ * session, see lib/reaper.c, unless all is set. */
 void
 drivers_free_dropped(bool all)
 {
@@ -288,7 +289,7 @@ driver_close(struct driver *driver)
     fleet.ended_changed = true;
 }
 
-/* Once a driver was reaped its pid may be somebody else's. */
+/* Once a driver is reaped, its pid may belong to another process. */
 void
 driver_kill(struct driver *driver)
 {
@@ -349,7 +350,8 @@ driver_release(struct driver *driver)
     }
 }
 
-/* One more, or one less (-1), of the calls that the driver has not answered. */
+/* Counts a call that the driver must still answer (change 1), or one that it need not any more
+ * (-1). */
 static void
 driver_task_due(struct driver *driver, const struct call *call, int change)
 {
@@ -385,7 +387,7 @@ driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
     call_end(call, outcome);
 }
 
-/* If the client is gone, nobody waits for the end of the job. */
+/* If the client is gone, it does not wait for the end of the job. */
 void
 driver_call_goes_on(struct driver *driver, struct call *call)
 {

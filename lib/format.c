@@ -12,7 +12,7 @@ result_word(const struct proto_result *result)
         return "timeout";
     case PROTO_CANCELLED:
         return "cancelled";
-    case PROTO_DONE: /* of a task alone */
+    case PROTO_DONE: /* only a task can have this */
         break;
     }
     assert(false && "a result that proto_decode() lets nobody say");

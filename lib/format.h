@@ -1,14 +1,14 @@
 /*
- * format.h: what the lines of replies look like: as text, or as JSON, one object a line.
+ * format.h: what the lines of replies look like: text, or JSON with one object per line.
  *
- * A new format is one more file like format_json.c, and a word of the command session.
+ * A new format needs a file like format_json.c, and a word of the command session.
  */
 #ifndef FORMAT_H
 #define FORMAT_H
 
 #include "call.h"
 
-/* What is said of a driver instead of its state. */
+/* What a Driver line shows instead of the driver's state. */
 enum driver_word {
     WORD_DELETED,
     WORD_UNRESPONSIVE,
@@ -19,27 +19,28 @@ struct counter {
     uint64_t value;
 };
 
-/* Append to a buffer, which has room for REPLY_SIZE, see reply.h; or make a line, of TEXT_SIZE if
- * not said otherwise, and return its size. */
+/* The functions append a line to a buffer with room for REPLY_SIZE, see reply.h; or they write to
+ * line, which has TEXT_SIZE, or to out, and return the line's size. All sizes are in bytes. */
 struct format {
-    void (*state)(struct buffer *, const struct call *); /* of OUTCOME_STATE */
+    void (*state)(struct buffer *, const struct call *); /* for OUTCOME_STATE */
     void (*word)(struct buffer *, pid_t, enum driver_word);
-    void (*done)(struct buffer *, const struct call *); /* of OUTCOME_DONE */
-    void (*count)(struct buffer *, unsigned drivers);   /* closes a list */
-    /* The message is printable ASCII; code names the kind of error, for programs. */
+    void (*done)(struct buffer *, const struct call *); /* for OUTCOME_DONE */
+    void (*count)(struct buffer *, unsigned drivers);   /* ends a list */
+    /* The message is printable ASCII; code is the kind of error, for programs. */
     size_t (*error)(char *line, const char *code, const char *message);
     size_t (*stats)(char *line, const struct counter *, size_t count);
-    /* A line of help, and the line after the last; neither usage nor help needs an escape. */
+    /* A line of the help, and the line after the last one. usage and help need no escapes. */
     size_t (*help)(char *out, size_t room, const char *usage, const char *help);
     size_t (*help_count)(char *out, size_t room, unsigned count);
 };
 
 extern const struct format format_text, format_json;
 
-/* How a job has ended, in a word. */
+/* Returns how a job has ended, in one word. */
 const char *result_word(const struct proto_result *);
 
-/* Whether that is a way of the job's own, which has a status. */
+/* Whether the job's first process ended by itself, or by a signal that was not ours: it has a
+ * status. */
 bool result_has_status(const struct proto_result *);
 
 #endif

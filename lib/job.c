@@ -5,7 +5,7 @@
 
 static struct {
     struct pool jobs, texts;
-    uint64_t outputs; /* numbers that were given to files */
+    uint64_t outputs; /* the last number that was given to output files */
 } jobs = {
     .jobs = {.size = sizeof(struct job), .per_slab = 60},
     .texts = {.size = sizeof(struct job_text), .per_slab = 4},

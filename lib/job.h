@@ -1,5 +1,5 @@
 /*
- * job.h: a job: a shell command on its way to a driver, and how it ended.
+ * job.h: a job, as the server sees it: its command line and, at the end, its result.
  */
 #ifndef JOB_H
 #define JOB_H
@@ -7,22 +7,22 @@
 #include "../proto.h"
 #include "text.h"
 
-/* The command as the driver gets it: a line without its newline. */
+/* The command line as the driver gets it, without a newline. */
 struct job_text {
-    size_t size;
+    size_t size; /* in bytes */
     char bytes[PROTO_TEXT_MAX];
 };
 
 struct job {
-    struct job_text *text; /* until it is handed to the driver's channel; then NULL */
-    uint64_t output;       /* the number in the names of its files in --output; 0: none */
-    struct proto_result result;
+    struct job_text *text;      /* owned; NULL once the RUN is sent: driver.out_text has it then */
+    uint64_t output;            /* number in the names of its output files; 0: it has none */
+    struct proto_result result; /* set when it has ended */
 };
 
-/* Returns a job with a copy of the command, or NULL if there is no memory. */
+/* Returns a job with a copy of the command line, or NULL if there is no memory. */
 struct job *job_new(const struct span *command);
 
-/* Numbers the files for its output, if --output wants them. */
+/* Gives its output files a number, if there is --output. */
 void job_number_output(struct job *);
 
 void job_free(struct job *);

@@ -47,12 +47,15 @@ job_line_exec(const struct job_line *line)
 
     if (name != NULL) {
         execvp(name, line->words);
-        /* A name that is not found may be one that only the shell knows, and a file of no known
-         * format may be a shell script. If the name has no slash, errno is the one of the last
-         * directory in PATH, and the shell finds the right one. */
+        /*
+         * Otherwise the shell is tried. A name that was not found may be one that only the shell
+         * knows; a file in an unknown format may be a shell script. The shell also reports the
+         * right error for a name without a slash; errno here is only about the last directory in
+         * PATH.
+         */
         if (errno != ENOEXEC && (strchr(name, '/') != NULL || errno == E2BIG || errno == ENOMEM))
             return errno;
     }
-    execv("/bin/sh", (char *const *)line->shell); /* which writes to none of them, exec(3) */
+    execv("/bin/sh", (char *const *)line->shell); /* it does not write to them, exec(3) */
     return errno;
 }

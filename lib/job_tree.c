@@ -13,21 +13,21 @@
 #include <unistd.h>
 
 enum {
-    LOOK_AGAIN_MS = 10, /* whether what was killed is gone */
+    LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
 };
 
 /* ---- signals to the job -------------------------------------------------------------------- */
 
-/* A signal for the job's processes. */
+/* A signal for the job's processes, as the argument of job_signal_child(). */
 struct job_signal {
     const struct job_tree *job;
     int number;
 };
 
 /*
- * Sends the signal to a child and to the process group that it is in, all of which descends from
- * the child or from our job; the child may change its group between our look and the kill. Returns
- * whether the child is of the job. It is not reaped, so the pid is its own.
+ * Sends the signal to a child's process group, all members of which come from our job. KILL goes to
+ * the child, too, which may have changed its group in the meantime. The child is not reaped yet, so
+ * the pid is still its own. Returns whether the child belongs to the job.
  */
 static bool
 job_signal_child(pid_t pid, void *argument)
@@ -38,7 +38,7 @@ job_signal_child(pid_t pid, void *argument)
         return false;
     pid_t group = getpgid(pid);
     if (signal->number != SIGKILL && group == signal->job->pid)
-        return true; /* see job_terminate_children() */
+        return true; /* the caller has sent it to this group already */
     if (group > 0)
         kill(-group, signal->number);
     if (signal->number == SIGKILL)
@@ -47,9 +47,10 @@ job_signal_child(pid_t pid, void *argument)
 }
 
 /*
- * Sends a signal to our children and their process groups: what they leave in turn becomes ours,
- * and is found the next time. Returns whether there was any, or may have been. The descriptor that
- * this takes is the one of our standard output, which we do not use: there may be no other.
+ * Sends a signal to the process groups of our children. When these die, their own children become
+ * ours, and are found the next time. Returns whether there were any children of the job, or may
+ * have been. The search needs a descriptor, and there may be no free one; so we lend it the number
+ * of our standard output, which we do not use.
  */
 static bool
 job_signal_children(const struct job_tree *job, int number)
@@ -59,13 +60,13 @@ job_signal_children(const struct job_tree *job, int number)
     close(STDOUT_FILENO);
     enum children found = children_each(job_signal_child, &signal);
     dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
-    if (found == CHILDREN_NO_PROC)     /* the job's own group has to do */
+    if (found == CHILDREN_NO_PROC)     /* we reach only the job's own group */
         return kill(-job->pid, number) == 0;
     return found != CHILDREN_NONE;
 }
 
-/* Asks what the job has started outside its process group to end, also what is stopped. The group
- * itself has been asked. */
+/* Asks the job's processes outside its process group to end, including stopped ones. The caller has
+ * asked the group itself. */
 static void
 job_terminate_children(const struct job_tree *job)
 {
@@ -75,7 +76,7 @@ job_terminate_children(const struct job_tree *job)
 
 /* ---- the end of the job -------------------------------------------------------------------- */
 
-/* Whether the job's first process has not been reaped: only then is the pid its own. */
+/* Whether the job's first process has not been reaped yet; only then is job->pid still its own. */
 static bool
 job_first_runs(const struct job_tree *job)
 {
@@ -88,15 +89,15 @@ microseconds(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-/* The job's first process has ended. What that has left keeps its grace period if it has one; else
- * the caller must kill it. */
+/* The job's first process was reaped. What it has left keeps the grace period, if that runs;
+ * otherwise the caller must kill it. */
 static void
 job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
 {
     struct proto_result *result = &job->result;
 
     job->stage = job->stage == JOB_TERMINATED ? JOB_REST_TERMINATED : JOB_REST_KILLED;
-    if (result->outcome == 0) { /* it is not our doing */
+    if (result->outcome == 0) { /* we did not end it */
         bool exited = WIFEXITED(status);
         result->outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
         result->status = (uint32_t)(exited ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -106,7 +107,7 @@ job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
     result->maxrss_kb = (uint64_t)usage->ru_maxrss;
 }
 
-/* Nothing is left of the job. */
+/* Nothing is left of the job: completes the result. */
 static void
 job_ended(struct job_tree *job)
 {
@@ -114,7 +115,8 @@ job_ended(struct job_tree *job)
     job->result.elapsed_us = (uint64_t)((clock_turn_ns - job->started_ns) / NS_PER_US);
 }
 
-/* Kills what there is of the job, and looks again a moment later unless there was nothing. */
+/* Kills what is left of the job, and has job_tree_look() called a moment later. If nothing was
+ * left, the job has ended. */
 static void
 job_kill(struct job_tree *job)
 {
@@ -156,7 +158,7 @@ job_tree_reap(struct job_tree *job)
     }
     if (job->stage == JOB_NONE || job_first_runs(job))
         return;
-    if (pid < 0) /* there are no children any more */
+    if (pid < 0) /* there are no more children */
         job_ended(job);
     else if (job->stage == JOB_REST_KILLED)
         job_kill(job);
@@ -167,7 +169,7 @@ job_tree_reap(struct job_tree *job)
 void
 job_tree_look(struct job_tree *job)
 {
-    job_tree_reap(job); /* it may have ended, or been killed for the first time, in there */
+    job_tree_reap(job); /* which may find that the job has ended, or kill what is left */
     if (job->stage == JOB_NONE || clock_turn_ns < job->look_ns)
         return;
     if (job->stage == JOB_RUNS)
@@ -179,7 +181,7 @@ job_tree_look(struct job_tree *job)
 void
 job_tree_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns)
 {
-    job_tree_reap(job); /* it may have ended before, and we have not seen that yet */
+    job_tree_reap(job); /* it may have ended, and we have not noticed yet */
     if (job->stage == JOB_RUNS)
         job_terminate(job, outcome, grace_ns);
     else if (clock_turn_ns + grace_ns < job->look_ns)
@@ -205,7 +207,7 @@ job_tree_abandon(const struct job_tree *job)
 
 /* ---- the start of the job ------------------------------------------------------------------ */
 
-/* Has a descriptor write to the job's file with that suffix. */
+/* Makes fd write to the job's output file with that suffix. Returns false with errno on failure. */
 static bool
 job_redirect(struct job_tree *job, int fd, const char *suffix)
 {
@@ -215,7 +217,8 @@ job_redirect(struct job_tree *job, int fd, const char *suffix)
     size = text_append(path, size, PATH_MAX, "/");
     size = number_append(path, size, PATH_MAX, job->output_number);
     text_append(path, size, PATH_MAX, suffix);
-    /* A FIFO that is in the way must not make us wait for its reader; but the job may. */
+    /* O_NONBLOCK: if the file is a FIFO, we must not wait for its reader. The job itself may
+     * wait. */
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
     return file >= 0 && fcntl(file, F_SETFL, 0) == 0 && dup2(file, fd) >= 0;
 }
@@ -229,10 +232,11 @@ job_redirect_output(struct job_tree *job)
 }
 
 /*
- * Runs in the child, see child_start(). Standard input is /dev/null and the dispositions are
- * default, as ours are, and all descriptors above 2 close at the exec. When we die, the kernel
- * kills this process alone, but the server finds the others. No array may be on the stack at the
- * exec: AddressSanitizer would hold it against the next child, which runs on the same stack.
+ * Runs in the child, see child_start(). It inherits our standard input, /dev/null, and our
+ * dispositions, all default; all descriptors above 2 close at the exec. When the driver dies, the
+ * kernel kills only this process, prctl(2); the server finds the job's other processes. No array
+ * may be on the stack at the exec, because the next child uses the same stack, and AddressSanitizer
+ * would take that for an error.
  */
 static int
 job_child(void *error)
@@ -269,7 +273,7 @@ job_tree_start(struct job_tree *job, const struct proto_frame *request, const vo
     if (job->pid < 0)
         return errno;
     if (job->error != 0)
-        return job->error; /* the child is dead, and is reaped as any stranger is */
+        return job->error; /* the child is dead; job_tree_reap() reaps it */
     job->stage = JOB_RUNS;
     return 0;
 }

@@ -1,15 +1,15 @@
 /*
  * job_tree.h: a job, i.e. a shell command, and all processes that come from it.
  *
- * A job runs in a session, and so in a process group, of its own. To end it, we send its group TERM
- * and, after a grace period, KILL. When its first process has ended, we kill what that has left
- * behind: this process must be a subreaper, and so becomes the parent of all that is left. The job
- * has ended only when nothing of it is left.
+ * A job runs in its own session, and so in its own process group. To end it, we send TERM to its
+ * process group and to what has left the group and become our child, and KILL after a grace period.
+ * When its first process has ended, we kill what is left: this process must be a subreaper, and so
+ * becomes the parent of all that. The job has ended only when nothing of it is left.
  *
- * There can be one job at a time, because all our children are taken for its processes, except
- * those in our own session, which were there before us. Signal dispositions must be default,
- * standard input and output /dev/null. Nothing here allocates, and only the start waits, for the
- * exec.
+ * There can be only one job at a time, because all our children count as its processes, except
+ * children in our own session, which were there before our exec. The caller's signal dispositions
+ * must be default, and its standard input and output /dev/null. Nothing here allocates, and only
+ * job_tree_start() waits, for the exec.
  */
 #ifndef JOB_TREE_H
 #define JOB_TREE_H
@@ -20,52 +20,52 @@
 #include <sys/types.h>
 
 enum job_stage {
-    JOB_NONE,            /* none was started, or nothing is left of it */
-    JOB_RUNS,            /* its first process runs, as in the next two stages */
-    JOB_TERMINATED,      /* it was sent TERM, and has its grace period */
+    JOB_NONE,            /* no job was started, or nothing is left of it */
+    JOB_RUNS,            /* its first process runs, as it does in the next two stages */
+    JOB_TERMINATED,      /* it was sent TERM, and its grace period runs */
     JOB_KILLED,          /* it was sent KILL */
-    JOB_REST_TERMINATED, /* its first process has ended, the others have their grace period */
-    JOB_REST_KILLED,     /* its first process has ended, the others were sent KILL */
+    JOB_REST_TERMINATED, /* its first process has ended; the grace period of the others runs */
+    JOB_REST_KILLED,     /* its first process has ended; the others were sent KILL */
 };
 
-/* Its owner reads it and only this module writes it, except that it is all 0 at first. */
+/* All zero at first. Its owner may read it, but only this module writes it. */
 struct job_tree {
     enum job_stage stage;
-    int64_t look_ns;            /* unless JOB_NONE: when to call job_tree_look(); CLOCK_MONOTONIC */
-    int64_t grace_ns;           /* from TERM to KILL, if it is ended at its limit */
+    int64_t look_ns;            /* when to call job_tree_look(), on CLOCK_MONOTONIC */
+    int64_t grace_ns;           /* from TERM to KILL, if it is ended at its time limit */
     pid_t pid;                  /* of its first process, which leads its session */
     struct proto_result result; /* complete when the job has ended */
     int64_t started_ns;
-    pid_t parent_pid;       /* our own */
-    const char *directory;  /* takes its output, as NUMBER.out and NUMBER.err; */
-    uint64_t output_number; /* 0: our standard error does */
-    int error;              /* where the child leaves the errno of what has failed */
-    /* The rest is large, and not touched before the first job. */
+    pid_t parent_pid;       /* our own pid */
+    const char *directory;  /* for its output, as NUMBER.out and NUMBER.err */
+    uint64_t output_number; /* that NUMBER; 0: the output goes to our standard error */
+    int error;              /* where the child writes the errno if it fails */
+    /* The rest is large, and is not touched before the first job. */
     struct job_line line;
-    char path[PATH_MAX]; /* where the child puts together the name of a file */
+    char path[PATH_MAX]; /* where the child makes the path of an output file */
 };
 
-/* Starts the job that a RUN, decoded from data, asks for, and waits for its exec. directory: for
- * the files that take its output, NULL: none can. Returns 0, or the errno that says why the job
- * cannot be run. Each of the functions below may find that the job has ended. */
+/* Starts the job of a RUN, which was decoded from data, and waits for its exec. directory is for
+ * output files; NULL if there is none. Returns 0, or an errno if the job cannot be run. After each
+ * call of one of the following functions, the job may have ended: JOB_NONE. */
 int job_tree_start(struct job_tree *, const struct proto_frame *request, const void *data,
                    const char *directory);
 
-/* Reaps all children that are dead, also without a job; to be called at SIGCHLD. */
+/* Reaps all dead children, even if there is no job; call it at SIGCHLD. */
 void job_tree_reap(struct job_tree *);
 
-/* To be called at look_ns: asks a job to end at its limit, kills it after its grace period, and
+/* Call it at look_ns: it asks a job to end at its time limit, kills it after the grace period, and
  * then finds out when nothing is left. */
 void job_tree_look(struct job_tree *);
 
-/* Asks the job to end, even what is stopped of it, and kills it after that grace period. If it was
- * asked before, it is killed no later than that. */
+/* Asks the job to end, including its stopped processes; job_tree_look() kills it after that grace
+ * period. If the job was asked before, it may be killed earlier, but not later. */
 void job_tree_terminate(struct job_tree *, enum proto_outcome, int64_t grace_ns);
 
-/* Kills the job, which counts as cancelled unless it has ended by itself. */
+/* Kills the job, if there is one; it counts as cancelled unless it has an outcome already. */
 void job_tree_kill(struct job_tree *);
 
-/* Sends KILL to what there is of the job once more, and leaves it to whoever reaps our orphans. */
+/* Sends KILL to what is left of the job. The process that gets our orphans must reap it. */
 void job_tree_abandon(const struct job_tree *);
 
 #endif

@@ -22,7 +22,7 @@ enum {
 
 static struct {
     unsigned missing;         /* kept drivers that must still be started */
-    unsigned died;            /* how many of these replace one that died */
+    unsigned died;            /* how many of these replace a driver that died */
     int64_t backoff_ms;       /* the last delay; 0: none was needed */
     struct deadline deadline; /* DEADLINE_REPLACE, while there is a delay */
 } keeper;
@@ -60,7 +60,7 @@ keeper_warmed_up(void)
         clients_wake();
 }
 
-/* Puts off the start of drivers that are missing, twice as long as the last time. */
+/* Delays the start of missing drivers, for twice as long as the last time. */
 static void
 keeper_back_off(void)
 {
@@ -93,8 +93,8 @@ keeper_start(void)
     }
 }
 
-/* Unless the driver was deleted or told to exit by TERM, another one takes its place: at once, or
- * later if it did not live for long or never came up. */
+/* A new driver takes the place of this one, unless it was deleted or ended by SIGTERM (status 0):
+ * at once, or after a delay if it lived only briefly or never came up. */
 void
 keeper_ended(const struct driver *driver, int status)
 {

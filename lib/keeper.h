@@ -1,30 +1,27 @@
 /*
- * keeper.h: --drivers N: keeps that many drivers, and replaces those that die.
+ * keeper.h: --drivers N: keeps N drivers running, and replaces those that die.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
 
 #include "fleet.h"
 
-/* The first drivers will be started by keeper_start(). */
+/* Notes how many drivers to start. */
 void keeper_open(void);
 
-/* Whether a driver that is missing may be started now; starts one. */
-bool keeper_can_start(void);
-void keeper_start(void);
+bool keeper_can_start(void); /* whether a missing driver may be started now */
+void keeper_start(void);     /* starts one, if it can */
 
-/* How many are missing and will be started; whether none is and all have come up. */
-unsigned keeper_missing(void);
-bool keeper_all_up(void);
+unsigned keeper_missing(void); /* how many drivers must still be started */
+bool keeper_all_up(void);      /* whether all drivers have been started and are up */
 
-/* A kept driver was reaped, with that status. */
+/* A kept driver was reaped, with that status from wait(2). */
 void keeper_ended(const struct driver *, int status);
 
-/* Lets commands run: the first drivers are up, or cannot be. */
+/* Lets commands run: the first drivers are up, or one has failed. */
 void keeper_warmed_up(void);
 
-/* DEADLINE_REPLACE is over; no driver is replaced any more. */
-void keeper_replace(void);
-void keeper_stop(void);
+void keeper_replace(void); /* the time of DEADLINE_REPLACE is over */
+void keeper_stop(void);    /* the server is stopping: no more drivers are started */
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * list.h: doubly linked rings, whose links are embedded in the objects that are linked.
+ * list.h: doubly linked lists, whose links are embedded in the objects that they link.
  *
- * A list is a ring that begins and ends with its head; a link in no list is a ring of its own.
- * Nothing is allocated here, and a list does not own what is in it.
+ * A list is a ring of links, one of which is its head; a link that is in no list is a ring of its
+ * own. Nothing is allocated here, and a list does not own the objects in it.
  */
 #ifndef LIST_H
 #define LIST_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The object of that type whose member this points at. */
+/* The object of that type whose member the pointer points at. */
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 struct list {
@@ -38,8 +38,8 @@ list_append(struct list *list, struct list *link)
     list->prev = link;
 }
 
-/* Takes a link out of its list, if it is in one, and leaves it dangling: the caller frees it or
- * appends it to another list at once. */
+/* Takes a link out of its list, if it is in one, and leaves it dangling: the caller must free it or
+ * append it to another list at once. */
 static inline void
 list_unlink(struct list *link)
 {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static struct {
-    struct stream out; /* not in the epoll set */
+    struct stream out; /* it is not in the epoll set */
     bool is_terminal;
     bool (*prompt_take)(void);
     uint64_t dropped;

@@ -32,9 +32,9 @@ struct options options = {
 /* An option: how it is written, what it does, and its line in the help. */
 struct option_kind {
     char letter;
-    bool for_clients; /* it goes with --connect */
+    bool for_clients; /* it can be used with --connect */
     const char *name;
-    const char *value; /* as the help shows it; NULL: it takes none */
+    const char *value; /* the value's name in the help; NULL: it takes none */
     const char *help;
     void (*take)(const struct option_kind *, const char *value);
 };
@@ -52,7 +52,7 @@ usage_error(const char *format, ...)
     exit(2);
 }
 
-/* Exits; that standard output could not be written, to a full disk for example, is a failure. */
+/* Exits. It is a failure if standard output could not be written, for example to a full disk. */
 __attribute__((noreturn)) static void
 exit_printed(void)
 {
@@ -82,7 +82,7 @@ number_take(const struct option_kind *kind, const char *value, unsigned min, uns
     return (unsigned)number;
 }
 
-/* A path that fits into the address of a socket, unix(7). */
+/* Returns the path; exits unless it fits into the address of a socket, unix(7). */
 static const char *
 socket_take(const struct option_kind *kind, const char *value)
 {
@@ -134,7 +134,7 @@ take_listen(const struct option_kind *kind, const char *value)
     options.listen_path = socket_take(kind, value);
 }
 
-/* A directory that replies can name. */
+/* The path must be one that replies can contain. */
 static void
 take_output(const struct option_kind *kind, const char *value)
 {
@@ -225,8 +225,8 @@ take_help(const struct option_kind *kind, const char *value)
     exit_printed();
 }
 
-/* What getopt_long(3) wants: the options by name, and the letters; ':' has it tell a missing value
- * from an option that is unknown, '+' has it stop at the first word. */
+/* Fills in what getopt_long(3) needs: the options by name, and the letters. '+' makes it stop at
+ * the first word; ':' makes it distinguish a missing value from an unknown option. */
 static void
 options_describe(struct option *named, char *letters)
 {

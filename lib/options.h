@@ -8,34 +8,34 @@
 #include <stdint.h>
 
 enum {
-    DRIVERS_MAX = 100000,  /* that one create_driver, or --drivers, may ask for */
-    OUTPUT_PATH_MAX = 512, /* bytes of --output, which replies name */
+    DRIVERS_MAX = 100000,  /* the most that create_driver or --drivers may ask for */
+    OUTPUT_PATH_MAX = 512, /* bytes of --output, since replies contain it */
 };
 
-/* Set by options_parse() and from then on read only. The strings are those of argv. */
+/* Only this module sets them; all others read them. The strings are in argv, or static. */
 extern struct options {
     const char *driver_path;
     const char *listen_path;  /* NULL: standard input is the only client */
     const char *connect_path; /* NULL: we are a server */
     const char *output_path;  /* NULL: what jobs write goes to standard error */
-    unsigned drivers;         /* that are kept */
-    int ready_fd;             /* -1: none */
+    unsigned drivers;         /* how many drivers to keep */
+    int ready_fd;             /* where to report that we are ready; -1: nowhere */
     bool json;
     bool verbose;
     int64_t grace_ns;
     int64_t reply_timeout_ns;
 } options;
 
-/* Parses the options. Returns the words after them, which are a command for --connect. Exits if
- * something is wrong, with status 2, or if only help or the version was asked for. */
+/* Parses the options. Returns the words after them, which are a command for --connect. Exits with
+ * status 2 if something is wrong, and after --help and --version. */
 char **options_parse(int argc, char **argv);
 
-/* Finds the driver program, unless --driver says where it is: beside our own binary, or where make
- * install puts it; never in the working directory or in PATH. Where it is in neither place,
- * create_driver will say so. Exits if our own binary cannot be found. */
+/* Sets driver_path, unless --driver did: to the program beside our own binary, or where make
+ * install puts it; never in the working directory or in PATH. If the program is in neither place,
+ * create_driver will fail. Exits if our own binary cannot be found. */
 void options_find_driver(void);
 
-/* Says what is wrong with the command line and exits with status 2. */
+/* Reports what is wrong with the command line, and exits with status 2. */
 __attribute__((noreturn, format(printf, 1, 2))) void usage_error(const char *format, ...);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * phase.h: which part of its life the server is in, and how it will end.
+ * phase.h: which phase of its life the server is in, and its exit status.
  *
- * Phases follow one another and none is gone back to. Whoever finds that the server must stop asks
- * for it here; from then on it counts as stopping, and the frame does what there is to do.
+ * The server never goes back to an earlier phase. A module that finds that the server must stop
+ * calls phase_stop() or phase_fail(). From then on the server counts as stopping; server_stop() in
+ * server.c does the work.
  */
 #ifndef PHASE_H
 #define PHASE_H
@@ -10,14 +11,14 @@
 #include <stdbool.h>
 
 enum phase {
-    PHASE_WARMING,  /* the first kept drivers are starting: commands wait */
-    PHASE_RUNNING,  /* commands run, though not all kept drivers have come up yet */
-    PHASE_READY,    /* all have, and whoever started us has been told */
-    PHASE_STOPPING, /* no new command is run; drivers exit, replies go out */
-    PHASE_OVERDUE,  /* the time for that is over: drivers are killed, output is dropped */
+    PHASE_WARMING,  /* the first kept drivers are starting; commands wait */
+    PHASE_RUNNING,  /* commands run, even if not all kept drivers are up */
+    PHASE_READY,    /* all are up, and the program that started us has been notified */
+    PHASE_STOPPING, /* no new commands are run; drivers exit, replies are written */
+    PHASE_OVERDUE,  /* no time is left: drivers are killed, output is dropped */
 };
 
-/* Goes on to that phase. Returns false if it was reached before. */
+/* Enters that phase. Returns false if the server is in it already, or in a later one. */
 bool phase_reach(enum phase);
 
 bool phase_warming(void);
@@ -25,13 +26,13 @@ bool phase_ready(void); /* or later */
 bool phase_stopping(void);
 bool phase_overdue(void);
 
-/* Asks for the stop; at_once, or asked again, for one without any grace. */
+/* Asks for the stop. With at_once, or when it is called again, there is no grace period. */
 void phase_stop(bool at_once);
 
-/* Asks for the stop, unless it has begun, and makes the exit status a failure. */
+/* Makes the exit status a failure and, unless the server is already stopping, asks for the stop. */
 void phase_fail(void);
 
-/* Whether the stop was asked for since the last look. */
+/* Whether the stop was asked for since the last call of this function. */
 bool phase_stop_asked(void);
 
 int phase_exit_status(void);

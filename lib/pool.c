@@ -9,7 +9,7 @@ struct pool_slab {
 
 bool pool_freed;
 
-/* Rare, and not inlined: that would have pool_get() save registers for it each time. */
+/* Not inlined: it is rarely called, but every pool_get() would then save registers for it. */
 __attribute__((noinline)) bool
 pool_grow(struct pool *pool)
 {

@@ -1,6 +1,6 @@
 /*
- * pool.h: objects of one size, handed out and taken back. Only growing allocates; what a pool has
- * grown to, it keeps until pool_free().
+ * pool.h: objects of one size, which are handed out and taken back. A pool allocates memory only
+ * when it grows, and keeps it until pool_free().
  */
 #ifndef POOL_H
 #define POOL_H
@@ -10,7 +10,7 @@
 
 struct pool {
     size_t size;
-    unsigned per_slab; /* objects that growing adds; two at least */
+    unsigned per_slab; /* of an object, in bytes */
     struct pool_item *free;
     struct pool_slab *slabs;
 };
@@ -19,20 +19,21 @@ struct pool_item {
     struct pool_item *next;
 };
 
-/* Set whenever an object is given back, so that what lacked memory can be tried again; whoever
- * tries clears it. */
+/* Set whenever an object of any pool is given back: what failed for lack of memory can be tried
+ * again. clients_retry() clears it. */
 extern bool pool_freed;
 
 /* Adds objects. Returns false with errno if there is no memory. */
 bool pool_grow(struct pool *);
 
-/* Makes sure that there are that many objects, at most two. Returns false if there is no memory. */
+/* Makes sure that the next count calls of pool_get() succeed; count is at most two. Returns false
+ * if there is no memory. */
 bool pool_has(struct pool *, unsigned count);
 
 /* Whether all objects have been given back. */
 bool pool_is_whole(const struct pool *);
 
-/* Frees all objects, also those that are handed out. */
+/* Frees all objects, even those that have not been given back. */
 void pool_free(struct pool *);
 
 /* Returns an object, uninitialized, or NULL with errno if there is no memory. */

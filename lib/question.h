@@ -1,5 +1,5 @@
 /*
- * question.h: what differs between the kinds of questions to a driver. The kinds are in answer.c.
+ * question.h: how the kinds of questions to a driver differ. The kinds are in answer.c.
  */
 #ifndef QUESTION_H
 #define QUESTION_H
@@ -11,15 +11,15 @@ struct driver;
 
 struct question {
     enum proto_type type;
-    bool makes_busy; /* the driver is busy from when it is asked until it has answered, at least */
-    bool is_job;     /* what makes it busy is a job */
-    bool goes_on;    /* the call ends only with the job that the driver has then */
-    /* Puts the body, and text if there is any, after the header. Returns the size of both. NULL:
-     * there is no body. */
+    bool makes_busy; /* the driver counts as busy until it has answered */
+    bool is_job;     /* it makes the driver busy with a job */
+    bool goes_on;    /* if the driver then runs a job, the call ends with that job */
+    /* Writes the body, and the text if there is any, to data. Returns the size of both, in bytes.
+     * NULL if there is no body. */
     size_t (*put)(const struct call *, unsigned char *data);
-    /* Whether that can be the answer. */
+    /* Whether that STATE can be the answer. */
     bool (*fits)(const struct driver *, const struct proto_state *);
-    /* What follows from an answer that does not refuse; NULL: nothing. */
+    /* Called if the driver does not refuse; may be NULL. */
     void (*taken)(const struct driver *, const struct call *);
 };
 

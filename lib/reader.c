@@ -17,32 +17,32 @@ client_end_input(struct client *client)
 {
     if (client->input_state == INPUT_OPEN)
         client->input_state = INPUT_ENDED;
-    client->starved = false; /* what is left of the input is a line now */
+    client->starved = false; /* what is left in the input is now a line */
     client_wake(client);
 }
 
 /* ---- the terminal ---------------------------------------------------------------------------- */
 
-/* The signal, which is blocked otherwise, is let through to its default action. In an orphaned
- * process group, where no shell could continue us, that does nothing, setpgid(2). */
+/* Unblocks the signal for a moment, so that its default action stops us. In an orphaned process
+ * group, where no shell could continue us, the kernel discards the signal, setpgid(2). */
 void
-job_stop(int number, pid_t whom)
+shell_stop(int number, pid_t whom)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, number);
     kill(whom, number);
-    sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we are stopped */
+    sigprocmask(SIG_UNBLOCK, &set, NULL); /* this is where we are stopped */
     sigprocmask(SIG_BLOCK, &set, NULL);
     clock_look();
 }
 
 /*
- * The terminal refused to be read. If that is because we are in its background, we stop as the
- * kernel would have stopped us, with our whole process group, had SIGTTIN not been blocked,
- * termios(3). That we were continued shows as a pending SIGCONT; its turn will read again. If
- * nothing has stopped us, that is the end of the input, as is a terminal that was hung up.
+ * Reading the terminal has failed with EIO. If the reason is that we are in its background, we stop
+ * our whole process group, as the kernel would have done if SIGTTIN were not blocked, termios(3).
+ * After that a SIGCONT is pending, and its handler reads again. If nothing has stopped us, or the
+ * terminal was hung up, this is the end of the input.
  */
 static void
 client_terminal_refused(struct client *client)
@@ -51,9 +51,9 @@ client_terminal_refused(struct client *client)
     sigset_t pending;
 
     if (phase_stopping() || (foreground >= 0 && foreground == getpgrp()))
-        return; /* we do not want it any more, or have come to the foreground since */
+        return; /* we need no more input, or are in the foreground by now */
     if (foreground >= 0) {
-        job_stop(SIGTTIN, 0);
+        shell_stop(SIGTTIN, 0);
         if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
             return;
     }
@@ -62,7 +62,7 @@ client_terminal_refused(struct client *client)
 
 /* ---- clients that are gone, or have failed --------------------------------------------------- */
 
-/* Calls a function for each call of a client's requests. */
+/* Calls visit() for each call of the client's requests. */
 static void
 client_each_call(struct client *client, void (*visit)(struct call *))
 {
@@ -80,7 +80,7 @@ call_give_up(struct call *call)
         call_end(call, OUTCOME_STOPPING);
 }
 
-/* Schedules the drivers that the client asks something, see driver_unqueue(). */
+/* Schedules the call's driver, so that driver_unqueue() drops the call if it cannot be sent. */
 static void
 call_unqueue(struct call *call)
 {
@@ -117,7 +117,7 @@ client_failed(struct client *client, const char *what, int error)
         return;
     }
     if (client->output_state == OUTPUT_FAILED && client->input_state != INPUT_OPEN)
-        return; /* and was logged */
+        return; /* this was logged before */
     client->output_state = OUTPUT_FAILED;
     client_end_input(client);
     log_line("%s: %s", what, strerror(error));
@@ -127,7 +127,7 @@ client_failed(struct client *client, const char *what, int error)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* What follows from a read that returned that: the end, or an error. */
+/* A read has returned n, not above 0, and error is its errno: the end of the input, or an error. */
 static void
 client_read_ended(struct client *client, ssize_t n, int error)
 {
@@ -136,7 +136,7 @@ client_read_ended(struct client *client, ssize_t n, int error)
     } else if (error == EIO && client->terminal) {
         client_terminal_refused(client);
     } else if (error == EAGAIN && client->output_state == OUTPUT_GONE) {
-        client_end_input(client); /* it could say more, but does not listen */
+        client_end_input(client); /* it shut down only its receiving side: it does not listen */
     } else if (error != EAGAIN && error != EINTR) {
         client_end_input(client);
         client_failed(client, "cannot read standard input", error);
@@ -150,10 +150,10 @@ client_read(struct client *client)
 
     if (client->input_state != INPUT_OPEN)
         return;
-    /* The last block is for replies: they make room for what is read. */
+    /* Leaves the last block for replies, because writing replies is what frees memory. */
     if (!buffers_available(input->data == NULL ? 2 : 0) || !buffer_prepare(input)) {
         client_lacks_memory(client);
-        client_wake(client); /* its turn ends that it is watched */
+        client_wake(client); /* in its turn, epoll stops watching it */
         return;
     }
     if (buffer_room(input) == 0)
@@ -164,7 +164,7 @@ client_read(struct client *client)
     client->more = n == (ssize_t)room;
     if (n > 0)
         input->end += (size_t)n;
-    buffer_consume(input, 0); /* gives the block back if nothing came */
+    buffer_consume(input, 0); /* gives back the block if nothing was read */
     if (n > 0)
         client_wake(client);
     else

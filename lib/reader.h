@@ -1,27 +1,27 @@
 /*
- * reader.h: a client's input: reading it, its end, and what happens when a client is gone.
+ * reader.h: reads a client's input, and handles its end and the loss of the client.
  */
 #ifndef READER_H
 #define READER_H
 
 #include "call.h"
 
-/* Reads once. Where the console is a terminal that we are in the background of, this stops us as a
- * job of the shell. */
+/* Reads once. If the console is a terminal and we are in the background, this stops us as the shell
+ * expects, see shell_stop(). */
 void client_read(struct client *);
 
-/* The other end of a connection is closed. What it sent before still counts, as far as it can be
- * done at once; nobody reads the replies, and nobody waits. */
+/* The other end of a connection is closed. The commands that it sent before are still run, as far
+ * as that is possible without waiting; their replies are dropped. */
 void client_gone(struct client *);
 
-/* A client that is gone does without what it would have to wait for. */
+/* Ends all waits of a client that is gone. */
 void client_give_up(struct client *);
 
-/* A client's input or output failed. A connection is gone with that; if the console is the only
- * client, the server stops. */
+/* A client's input or output failed: what and the errno say how. A connection is then gone. A
+ * failure of the console is logged, and stops the server if there can be no other client. */
 void client_failed(struct client *, const char *what, int error);
 
-/* Stops us as a job of the shell, by SIGTSTP or SIGTTIN. whom: as for kill(2). */
-void job_stop(int number, pid_t whom);
+/* Stops us, as a job of the shell, by SIGTSTP or SIGTTIN. whom is as in kill(2). */
+void shell_stop(int number, pid_t whom);
 
 #endif

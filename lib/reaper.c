@@ -18,8 +18,8 @@
 
 enum orphans {
     ORPHANS_NONE,
-    ORPHANS_EXPECTED, /* there may be children that a driver has left, which must be killed */
-    ORPHANS_LOOK,     /* and they are looked for in this turn */
+    ORPHANS_EXPECTED, /* a driver may have left children, which must be killed */
+    ORPHANS_LOOK,     /* the same, and this turn searches for them */
 };
 
 static struct {
@@ -27,7 +27,7 @@ static struct {
     /* We were started without children, so every child that is not a driver was left behind by
      * one. */
     bool childless;
-    struct deadline sweep;
+    struct deadline sweep; /* DEADLINE_SWEEP */
 } reaper;
 
 /* ---- a driver's death ------------------------------------------------------------------------ */
@@ -59,8 +59,8 @@ driver_log_end(const struct driver *driver, int status)
     }
 }
 
-/* The driver was reaped. What it said before is read, then its death is judged, then it is
- * dropped. */
+/* The driver was reaped. Reads what it said before it died, then handles its death, then drops
+ * it. */
 static void
 driver_reaped(struct driver *driver, int status)
 {
@@ -90,7 +90,7 @@ driver_reaped(struct driver *driver, int status)
 
 /* ---- reaping --------------------------------------------------------------------------------- */
 
-/* Reaps a dead child: that one, or any (-1). Returns false if there is none. */
+/* Reaps a dead child: the one with that pid, or any if pid is -1. Returns false if none is dead. */
 static bool
 child_reap(pid_t pid)
 {
@@ -111,7 +111,7 @@ void
 reaper_open(void)
 {
     deadline_init(&reaper.sweep);
-    children_sweep(); /* who died before SIGCHLD was blocked */
+    children_sweep(); /* those that died before SIGCHLD was blocked */
     int status;
     reaper.childless = getpid() != 1 && child_wait(-1, &status, NULL) < 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -119,11 +119,11 @@ reaper_open(void)
 }
 
 /*
- * One SIGCHLD may stand for many deaths, signal(7). Drivers among the dead are found by the end of
- * their sockets. Any other dead child can be found only by searching all children, which takes a
- * millisecond with 10,000. So the search runs a moment later, once for all deaths until then. It
- * finds strangers that we inherited (as process 1, or from a program that became us by exec), and
- * drivers whose socket somebody else holds open.
+ * One SIGCHLD may stand for many deaths, signal(7). Dead drivers are found by the end of their
+ * sockets. Any other dead child can be found only by trying all children, which takes a millisecond
+ * with 10,000. So that search runs a moment later, once for all deaths until then. It finds
+ * orphans, drivers whose end of the socket another process holds open, and children that we
+ * inherited (as process 1, or because they were there before our exec).
  */
 void
 child_died(pid_t hint)
@@ -155,7 +155,7 @@ children_sweep(void)
         ;
 }
 
-/* The driver's time starts again, so that it is looked at until it is gone. */
+/* Starts the deadline anew, so that the driver is killed again until it is gone. */
 void
 driver_exit_timed_out(struct driver *driver)
 {
@@ -166,7 +166,7 @@ driver_exit_timed_out(struct driver *driver)
     deadline_start(&driver->deadline, DEADLINE_EXIT);
 }
 
-/* ---- what drivers leave behind --------------------------------------------------------------- */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
 bool
 orphans_expected(void)
@@ -181,8 +181,8 @@ orphans_look_again(void)
         reaper.orphans = ORPHANS_LOOK;
 }
 
-/* Whether a child was left by a driver that was reaped: it is in the session of that driver's job.
- * Session 0 is one that began outside of our pid namespace: no job's. */
+/* Whether a child was left by a dropped driver: it is in the session of that driver's job. A
+ * session that began outside of our pid namespace has number 0, and is no job's. */
 static bool
 orphan_of_dropped(pid_t pid)
 {
@@ -199,9 +199,9 @@ orphan_of_dropped(pid_t pid)
     return false;
 }
 
-/* Kills a child if a driver has left it, and the process group that it is in. A job has a session
- * of its own: a child in our session was there before us, or is a driver's. Returns whether the
- * child was left. It is not reaped, so the pid is its own. */
+/* Kills a child, and its process group, if a driver has left it. A job has its own session, so a
+ * child in our session is no orphan: it is a driver, or was there before our exec. Returns whether
+ * the child is an orphan. It is not reaped yet, so the pid is still its own. */
 static bool
 orphan_kill(pid_t pid, void *none)
 {
@@ -227,8 +227,8 @@ drivers_set_left_orphans(bool left)
 }
 
 /*
- * A driver that had jobs was killed, or has failed. What it has left has become ours, since we are
- * a subreaper, and is killed. What that leaves in turn is found when it is reaped.
+ * A driver that had jobs was killed or has failed. The processes that it left are our children now,
+ * because we are a subreaper, and are killed. The children of those are found when they are reaped.
  */
 void
 orphans_kill(void)
@@ -256,5 +256,5 @@ orphans_kill(void)
     }
     spare_fd_return();
     if (reaper.orphans != ORPHANS_NONE)
-        retry_later(); /* in case none of them is reaped until then */
+        retry_later(); /* in case none of them is reaped before that */
 }

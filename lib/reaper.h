@@ -1,31 +1,29 @@
 /*
- * reaper.h: children that have died, and what drivers that were killed have left behind.
+ * reaper.h: reaps dead children, and kills what dead drivers have left behind (orphans).
  */
 #ifndef REAPER_H
 #define REAPER_H
 
 #include "fleet.h"
 
-/* Reaps what has died before we were there, and becomes a subreaper, so that the children of
- * drivers that die become ours. */
+/* Reaps children that died before SIGCHLD was blocked, and makes this process a subreaper, so that
+ * it becomes the parent of a dead driver's children. */
 void reaper_open(void);
 
-/* A child has died, perhaps that one (ssi_pid of the SIGCHLD), and others with it. */
+/* At least one child has died: probably hint, the ssi_pid of the SIGCHLD, and perhaps others. */
 void child_died(pid_t hint);
 
-/* At the end of a turn: reaps drivers whose socket has ended, if they have died by now; looks for
- * orphans and kills them, if there is reason to. */
-void drivers_reap_ended(void);
-void orphans_kill(void);
+/* Called after the events of each turn. */
+void drivers_reap_ended(void); /* reaps drivers whose socket has ended and that are dead by now */
+void orphans_kill(void);       /* searches for orphans, if there may be new ones, and kills them */
 
-/* Whether there may be orphans that are not found yet; has them looked for again. */
-bool orphans_expected(void);
-void orphans_look_again(void);
+bool orphans_expected(void);   /* whether there may be orphans that are not reaped yet */
+void orphans_look_again(void); /* if so, the next orphans_kill() searches again */
 
-/* DEADLINE_SWEEP is over: reaps all children that are dead. */
+/* The time of DEADLINE_SWEEP is over: reaps all dead children. */
 void children_sweep(void);
 
-/* A driver's DEADLINE_EXIT is over: it is killed. */
+/* The time of a driver's DEADLINE_EXIT is over: kills it. */
 void driver_exit_timed_out(struct driver *);
 
 #endif

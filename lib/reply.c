@@ -48,7 +48,7 @@ stats_line(const struct format *as, char *line)
     return size;
 }
 
-/* Errors are rare, so printf is fast enough. */
+/* Writes an Error, and counts it. Errors are rare, so printf is fast enough. */
 __attribute__((format(printf, 3, 4))) static void
 reply_error(struct request *request, const char *code, const char *format, ...)
 {
@@ -62,7 +62,8 @@ reply_error(struct request *request, const char *code, const char *format, ...)
     buffer_append(&request->client->output, line, size);
 }
 
-/* Writes a Driver line of a list; one that died meanwhile has none. Returns the number of lines. */
+/* Writes a line of get_drivers; a driver that has died since has none. Returns the number of
+ * lines. */
 static unsigned
 reply_listed(struct request *request, const struct call *call)
 {
@@ -95,7 +96,7 @@ reply_refused(struct request *request, const struct call *call)
     }
 }
 
-/* The line of a create_driver that has failed. */
+/* Writes the Error of a create_driver that has failed. */
 static void
 reply_not_created(struct request *request, const struct call *call)
 {
@@ -110,7 +111,7 @@ reply_not_created(struct request *request, const struct call *call)
     reply_error(request, "cannot_create", "cannot create driver: %d %s", call->pid, why);
 }
 
-/* Writes the line that the call's outcome makes. Returns whether it is a Driver line. */
+/* Writes the line for the call's outcome. Returns whether it is a Driver line. */
 static bool
 reply_line(struct request *request, const struct call *call)
 {
@@ -157,7 +158,8 @@ reply_line(struct request *request, const struct call *call)
 }
 
 /* Writes what can be written of a request: its text, or the lines that are next in order and have
- * their outcome. Returns true if nothing is left; sets client.output_full if room was lacking. */
+ * an outcome. Returns true if nothing is left. Sets client.output_full if there was too little
+ * room. */
 static bool
 request_write(struct request *request)
 {
@@ -210,6 +212,6 @@ client_reply(struct client *client)
             client->barrier = NULL;
         request_free(request);
     }
-    buffer_consume(&client->output, 0); /* gives back a block that nothing was put into */
+    buffer_consume(&client->output, 0); /* gives back the block if it is empty */
     return progress;
 }

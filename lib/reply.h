@@ -1,5 +1,5 @@
 /*
- * reply.h: the lines of replies, from the outcomes of calls to the client's output.
+ * reply.h: writes the lines of replies: turns the outcomes of calls into a client's output.
  */
 #ifndef REPLY_H
 #define REPLY_H
@@ -9,20 +9,20 @@
 #include <stdarg.h>
 
 enum {
-    /* The longest line of a reply: one that names two files in the directory for output, with each
-     * byte escaped. */
+    /* In bytes: above the longest line of a reply, which contains the paths of two output files
+     * with each byte escaped. */
     REPLY_SIZE = 4096,
 };
 
-/* Writes the replies that are next in order into the client's output, as far as there is room, see
- * client.output_full. Returns whether there were any. */
+/* Writes the replies that are next in order into the client's output, as far as there is room; sets
+ * client.output_full if there is too little. Returns whether it wrote or finished anything. */
 bool client_reply(struct client *);
 
-/* Makes an Error of TEXT_SIZE and counts it. Returns its size. */
+/* Writes an Error to line, which has TEXT_SIZE. Returns its size. The caller counts the error. */
 size_t error_line(const struct format *, char *line, const char *code, const char *format,
                   va_list args);
 
-/* Makes the line of counters, of TEXT_SIZE. Returns its size. */
+/* Writes the line of counters to line, which has TEXT_SIZE. Returns its size. */
 size_t stats_line(const struct format *, char *line);
 
 #endif

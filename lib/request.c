@@ -4,8 +4,7 @@
 #include "stats.h"
 
 enum {
-    /* As how many lines more a reply counts that has a text of its own, since it takes as much
-     * memory. */
+    /* The extra lines that a reply with its own text counts as, since it takes that much memory. */
     TEXT_WEIGHT = 4,
 };
 
@@ -16,8 +15,8 @@ static struct {
     .texts = {.size = TEXT_SIZE, .per_slab = 16},
 };
 
-/* With a slab of each allocated now, a command that finds no memory can always wait for an earlier
- * one to free some. */
+/* Because one slab of each is allocated now, a command that finds no memory can always wait for an
+ * earlier command to free some. */
 bool
 requests_open(void)
 {
@@ -31,7 +30,8 @@ requests_close(void)
     pool_free(&requests.texts);
 }
 
-/* Every command comes through here: setting the fields one by one is faster than clearing all. */
+/* Every command comes through here, and setting the fields one by one is faster than clearing the
+ * struct. */
 struct request *
 request_new(struct client *client)
 {

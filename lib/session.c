@@ -16,32 +16,34 @@
 
 enum {
     STATUS_ERROR = 1,     /* a reply was an Error */
-    STATUS_NO_SERVER = 3, /* there is none, or it went away before all was answered */
+    STATUS_NO_SERVER = 3, /* there is no server, or it went away before its last reply */
 };
 
 enum session_input {
     INPUT_COMES,
-    INPUT_OVER,   /* nothing more will come from standard input */
-    INPUT_TOLD,   /* and the server knows */
+    INPUT_OVER,   /* standard input has ended */
+    INPUT_TOLD,   /* standard input has ended, and the server knows */
     INPUT_UNSENT, /* a command could not be sent */
 };
 
-/* Commands go up to the server, from standard input or from the command line; replies come down. */
+/* Commands go up to the server, from standard input or the command line; replies come down from
+ * it. */
 static struct session {
     struct stream in, out;
     struct source socket, signals;
     struct buffer up, down;
     enum session_input input;
     bool down_ended; /* nothing more will come from the server */
-    bool farewell;   /* the last byte that came was the FAREWELL: that was all */
+    bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
-    bool prompted;   /* the prompt is the last thing to be seen */
-    char line[16];   /* the beginning of the reply's line that is coming in */
+    bool prompted;   /* the prompt is the last thing that was received */
+    char line[16];   /* the beginning of the line that is being received */
     size_t line_size;
-    int signal; /* that ends us; 0: none yet */
+    int signal; /* the signal that ends us; 0: none yet */
 } session;
 
-/* What is ready ends the wait; each turn tries all that can be read or written. */
+/* Does nothing: an event only ends the wait, and each turn tries every read and write that is
+ * possible. */
 static void
 session_ready(struct source *source, uint32_t events)
 {
@@ -59,7 +61,7 @@ session_signalled(struct source *source, uint32_t events)
         session.signal = (int)info.ssi_signo;
 }
 
-/* Looks for Errors in what has come, after a prompt or not. */
+/* Looks for Errors and prompts in the replies. */
 static void
 session_scan(const char *text, size_t size)
 {
@@ -86,7 +88,7 @@ session_move_up(void)
         if (n > 0) {
             up->end = (size_t)n;
             session.prompted = false;
-        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* it was hung up */
+        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* a hangup */
             session.input = INPUT_OVER;
         } else if (error != EAGAIN && error != EINTR) {
             errno = error;
@@ -99,7 +101,7 @@ session_move_up(void)
         if (n > 0)
             buffer_consume(up, (size_t)n);
         else if (errno != EAGAIN && errno != EINTR) {
-            /* What the server has received before may have replies; but they are not all. */
+            /* There may be replies to earlier commands, but they are not complete. */
             session.input = INPUT_UNSENT;
             buffer_consume(up, buffer_used(up));
         }
@@ -141,7 +143,7 @@ session_stream_watch(struct stream *stream, uint32_t events)
         err(EXIT_FAILURE, "cannot wait for standard input or output");
 }
 
-/* Waits until something can be moved, or a signal comes. */
+/* Waits until something can be read or written, or a signal comes. */
 static void
 session_wait(void)
 {
@@ -164,7 +166,7 @@ session_wait(void)
     sources_wait(reads && session.in.kind == STREAM_FILE ? 0 : -1);
 }
 
-/* Connects; waits for the server if many do. Exits if there is none. */
+/* Connects; waits if the server's backlog is full, connect(2). Exits if there is no server. */
 static void
 session_connect(void)
 {
@@ -178,8 +180,8 @@ session_connect(void)
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 
-/* Reads the signals that end us from a signalfd, but for those that we were started to ignore. What
- * stops and continues a job of the shell is left to the kernel. */
+/* Opens a signalfd for the signals that end us, except those that we inherited as ignored. The
+ * signals that stop and continue a job of the shell are left to the kernel. */
 static void
 session_signals(void)
 {
@@ -196,7 +198,7 @@ session_signals(void)
         err(EXIT_FAILURE, "cannot create a signalfd");
 }
 
-/* Puts the words of a command together to a line. Exits if they cannot be one. */
+/* Joins the words of a command into a line. Exits if that is not possible. */
 static void
 session_put_command(char **words)
 {
@@ -247,10 +249,10 @@ session_run(char **words)
         session_wait();
     }
     if (session.prompted)
-        stream_write(&session.out, "\n", 1); /* the shell's prompt has a line of its own */
+        stream_write(&session.out, "\n", 1); /* so that the shell's prompt starts a new line */
     buffers_close();
     if (session.signal != 0) {
-        /* Whoever started us must see which signal it was. */
+        /* The program that started us must see which signal ended us, wait(2). */
         sigset_t set;
         sigemptyset(&set);
         sigaddset(&set, session.signal);

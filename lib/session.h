@@ -1,11 +1,12 @@
 /*
- * session.h: --connect: the other program in this binary, which is a client of a server.
+ * session.h: --connect: this binary as a client of a server.
  */
 #ifndef SESSION_H
 #define SESSION_H
 
-/* Has the server at options.connect_path do what standard input says or, if there are any, these
- * words. Returns the exit status; exits if there is no server. */
+/* Gives the server at options.connect_path the command that is in words or, if there are no words,
+ * the commands on standard input, and prints the replies. Returns the exit status; exits if there
+ * is no server, or standard input or output fails. */
 int session_run(char **words);
 
 #endif

@@ -5,8 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Blocking and resetting use the bare system calls, because libc's functions leave out the two
- * signals that it keeps for its threads. */
+/* These functions use bare system calls, because libc's functions leave out the signals that libc
+ * reserves for its threads, nptl(7). */
 
 bool
 signals_block(sigset_t *set)
@@ -30,7 +30,7 @@ signals_unblock(void)
 bool
 signals_default(void)
 {
-    static const char zeros[64]; /* no kernel's struct sigaction is larger: SIG_DFL, no flag */
+    static const char zeros[64]; /* at least the size of the kernel's struct; SIG_DFL, no flags */
     struct sigaction old;
     bool hup_ignored = sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
 

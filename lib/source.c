@@ -27,15 +27,16 @@ sources_close(void)
 bool
 source_watch(struct source *source, uint32_t events)
 {
-    /* This event registers one source: the kernel copies it, and hands the pointer back in the
-     * array that sources_wait() receives. It is initialized here, each time, so that no part of its
-     * union is left over from another registration. */
+    /* The kernel copies this event, and returns the pointer in it to sources_wait(). The event is
+     * initialized for each call, so that no part of its union is left over from another
+     * registration. */
     struct epoll_event event = {.events = events, .data.ptr = source};
     int operation = EPOLL_CTL_MOD;
 
     if (events == source->events)
         return true;
-    /* A hangup is reported even where nothing is asked for, epoll_ctl(2), and would spin. */
+    /* A source that is watched for nothing must leave the set: epoll_ctl(2) says that a hangup is
+     * reported even then, and the loop would spin. */
     if (events == 0)
         operation = EPOLL_CTL_DEL;
     else if (source->events == 0)

@@ -19,15 +19,15 @@
 
 static struct {
     int null_fd; /* /dev/null, the drivers' standard input and output */
-    int fd;      /* a low number for the socket of the driver that is being started */
-    int flags;   /* more of clone(2) */
-    pid_t pid;   /* our own */
+    int fd;      /* a reserved low number, for the socket of the driver that is being started */
+    int flags;   /* for child_start() */
+    pid_t pid;   /* our own pid */
     struct rlimit nofile;
-    char **environment; /* the drivers': pointers into our own, then NULL */
+    char **environment; /* for drivers: pointers to strings of our own, then NULL */
 } spawn = {.null_fd = -1, .fd = -1};
 
-/* Whether a variable, "NAME=value", is passed on to the drivers: who and where we are, and in which
- * language. The others may be meant for us alone: a password, a supervisor's socket. */
+/* Whether a variable, "NAME=value", is passed on to drivers. Other variables may be meant for the
+ * server alone: a password, or a service manager's socket. */
 static bool
 variable_passed(const char *variable)
 {
@@ -56,11 +56,11 @@ environment_prepare(void)
 }
 
 /*
- * A child that got a copy of our descriptor table would take the longer, at the copy and at the
- * exec that closes it, the more drivers there are: 10,000 took three times as long. So it shares
- * the table (CLONE_FILES) until it has taken a copy of the lowest descriptors, up to spawn.fd.
- * valgrind 3.19 ends a program that clones so; it can be told by not knowing clone3(2), which every
- * kernel that we run on does.
+ * Copying our descriptor table for a child, and closing the copy at its exec, takes the longer the
+ * more drivers there are: with 10,000, a start took three times as long. So the child shares the
+ * table (CLONE_FILES), and then copies only the lowest descriptors, up to spawn.fd. valgrind 3.19
+ * ends a program that does this. We recognize valgrind by clone3(2), which it does not know, while
+ * every kernel that we run on does.
  */
 void
 spawn_open(const struct rlimit *nofile)
@@ -97,18 +97,18 @@ spare_fd_return(void)
     dup3(spawn.null_fd, spawn.fd, O_CLOEXEC);
 }
 
-/* Runs in the child, see child_start(). The signal mask that it was born with, all blocked but
- * those of faults, is what the driver starts with. */
+/* Runs in the child, see child_start(). The driver inherits our signal mask, see
+ * signals_block(). */
 static int
 spawn_child(void *error)
 {
-    /* execve(2) leaves them alone. */
+    /* The casts are safe, because execve(2) does not change the strings. */
     char *argv[] = {(char *)options.driver_path, (char *)options.output_path, NULL};
 
     if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
         goto failed;
-    /* Until the driver has its own way to learn of our death: die with us. The parent's pid is
-     * checked after that, for a death before. */
+    /* The child dies with us, until the driver sets a signal of its own. The parent's pid is
+     * checked afterwards, in case we died before. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != spawn.pid || setpgid(0, 0) < 0)
         goto failed;
     /* dup2() clears close-on-exec in the copy. */
@@ -123,7 +123,8 @@ failed:
     return 127;
 }
 
-/* Starts the process, at that end of a socketpair. Returns its pid, or -1 with errno. */
+/* Starts the driver's process, with socket as its end of the socketpair. Returns its pid, or -1
+ * with errno. */
 static pid_t
 spawn_process(int socket)
 {
@@ -132,10 +133,10 @@ spawn_process(int socket)
     if (dup3(socket, spawn.fd, O_CLOEXEC) < 0)
         return -1;
     pid_t pid = child_start(spawn_child, spawn.flags, &error);
-    spare_fd_return(); /* the driver has its copy; ours would hide the end of the conversation */
+    spare_fd_return(); /* closes our copy, which would hide the end of the driver's */
     if (pid < 0 || error == 0)
         return pid;
-    /* The child is dead, and is reaped as any stranger is. */
+    /* The child is dead; lib/reaper.c reaps it. */
     log_line("cannot run %s: %s", options.driver_path, strerror(error));
     errno = error;
     return -1;

@@ -1,5 +1,5 @@
 /*
- * spawn.h: how a driver is started: the socketpair, the process, its descriptors and environment.
+ * spawn.h: starts drivers: the socketpair, the process, its descriptors and environment.
  */
 #ifndef SPAWN_H
 #define SPAWN_H
@@ -8,17 +8,17 @@
 
 #include <sys/resource.h>
 
-/* Sets up what starting needs. nofile: the limit of descriptors that drivers get. Exits if
- * something cannot be had. */
+/* Sets up what is needed to start drivers. nofile is the limit of descriptors for drivers. Exits on
+ * failure. */
 void spawn_open(const struct rlimit *nofile);
 void spawn_close(void);
 
-/* Starts a driver; birth, if it is not NULL, gets its outcome once the driver has said HELLO.
- * Returns NULL with errno on failure. */
+/* Starts a driver, and waits for its exec. birth, unless it is NULL, ends when the driver has said
+ * HELLO or has failed. Returns NULL with errno on failure; birth has no outcome then. */
 struct driver *driver_new(struct call *birth);
 
-/* Closes the descriptor that is kept for starting drivers, so that one can be opened even where
- * there is no other; and takes it back. */
+/* A descriptor is reserved for starting drivers. To lend it means to close it, so that one can be
+ * opened even if there is no other. */
 void spare_fd_lend(void);
 void spare_fd_return(void);
 

@@ -1,6 +1,6 @@
 /*
- * stats.h: what is counted from the start on, for the command stats. Each counter is incremented
- * where the thing happens.
+ * stats.h: counters, from the server's start on, for the command stats. Each is incremented where
+ * the counted thing happens.
  */
 #ifndef STATS_H
 #define STATS_H
@@ -8,19 +8,19 @@
 #include <stdint.h>
 
 struct stats {
-    int64_t started_ns;         /* when the server was started, on CLOCK_MONOTONIC */
-    uint64_t commands;          /* that have a reply */
+    int64_t started_ns;         /* when the server started, on CLOCK_MONOTONIC */
+    uint64_t commands;          /* commands that have a reply */
     uint64_t errors;            /* lines of replies that are Errors */
-    uint64_t created;           /* drivers that have said HELLO */
+    uint64_t created;           /* drivers that came up (HELLO) */
     uint64_t died;              /* drivers that were not told to exit */
-    uint64_t replaced;          /* kept drivers among these */
-    uint64_t tasks;             /* that drivers have begun */
-    uint64_t tasks_done;        /* whose time was over */
-    uint64_t jobs;              /* that drivers have begun */
-    uint64_t jobs_failed;       /* by a status or a signal of their own */
-    uint64_t jobs_timed_out;    /* that were ended at their limit */
-    uint64_t unanswered;        /* calls that drivers have not answered in time */
-    uint64_t cancelled_at_stop; /* tasks and jobs that the server's own stop has cancelled */
+    uint64_t replaced;          /* drivers started in place of a kept one that died */
+    uint64_t tasks;             /* tasks that drivers have begun */
+    uint64_t tasks_done;        /* tasks that ran for their whole time */
+    uint64_t jobs;              /* jobs that drivers have begun */
+    uint64_t jobs_failed;       /* jobs that ended with a bad status or a signal of their own */
+    uint64_t jobs_timed_out;    /* jobs that were ended at their time limit */
+    uint64_t unanswered;        /* calls that drivers did not answer in time */
+    uint64_t cancelled_at_stop; /* tasks and jobs that the server's stop cancelled */
 };
 
 extern struct stats stats;

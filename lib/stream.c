@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 enum {
-    SHARED_WRITE_MAX = 4096, /* what a pipe takes whole once poll(2) says it is writable, pipe(7) */
+    SHARED_WRITE_MAX = 4096, /* a pipe that poll(2) calls writable takes this much, pipe(7) */
 };
 
-/* Whether epoll takes the descriptor, tried on a set of its own. What it refuses with EPERM is
- * always ready, epoll_ctl(2). */
+/* Whether epoll accepts the descriptor, tried with a temporary epoll set. What epoll refuses with
+ * EPERM is always ready, epoll_ctl(2). */
 static bool
 stream_pollable(int fd)
 {
@@ -28,8 +28,8 @@ stream_pollable(int fd)
     return !refused;
 }
 
-/* Whether opening the descriptor's file anew gives the same pipe or terminal. Of the master side of
- * a pseudo-terminal that makes another terminal, ptmx(4). */
+/* Whether opening the descriptor's file anew gives the same pipe or terminal. Opening the master
+ * side of a pseudo-terminal would create another terminal, ptmx(4). */
 static bool
 stream_reopens(int fd, const struct stat *status)
 {
@@ -38,8 +38,8 @@ stream_reopens(int fd, const struct stat *status)
     return S_ISFIFO(status->st_mode) || (isatty(fd) && ptsname_r(fd, name, sizeof(name)) != 0);
 }
 
-/* The epoll set gets the descriptor that we were given, not the one that we open: a FIFO that was
- * opened anew after its last writer had gone would not report that. */
+/* The epoll set gets the descriptor that we were given, not the one that we open. If the last
+ * writer of a FIFO has gone before we open it anew, the new descriptor would not report that. */
 bool
 stream_open(struct stream *stream, int fd, int mode)
 {
@@ -63,8 +63,8 @@ stream_open(struct stream *stream, int fd, int mode)
         if (stream_reopens(fd, &status)) {
             snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
             stream->fd = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-            /* It may be another user's terminal (su) but our controlling one: tcgetsid(3)
-             * succeeds. */
+            /* After su(1) the terminal may belong to another user, but /dev/tty opens it if it is
+             * our controlling terminal: tcgetsid(3) succeeds. */
             if (stream->fd < 0 && tcgetsid(fd) >= 0)
                 stream->fd = open("/dev/tty", mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         }
@@ -85,7 +85,8 @@ stream_close(struct stream *stream)
     stream->fd = -1;
 }
 
-/* Whether a shared stream can be used right now; the other kinds say so themselves. */
+/* Returns false with EAGAIN if a STREAM_SHARED would block. Returns true for other kinds, because
+ * their reads and writes fail with EAGAIN themselves. */
 static bool
 stream_can(const struct stream *stream, short events)
 {

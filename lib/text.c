@@ -9,7 +9,7 @@ span_is(const struct span *span, const char *text)
     return span->size == strlen(text) && memcmp(span->at, text, span->size) == 0;
 }
 
-/* Most bytes are above both: one comparison tells. */
+/* Most bytes are above both, so that one comparison is enough for them. */
 static bool
 is_blank(char byte)
 {
@@ -45,7 +45,7 @@ digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value)
     if (size == 0)
         return false;
     for (size_t i = 0; i < size; i++) {
-        unsigned digit = (unsigned)at[i] - '0'; /* large, if it is none */
+        unsigned digit = (unsigned)at[i] - '0'; /* a large number if it is no digit */
         if (digit > 9)
             return false;
         if (number <= max)

@@ -1,8 +1,8 @@
 /*
- * text.h: words and numbers, read and written, and escapes.
+ * text.h: words, numbers and escapes.
  *
- * Nothing here allocates or uses stdio. What writes takes the room there is, its ending 0 included,
- * and leaves out what does not fit.
+ * Nothing here allocates or uses stdio. A function that takes the room at out, in bytes, ends what
+ * it writes with a zero byte and leaves out what does not fit.
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of somebody else's buffer: a word, a line. */
+/* A part of a buffer that somebody else owns, such as a word or a line. */
 struct span {
     const char *at;
     size_t size;
@@ -25,37 +25,38 @@ struct span {
 
 bool span_is(const struct span *span, const char *text);
 
-/* Splits a line at blanks and tabs into at most max words and returns how many there are; the rest
- * of the line is not looked at. */
+/* Splits a line at blanks and tabs into at most max words, and ignores the rest of the line.
+ * Returns the number of words. */
 unsigned line_split(const struct span *line, struct span *words, unsigned max);
 
-/* Parses plain decimal digits. A number above max is returned as max + 1. Returns false if it is
- * anything else; *value is then left alone. */
+/* Parses plain decimal digits; *value is max + 1 if the number is above max. Returns false, and
+ * leaves *value unchanged, if there is no digit or anything else. */
 bool digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value);
 
 /* Parses seconds such as "3" or "0.25", with at most three digits after the point, into
- * milliseconds. Returns false if they are malformed, 0 or above max_ms. */
+ * milliseconds. Returns false if the text is malformed, or the value is 0 or above max_ms. */
 bool seconds_parse(const char *at, size_t size, uint64_t max_ms, uint64_t *value_ms);
 
-/* Puts the decimal digits of a number at out, where there is room for DIGITS_MAX, without an ending
- * 0. Returns how many there are. */
+/* Writes the decimal digits of a number, without a zero byte; out has room for DIGITS_MAX. Returns
+ * how many digits it wrote. */
 enum {
     DIGITS_MAX = 20
 };
 size_t number_put(char *out, uint64_t number);
 
-/* Append to the string of size bytes at out and return its new size. */
+/* Append to the string at out, which has size bytes, and return its new size. */
 size_t text_append(char *out, size_t size, size_t room, const char *text);
 size_t number_append(char *out, size_t size, size_t room, uint64_t number);
 
-/* Copies text with each byte that is not printable ASCII shown as \xNN. */
+/* Copies text, and shows each byte that is not printable ASCII as \xNN. */
 void escape(char *out, size_t room, const char *text, size_t size);
 
-/* Copies printable ASCII with the two characters escaped that JSON wants escaped in a string.
- * Returns the size of the copy. */
+/* Copies printable ASCII, and escapes quotes and backslashes for a JSON string. Returns the size of
+ * the copy. */
 size_t escape_json(char *out, size_t room, const char *text);
 
-/* "killed by signal 9", "exited with status 3": of a status from wait(2). The text is static. */
+/* Returns a text such as "killed by signal 9" or "exited with status 3" for a status from wait(2).
+ * The next call overwrites it. */
 const char *status_text(int status);
 
 #endif

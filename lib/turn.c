@@ -13,11 +13,11 @@
 #include <errno.h>
 
 enum {
-    CLIENT_ROUNDS = 4,      /* rounds of replies, commands and, where there is more, a read */
-    CLIENTS_TURN_US = 1000, /* for the commands of all clients; one has its turn at least */
-    CLIENT_TURN_MIN_US = 20,
-    COMMANDS_PER_LOOK = 32, /* at the clock */
-    JOBS_MAX = 1024, /* that a client may have waiting or running before it is not read from */
+    CLIENT_ROUNDS = 4,       /* of replies, commands and, if there is more, a read */
+    CLIENTS_TURN_US = 1000,  /* for the turns of all clients; at least one gets its turn */
+    CLIENT_TURN_MIN_US = 20, /* for the turn of each */
+    COMMANDS_PER_LOOK = 32,  /* commands that are run between two looks at the clock */
+    JOBS_MAX = 1024,         /* a client with this many waiting or running is not read from */
 };
 
 /* ---- commands in ----------------------------------------------------------------------------- */
@@ -28,8 +28,8 @@ enum line {
     LINE_TOO_LONG,
 };
 
-/* Looks for the next line of the input. *line is that without its newline; *size is how much of the
- * input it takes. */
+/* Finds the next line of the input. *line is the line without its newline; *size is how many bytes
+ * of the input it takes. */
 static enum line
 client_line(struct client *client, struct span *line, size_t *size)
 {
@@ -51,8 +51,8 @@ client_line(struct client *client, struct span *line, size_t *size)
     return LINE_WHOLE;
 }
 
-/* A line that is too long is dropped to its end, in whatever pieces it comes. It is answered as
- * soon as it is known to be too long. */
+/* Drops a line that is too long, or the next piece of it; size is the size of that piece. The Error
+ * comes as soon as the line is known to be too long. */
 static enum handling
 client_skip_line(struct client *client, size_t size)
 {
@@ -66,8 +66,8 @@ client_skip_line(struct client *client, size_t size)
     return COMMAND_TAKEN;
 }
 
-/* Whether the client is owed too much. It is then left alone until most of that is answered: many
- * commands at a time cost less than a few as often. */
+/* Whether the client is owed too much. Its commands then wait until most of that is written,
+ * because running many at a time is cheaper than running a few many times. */
 static bool
 client_owed_enough(struct client *client)
 {
@@ -78,7 +78,7 @@ client_owed_enough(struct client *client)
     return client->full;
 }
 
-/* Whether the client's next command may be looked at. */
+/* Whether the client's next command may be run. */
 static bool
 client_willing(struct client *client)
 {
@@ -87,7 +87,7 @@ client_willing(struct client *client)
            client->output_state != OUTPUT_WAITS && !phase_warming() && !client_owed_enough(client);
 }
 
-/* Runs the commands that are there, but not for longer than until then. Returns whether there were
+/* Runs the commands that are in the input, until until_ns at the latest. Returns whether there were
  * any. */
 static bool
 client_execute(struct client *client, int64_t until_ns)
@@ -129,7 +129,7 @@ client_reads_on(const struct client *client)
            list_empty(&client->lacking);
 }
 
-/* When the server stops, what a connection sent before is still answered. */
+/* The server is stopping: reads what a connection has sent so far, which still gets its Errors. */
 static void
 client_hear_out(struct client *client)
 {
@@ -137,7 +137,7 @@ client_hear_out(struct client *client)
     if (client == &console)
         return;
     client_read(client);
-    client_read(client); /* which finds that the client has sent all, if it has */
+    client_read(client); /* the second read notices that the client has sent everything, if so */
 }
 
 /* ---- replies out ----------------------------------------------------------------------------- */
@@ -163,7 +163,7 @@ client_flush(struct client *client)
         client_wake(client);
 }
 
-/* Nothing more will be read from the client, run or answered. */
+/* Whether nothing more will be read from the client, run or answered. */
 static bool
 client_answered(const struct client *client)
 {
@@ -178,8 +178,8 @@ client_finished(const struct client *client)
            client->farewell == FAREWELL_NONE;
 }
 
-/* No farewell if the server ends the session: the client may have more to say and must notice that
- * it was not heard. */
+/* Writes the farewell that is due, if there is room. There is none if the server ends the session:
+ * the client may have more to say, and must notice that it was not heard. */
 static void
 client_bid_farewell(struct client *client)
 {
@@ -193,7 +193,7 @@ client_bid_farewell(struct client *client)
     }
 }
 
-/* Shows a person that the next command is awaited. */
+/* Shows the prompt, if the next command is awaited. */
 static void
 client_prompt(struct client *client)
 {
@@ -206,8 +206,9 @@ client_prompt(struct client *client)
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
-/* Has epoll report what the client waits for. That a connection's other end is closed is reported
- * whatever else is, epoll_ctl(2); once it is known, what is left to read is there already. */
+/* Makes epoll watch for what the client waits for. epoll always reports that a connection's other
+ * end is closed, epoll_ctl(2). After that nothing is watched, because everything that is left to
+ * read has arrived. */
 static void
 client_watch(struct client *client)
 {
@@ -239,8 +240,8 @@ client_end(struct client *client)
     client_drop(client);
 }
 
-/* Goes on with what the client does: replies out, commands in, as far as both go or until then.
- * Returns whether that came to anything. */
+/* Writes replies and runs commands, until neither goes on or until until_ns. Returns whether there
+ * may be more to do. */
 static bool
 client_go_on(struct client *client, int64_t until_ns)
 {
@@ -273,7 +274,7 @@ client_turn(struct client *client, int64_t until_ns)
     if (client_go_on(client, until_ns))
         client_wake(client);
     else if (!list_empty(&client->lacking))
-        pool_freed = freed; /* by others: it has only given back what did not do */
+        pool_freed = freed; /* only what others freed counts: its own was not enough */
     if (client->farewell != FAREWELL_NONE && client_answered(client))
         client_bid_farewell(client);
     client_flush(client);
@@ -283,7 +284,7 @@ client_turn(struct client *client, int64_t until_ns)
         client_end(client);
 }
 
-/* How long a client's turn may be: they share the time, if there are not too many. */
+/* Returns how long a client's turn may be: an equal share of the time, but at least the minimum. */
 static int64_t
 clients_share_ns(void)
 {

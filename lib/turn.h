@@ -1,8 +1,8 @@
 /*
- * turn.h: what a client does in its turn: its replies are written, its commands are read and run.
+ * turn.h: a client's turn: its replies are written, its commands are read and run.
  *
- * Clients share the time of a turn of the loop: nobody's reply comes later than by a few
- * milliseconds because another client floods us.
+ * Clients share the time of a turn of the loop, so a client that floods us delays the replies of
+ * the others by a few milliseconds at most.
  */
 #ifndef TURN_H
 #define TURN_H
@@ -10,7 +10,7 @@
 #include "client.h"
 
 enum {
-    LINE_MAX_SIZE = 4096, /* a command with its newline, as long as a terminal's longest line */
+    LINE_MAX_SIZE = 4096, /* of a command with its newline, in bytes: as long as a terminal's */
 };
 
 /* The last byte sent to a client that asked for it (session farewell): ASCII End of Transmission,
@@ -18,14 +18,14 @@ enum {
  * was killed. */
 #define FAREWELL "\4"
 
-/* Gives the clients that are scheduled their turns, each at most one, until their time is over. */
+/* Gives each scheduled client one turn, until the time for all of them is over. */
 void clients_run(void);
 
-/* Nothing more will be read from the client, run, answered or written. */
+/* Whether the client has ended and everything that it is owed has been written. */
 bool client_finished(const struct client *);
 
-/* Ends a client for which nothing is left to do: a connection is closed; the console's end is the
- * server's, if it is the only client. */
+/* Ends a client for which nothing is left to do: closes a connection; or stops the server, if the
+ * console is the only client. */
 void client_end(struct client *);
 
 #endif

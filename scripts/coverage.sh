@@ -27,7 +27,7 @@ add_up() {
     local run
     mkdir $SUM
     (cd $BUILD && find . -name '*.gcda' -not -path './counts/*' -exec cp --parents -t sum {} +)
-    for run in $BUILD/counts/*/$BUILD; do
+    for run in "$BUILD"/counts/*/"$BUILD"; do
         rm -rf $BUILD/new
         if gcov-tool merge -o $BUILD/new "$run" $SUM 2>/dev/null; then
             rm -r $SUM

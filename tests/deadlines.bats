@@ -56,6 +56,24 @@ stop_driver() {
     nothing_runs 'a job that has ended'
 }
 
+@test "deadlines: the timer of a driver runs just while it has a task or job" {
+    start_server
+    create
+    timer_is_off "$pid"
+    say "send_task $pid 1000" "run $pid 1000 true" "cancel_task $pid" "get_status $pid"
+    expect "Driver $pid Busy 1000" "Error: driver $pid Busy 1000" "Driver $pid Available" "Driver $pid Available"
+    timer_is_off "$pid"
+    say "send_task $pid 0.001" "wait $pid" "get_status $pid"
+    expect "Driver $pid Busy 1" "Driver $pid Available" "Driver $pid Available"
+    timer_is_off "$pid"
+    say "run $pid 1000 exit 3" "wait $pid" "get_status $pid"
+    expect "Driver $pid Done exit 3" "Driver $pid Available" "Driver $pid Available"
+    timer_is_off "$pid"
+    say "run $pid 0.001 sleep 1000" "wait $pid" "send_task $pid 1000" "get_status $pid"
+    expect "Driver $pid Done timeout" "Driver $pid Available" "Driver $pid Busy 1000" "Driver $pid Busy 1000"
+    run ! timer_is_off "$pid"
+}
+
 @test "deadlines: none for a driver that did not answer, and then does" {
     start_server -t 0.2
     create
@@ -158,14 +176,43 @@ stop_driver() {
     one_turn_later
     one_turn_later
     deadline_is 100 "$since"
-    mkfifo finish
-    raw 'my @clients = map { attach() } 1 .. 40; open my $finish, "<", "finish"; <$finish>' &
-    clients=$!
+    start_crowd
+    crowd attach 40
     wait_until logged 'cannot accept a connection'
     one_turn_later
     (($(timer_ms) <= 100))
-    echo >finish
-    wait "$clients"
+    crowd close 1 40
+    wait_until is_at_rest
+    # What lacks again after somebody was let in is told again, and only once.
+    control stats >stats
+    crowd attach 40
+    told_again() { (($(grep -c 'cannot accept a connection' err) == 2)); }
+    wait_until told_again
+    crowd close 41 80
+    wait_until is_at_rest
+    told_again
+}
+
+@test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
+    start_server -g 0.1
+    create
+    mkfifo until
+    "$HELPERS/hold" "$pid" <until >held 2>&1 3>&- &
+    holder=$!
+    started=("$holder" "${started[@]}") # it ends before the server, which waits for the driver
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -STOP "$pid"
+    say "delete_driver $pid"
+    killed_often() { (($(grep -c "driver $pid did not exit in time: killed" err) >= 3)); }
+    wait_until killed_often
+    in_state "$pid" Z
+    exec {release}>&-
+    wait "$holder"
+    expect "Driver $pid Deleted"
     wait_until is_at_rest
 }
 

@@ -2,7 +2,7 @@
 # Descriptors: a server has those that it needs and no other, and whatever happens none is left over; those
 # of a job are as a shell's would be.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 @test "descriptors: one epoll set, one signalfd, one timerfd, two for starting drivers, two of our own" {

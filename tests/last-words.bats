@@ -83,6 +83,15 @@ ends_unseen() {
     done
 }
 
+@test "a task that was not answered in time is taken back by its number, so that no other is" {
+    puppet silent hello answer:1 take:1 cancels:2 did:cancelled pause
+    start_server -t 0.2 --driver ./silent
+    create
+    say "get_status $pid" "send_task $pid 5"
+    expect '@(Driver|Error: driver) *' "Error: driver $pid is not responding"
+    wait_until test -e cancelled
+}
+
 @test "a job whose client goes just as it begins: nobody waits for its end" {
     start_listening
     create
@@ -140,6 +149,26 @@ END
         gone "$member" || left+=("$member")
     done <pids
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
+}
+
+@test "a stop in which the reader of the replies goes away leaves a job its grace" {
+    start_server -g 100
+    create_many 2
+    mkfifo gate
+    kill -STOP "${pids[1]}"
+    wait_until in_state "${pids[1]}" T
+    say "get_status ${pids[1]}" "run ${pids[0]} 100 trap '' TERM; echo >up; read x <gate; echo \$x >ended"
+    wait_until test -e up
+    kill -TERM "$server_pid"
+    becomes stopping 2
+    exec {from}<&-
+    from=
+    kill -CONT "${pids[1]}"
+    becomes stopping 1
+    echo over >gate
+    server_ends 1
+    [ "$(<ended)" = over ]
+    logged '^server: cannot write standard output: Broken pipe$'
 }
 
 @test "driver: leaves, and says nothing, if its socket was not made by its parent" {

@@ -2,7 +2,7 @@
 # Memory that is used again: the server is refused more than a few slabs of each kind of object, and
 # everything goes on for so long that one that is not given back would be missed.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # start_frugal K OPTION...: a server that is refused its K-th slab and all after that. A slab holds 2 blocks,
@@ -40,17 +40,25 @@ nothing_was_lacking() {
 }
 
 @test "leaks: clients that vanish, whatever they wait for" {
-    start_frugal 11
+    start_frugal 15 # several clients at once hold blocks
     create
     say "send_task $pid 1000"
     expect '*'
-    raw 'for my $round (1 .. 30) {
-             for my $last ("wait", "wait '"$pid"'", "send_task any 5", "run any 50 true", "get_", "help\n" x 3, "run '"$pid"' 5 true", "fly", "quit\nfly") {
-                 my $s = attach();
-                 print $s "get_status '"$pid"'\nfly\n$last\nrun any 50 echo never >>never\n";
-                 line($s); line($s); close $s
-             }
-         }' || fail "$(cat err)"
+    start_crowd
+    last=(wait "wait $pid" 'send_task any 5' 'run any 50 true' help "run $pid 5 true" fly)
+    for ((first = 1; first < 25 * ${#last[@]}; first += ${#last[@]})); do
+        to_last="$first $((first + ${#last[@]} - 1))"
+        crowd attach ${#last[@]}
+        crowd "say $to_last 1 get_status $pid"
+        crowd "say $to_last 1 fly"
+        for i in "${!last[@]}"; do
+            crowd "say $((first + i)) $((first + i)) 1 ${last[i]}"
+        done
+        crowd "say $to_last 1 run any 50 echo never >>never"
+        crowd "hear $to_last 2 *"
+        crowd "close $to_last"
+        printf '%s\n' quit "get_status $pid" | control || true # the rest is never looked at
+    done
     becomes clients 1
     nothing_was_lacking Busy
     [ ! -e never ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # wait, of tasks and jobs that the driver has not even answered: they count from when they were given.
 
-load helpers
+load lib/helpers
 load lib/looks
 
 # unanswered COMMAND...: the stopped driver was given that by the console, and then two clients wait, one for

@@ -1,6 +1,6 @@
 /*
- * bare-oneway MESSAGES: how many messages of 16 bytes go per second from one process to another
- * through a socketpair, each with a write and a read of its own.
+ * bare-oneway MESSAGES: how many messages of 16 bytes per second go from one process to another
+ * through a socketpair, with one write and one read for each.
  */
 #include "bench.h"
 

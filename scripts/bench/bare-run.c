@@ -1,5 +1,5 @@
 /*
- * bare-run COUNT PROGRAM: how many times per second a program can be run, one at a time, with
+ * bare-run COUNT PROGRAM: how many times per second a program can be run, one after another, with
  * vfork, exec and wait.
  */
 #include "bench.h"

@@ -1,7 +1,7 @@
 /*
  * bare-spawn COUNT PROGRAM [hold]: how many processes per second can be started with vfork and
- * exec, COUNT of them, all alive at once. With hold, their pids follow in the same line, and they
- * live until standard input ends; else they are ended at once.
+ * exec, if COUNT of them are alive at once. With hold, their pids follow on the same line, and they
+ * live until standard input ends; otherwise they are ended at once.
  */
 #include "bench.h"
 
@@ -33,7 +33,7 @@ main(int argc, char **argv)
     pid_t *pids = calloc((size_t)count, sizeof(*pids));
     if (pids == NULL)
         err(1, "calloc");
-    /* Nothing but its own end, which is bounded, may end this program before its children. */
+    /* No signal may end this program before its children; it ends by itself in bounded time. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     int64_t start_ns = clock_ns(CLOCK_MONOTONIC);

@@ -1,6 +1,6 @@
 /*
- * bare-timers TIMERS ENDS: how many microseconds late, as a median, a process learns of a timer's
- * end. TIMERS timerfds run at once, of 1 to 50 ms each, until ENDS of them have ended.
+ * bare-timers TIMERS ENDS: by how many microseconds (median) a process notices the end of a timer
+ * late. TIMERS timerfds of 1 to 50 ms run at once, and again, until there were ENDS ends.
  */
 #include "bench.h"
 

@@ -1,7 +1,7 @@
 /*
- * bare-trip TRIPS: how often per second a question can go through two processes to a third and its
- * answer back, with nothing done about it: pipe, socketpair, socketpair, pipe, with plain blocking
- * read and write. The messages are as large as those of a get_status.
+ * bare-trip TRIPS: how often per second a question can go from one process through a second one to
+ * a third, and the answer back, if none of them does anything else: pipe, socketpair, socketpair,
+ * pipe, with plain blocking read and write. The messages have the sizes of a get_status.
  */
 #include "bench.h"
 
@@ -10,15 +10,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Bytes. */
+/* Sizes in bytes. */
 enum {
     COMMAND = sizeof("get_status 12345\n") - 1,
     REQUEST = 8, /* struct proto_header */
-    STATE = 24,  /* and struct proto_state */
+    STATE = 24,  /* the same, and struct proto_state */
     REPLY = sizeof("Driver 12345 Available\n") - 1,
 };
 
-/* Short messages go whole; anything else is the end. */
+/* A short message arrives as a whole; anything else is the end. */
 static int
 get(int fd, size_t size)
 {
@@ -35,7 +35,7 @@ put(int fd, size_t size)
     return write(fd, message, size) == (ssize_t)size;
 }
 
-/* Starts a process. Returns 0 in it. */
+/* Starts a process. Returns 0 in the new process. */
 static pid_t
 process(void)
 {
@@ -74,7 +74,7 @@ main(int argc, char **argv)
     close(pair[0]);
     close(out[1]);
     int64_t start_ns = 0;
-    for (long i = -trips / 10; i < trips; i++) { /* some before, to warm up */
+    for (long i = -trips / 10; i < trips; i++) { /* some more first, to warm up */
         if (i == 0)
             start_ns = clock_ns(CLOCK_MONOTONIC);
         if (!put(in[1], COMMAND) || !get(out[0], REPLY))

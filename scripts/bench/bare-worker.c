@@ -1,6 +1,6 @@
 /*
- * bare-worker: what other supervisors run here. Writes its pid to the FIFO $WORKERS, which it keeps
- * open, and pauses.
+ * bare-worker: the program that other supervisors run in the benchmark. Writes its pid to the FIFO
+ * $WORKERS, which it keeps open, and pauses.
  */
 #include <fcntl.h>
 #include <stdio.h>

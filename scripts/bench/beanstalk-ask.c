@@ -1,6 +1,6 @@
 /*
- * beanstalk-ask PATH COUNT: how often per second beanstalkd, listening on a UNIX socket, answers
- * "stats-tube", asked once at a time over one connection.
+ * beanstalk-ask PATH COUNT: how often per second beanstalkd, which listens on a UNIX socket,
+ * answers "stats-tube", if it is asked over one connection, one question at a time.
  */
 #include "bench.h"
 
@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Asks once. The answer is a line with the size of the text, the text, and an empty line. */
+/* Asks once. The answer is a line with the size of the text, then the text, then an empty line. */
 static void
 ask(int fd)
 {

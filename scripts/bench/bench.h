@@ -1,6 +1,7 @@
 /*
- * bench.h: what the programs of the benchmark have in common. Each prints its figures as one line
- * of numbers. If it fails, it prints nothing, says why on standard error, and exits with status 1.
+ * bench.h: what the programs of the benchmark share. Each program prints its results as one line of
+ * numbers. If it fails, it says why on standard error and exits with status 1; what it has printed
+ * until then does not count.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -24,14 +25,14 @@ clock_ns(clockid_t clock)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* Returns a rate per second: count things since that moment of CLOCK_MONOTONIC. */
+/* Returns how many per second, if there were count since start_ns on CLOCK_MONOTONIC. */
 static inline double
 rate_since(long count, int64_t start_ns)
 {
     return (double)count * 1e9 / (double)(clock_ns(CLOCK_MONOTONIC) - start_ns);
 }
 
-/* Returns an argument that must be a number from 1 to max. */
+/* Returns the number in an argument. Exits unless it is from 1 to max. */
 static inline long
 argument(const char *text, long max)
 {
@@ -44,7 +45,8 @@ argument(const char *text, long max)
     return value;
 }
 
-/* Returns 1 to 50 ms. The durations are the same in each run and with each libc. */
+/* Returns the next of a sequence of durations from 1 to 50 ms, the same in each run and with each
+ * libc. */
 static inline int64_t
 duration_next_ms(uint32_t *seed)
 {
@@ -60,7 +62,7 @@ figures_compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Sorts the figures, too. */
+/* Returns the median. Sorts the figures. */
 static inline int64_t
 median(int64_t *figures, size_t count)
 {

@@ -1,7 +1,7 @@
 /*
- * count-allocs.so: counts the calls of malloc and its kin in the program that it is preloaded into,
- * but not in programs started by that one. The count is the first 8 bytes of the file $ALLOCS, where
- * another process can watch it.
+ * count-allocs.so: counts the calls of malloc and the like in the program that it is preloaded
+ * into, but not in programs that this program starts. The count is the first 8 bytes of the file
+ * $ALLOCS, where another process can read it at any time.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* dlsym() may allocate before it has found the real functions. That memory comes from here, and is
- * never freed. */
+/* dlsym() may allocate memory before it has found the real functions. That memory comes from here,
+ * and is never freed. */
 static _Alignas(16) char early[4096];
 static size_t early_used;
 

@@ -1,4 +1,4 @@
-/* What can be counted of pipelined questions: system calls and allocations. */
+/* load-counts.c: counts the system calls and allocations for pipelined questions. */
 #include "load.h"
 
 #include <fcntl.h>
@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 enum {
-    HELD_UP_MS = 200, /* well below the time that a driver has to answer */
+    HELD_UP_MS = 200, /* well below the reply timeout */
 };
 
-/* Has strace(1) count the system calls of a process from now on. Returns its pid. */
+/* Starts strace(1), which counts the system calls of a process from then on. Returns the pid of
+ * strace. */
 static pid_t
 strace_start(pid_t pid, const char *path)
 {
@@ -30,7 +31,7 @@ strace_start(pid_t pid, const char *path)
         err(1, "strace");
     }
     snprintf(line, sizeof(line), "/proc/%d/status", pid);
-    while (tracer == 0) { /* no event tells that it has attached itself */
+    while (tracer == 0) { /* there is no event when strace has attached itself */
         FILE *file = fopen(line, "re");
         char text[LINE_SIZE];
         while (file != NULL && fgets(text, sizeof(text), file) != NULL)
@@ -44,7 +45,7 @@ strace_start(pid_t pid, const char *path)
     return strace;
 }
 
-/* Ends it. Returns the number of calls, which is the fourth word of the line with the total. */
+/* Ends strace. Returns the number of calls, which is the fourth word of the line with the total. */
 static long
 strace_end(pid_t strace, const char *path)
 {
@@ -66,8 +67,8 @@ strace_end(pid_t strace, const char *path)
     return calls;
 }
 
-/* A traced program makes its calls more slowly, so each of them finds more to do. Far below the limit,
- * where the count should be, that does not matter. */
+/* Tracing slows down each system call, so each call finds more to do than without. That does not
+ * matter, because the count should be far below its limit. */
 void
 run_calls(char **args)
 {
@@ -98,7 +99,7 @@ ends_with(const char *line, const char *end)
     return size >= end_size && strcmp(line + size - end_size, end) == 0;
 }
 
-/* Everything that a client can do with the drivers that there are. */
+/* Does what clients usually do with drivers. */
 static void
 life(long count)
 {
@@ -119,7 +120,8 @@ life(long count)
     }
 }
 
-/* With its drivers stopped for a moment, the server holds as many commands as it ever will. */
+/* Asks while all drivers are stopped for a moment, so that the server holds as many commands as it
+ * ever does. */
 static void
 ask_held_up(long count)
 {

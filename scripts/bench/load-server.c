@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    QUIET_MS = 5, /* whoever uses no CPU time for so long has done all that was to be done */
+    QUIET_MS = 5, /* a process that uses no CPU time for this long has nothing left to do */
 };
 
 struct server server = {.in = -1, .out = -1, .log = -1};
@@ -19,7 +19,7 @@ static void
 server_kill(void)
 {
     if (server.pid > 0)
-        kill(server.pid, SIGKILL); /* its drivers leave by themselves */
+        kill(server.pid, SIGKILL); /* its drivers then exit by themselves */
 }
 
 void
@@ -225,13 +225,13 @@ server_quiet(void)
 
 /* ---- questions ----------------------------------------------------------------------------- */
 
-/* A pattern of bytes that repeats. BLOCK_SIZE bytes follow any place of its first cycle. */
+/* A repeating pattern of bytes. At least BLOCK_SIZE bytes follow each place in its first cycle. */
 struct pattern {
     char *data;
-    size_t cycle; /* bytes */
+    size_t cycle; /* in bytes */
 };
 
-/* Has one line for each of the first drivers. */
+/* Returns a pattern whose cycle has one line for each of the first drivers. */
 static struct pattern
 pattern_new(const char *format, long drivers)
 {

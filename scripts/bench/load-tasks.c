@@ -1,4 +1,4 @@
-/* How late the end of a task is seen. */
+/* load-tasks.c: measures how late the end of a task is noticed. */
 #include "load.h"
 
 #include <poll.h>
@@ -9,9 +9,9 @@
 
 struct task {
     pid_t driver;
-    bool answered, running; /* as far as its answer and the log tell */
-    int64_t written_ns;     /* when the command was about to be written; on CLOCK_REALTIME */
-    int64_t started_ns;     /* when the server logged its start */
+    bool answered, running; /* according to its reply and to the log */
+    int64_t written_ns;     /* just before the command was written; on CLOCK_REALTIME */
+    int64_t started_ns;     /* when the server logged its start; on CLOCK_REALTIME */
     int64_t duration_ns;
 };
 
@@ -47,7 +47,7 @@ task_of(struct tasks *all, long pid)
     errx(1, "no driver %ld", pid);
 }
 
-/* Gives the driver its next task, if the last one has ended and was answered. */
+/* Gives the driver its next task, if the last one has ended and its reply has been read. */
 static void
 task_next(struct tasks *all, struct task *task)
 {
@@ -55,8 +55,8 @@ task_next(struct tasks *all, struct task *task)
         task_give(all, task);
 }
 
-/* The log is a datagram socket, and the kernel adds to each line when it was sent. That is when the
- * server knew, however late we read it. */
+/* Reads a line of the log. The log is a datagram socket, and the kernel adds the time when a line
+ * was sent. That is the time when the server knew, however late we read the line. */
 static void
 task_log_read(struct tasks *all)
 {

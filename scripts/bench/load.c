@@ -1,34 +1,33 @@
 /*
- * load MODE ...: starts ./server, gives it commands through a pipe as fast as it takes them, checks
- * each reply, and prints what was measured.
+ * load MODE ARGUMENT...: starts ./server, gives it commands through a pipe as fast as it takes
+ * them, checks each reply, and prints the results.
  *
- *     trip DRIVERS ASKED COUNT     get_status per second, one at a time, of the first ASKED drivers
- *                                  in turn, while there are DRIVERS
- *     pipeline DRIVERS COUNT       get_status per second, as many at once as the pipes hold, of all
+ *     trip DRIVERS ASKED COUNT     get_status per second, one at a time, to the first ASKED of
+ *                                  DRIVERS drivers in turn
+ *     pipeline DRIVERS COUNT       get_status per second, as many at once as the pipes hold, to all
  *                                  drivers in turn
- *     jobs DRIVERS COUNT           jobs (/bin/true) per second that a pool of drivers runs, all given
+ *     jobs DRIVERS COUNT           jobs (/bin/true) per second that DRIVERS drivers run, all given
  *                                  at once
  *     create COUNT                 drivers per second that one create_driver brings up
- *     stop COUNT                   seconds until that many are up, and from SIGTERM until the server
- *                                  and all of them are gone
- *     orphans COUNT                seconds until that many are up, and how many were alive 2 s after
- *                                  the server was sent SIGKILL
- *     hold COUNT                   KiB of private memory that the server needs for a driver, and the
+ *     stop COUNT                   seconds until COUNT drivers are up, and from SIGTERM until they
+ *                                  and the server are gone
+ *     orphans COUNT                seconds until COUNT drivers are up, and how many are alive 2 s
+ *                                  after the server got SIGKILL
+ *     hold COUNT                   KiB of private memory that the server needs per driver, and the
  *                                  pids of the drivers, which live until standard input ends
- *     many COUNT                   seconds until that many are up, for a get_drivers, and for a stop;
- *                                  how often the kernel ran them and the server in an idle second;
- *                                  how many were left after the stop
- *     deaths COUNT KILLED          milliseconds of the server's CPU time for the death of one of that
- *                                  many drivers, the median of KILLED such deaths; and for the death
- *                                  of all at once
+ *     many COUNT                   seconds until COUNT drivers are up, for a get_drivers, and for a
+ *                                  stop; how often the kernel ran the drivers and the server in an
+ *                                  idle second; how many drivers are left after the stop
+ *     deaths COUNT KILLED          milliseconds of the server's CPU time for the death of one of
+ *                                  COUNT drivers, the median of KILLED deaths; and for the death of
+ *                                  all at once
  *     tasks DRIVERS COUNT          microseconds (median) by which the server logs the end of a task
- *                                  late, if its time begins before the command is written to a free
- *                                  driver; the same, if it begins when the server logs the start; how
- *                                  many ended early
+ *                                  late, counted from just before the command is written; the same,
+ *                                  counted from the logged start; how many tasks ended early
  *     calls COUNT                  system calls per pipelined get_status, in the server and in the
  *                                  driver, counted by strace
- *     allocs COUNT SHIM            calls of malloc and its kin for COUNT pipelined get_status and some
- *                                  tasks and lists, after the server has done all of them once
+ *     allocs COUNT SHIM            calls of malloc and the like for COUNT pipelined get_status and
+ *                                  some tasks and lists, after the server has done them all once
  */
 #include "load.h"
 #include "bench.h"
@@ -42,7 +41,7 @@
 #include <unistd.h>
 
 enum {
-    ORPHANS_MS = 2000, /* what is alive then has been left behind */
+    ORPHANS_MS = 2000, /* what is alive after this counts as left behind */
 };
 
 static void
@@ -57,7 +56,7 @@ run_trip(char **args)
     server_quiet();
     if (fcntl(server.in, F_SETFL, 0) < 0 || fcntl(server.out, F_SETFL, 0) < 0)
         err(1, "fcntl");
-    for (long i = -(count / 10 + asked); i < count; i++) { /* some before, to warm up */
+    for (long i = -(count / 10 + asked); i < count; i++) { /* some more first, to warm up */
         if (i == 0)
             start_ns = clock_ns(CLOCK_MONOTONIC);
         ask_once(server.drivers[(i + count + 2 * asked) % asked]);
@@ -93,7 +92,7 @@ run_jobs(char **args)
     create(drivers);
     int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
     while (done < count) {
-        /* A line is written whole or not at all, pipe(7). */
+        /* A short line is written whole or not at all, pipe(7). */
         while (written < count && write(server.in, job, size) == (ssize_t)size)
             written++;
         const char *line = reply();
@@ -115,7 +114,7 @@ run_create(char **args)
     server_end();
 }
 
-/* Returns the seconds until the server is gone. */
+/* Stops the server. Returns the seconds until it is gone. */
 static double
 stop(void)
 {
@@ -153,7 +152,7 @@ run_orphans(char **args)
     printf("%ld\n", drivers_alive());
 }
 
-/* Returns the KiB that are the server's alone. */
+/* Returns the KiB of memory that only the server uses. */
 static long
 server_private_kib(void)
 {
@@ -172,8 +171,8 @@ server_private_kib(void)
     return sum;
 }
 
-/* One driver comes and goes first, so that what the server allocates for its first driver is not
- * counted. */
+/* One driver is created and deleted first, so that what the server allocates for its first driver
+ * is not counted. */
 static void
 run_hold(char **args)
 {
@@ -246,8 +245,9 @@ deaths_wait(long count)
     }
 }
 
-/* Returns the CPU time that the server uses for the death of all. Asking it whether any is left is
- * counted, too. Its log is read all the while, as a terminal would do. */
+/* Kills all drivers. Returns the CPU time, in nanoseconds, that the server uses until they are
+ * gone, including for its answers to stats. The log is read all the time, as a terminal would
+ * do. */
 static int64_t
 death_of_all(void)
 {
@@ -285,7 +285,7 @@ run_deaths(char **args)
     close(log[1]);
     create(count);
     for (long i = 0; i < killed; i++) {
-        pid_t *driver = &server.drivers[i * 7919 % count]; /* here and there */
+        pid_t *driver = &server.drivers[i * 7919 % count]; /* spread over all drivers */
         server_quiet();
         int64_t before_ns = usage_of(server.pid).cpu_ns;
         kill(*driver, SIGKILL);
@@ -318,7 +318,7 @@ static const struct mode {
 int
 main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* a server that is gone shows in the write */
+    signal(SIGPIPE, SIG_IGN); /* if the server is gone, write(2) fails */
     for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(argv[1], modes[i].name) == 0 && argc == 2 + modes[i].args) {
             modes[i].run(argv + 2);

@@ -1,16 +1,16 @@
 /*
- * workers MODE COUNT FIFO SUPERVISOR [ARGUMENT...]: starts a supervisor that runs bare-worker COUNT
- * times, waits until each has said through the FIFO that it is up, and prints:
+ * workers MODE COUNT FIFO SUPERVISOR [ARGUMENT...]: starts a supervisor that runs COUNT
+ * bare-workers, waits until each of them has said through the FIFO that it is up, and prints:
  *
- *     stop=SIGNAL   seconds until all were up, and seconds from sending the supervisor that signal
- *                   until it and its last worker were gone
- *     kill          seconds until all were up, and how many workers were alive 2 s after the
- *                   supervisor was sent SIGKILL
- *     ask=N,COMMAND seconds until all were up, and how often per second COMMAND, words between
- *                   single blanks, can be run to its end with success, N times in a row
+ *     stop=SIGNAL   seconds until all are up, and seconds from sending the supervisor that signal
+ *                   until the supervisor and its last worker are gone
+ *     kill          seconds until all are up, and how many workers are alive 2 s after the
+ *                   supervisor got SIGKILL
+ *     ask=N,COMMAND seconds until all are up, and how often per second COMMAND (words between
+ *                   single blanks) can be run to its successful end, N times in a row
  *
- * Whatever the supervisor has started becomes a child of this process when its parent is gone
- * (PR_SET_CHILD_SUBREAPER). This process ends and reaps all of it.
+ * When their parent is gone, the processes that the supervisor has started become children of this
+ * process (PR_SET_CHILD_SUBREAPER). This process ends and reaps all of them.
  */
 #include "bench.h"
 
@@ -25,15 +25,16 @@
 #include <unistd.h>
 
 enum {
-    PATIENCE_MS = 30000, /* for all workers to come up, and for all to go */
+    PATIENCE_MS = 30000, /* for all workers to come up, and for all to go away */
     ORPHANS_MS = 2000,
 };
 
 static pid_t supervisor;
 static long count;
-static pid_t *workers; /* those that have said that they are up */
+static pid_t *workers; /* the pids of those that are up */
 
-/* Ends all that was started. In each round, whatever has become our child. */
+/* Ends everything that was started: each round kills the processes that are our children by
+ * then. */
 static void
 clean_up(void)
 {
@@ -49,7 +50,7 @@ clean_up(void)
         line[size] = '\0';
         char *end, *at = line;
         for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
-            if (*end == ' ') /* else it may be cut off; the next round has it */
+            if (*end == ' ') /* otherwise it may be cut off; the next round finds it */
                 kill((pid_t)pid, SIGKILL);
         waitpid(-1, NULL, 0);
         while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -86,8 +87,8 @@ start(char *const *argv)
     err(127, "%s", argv[0]);
 }
 
-/* Waits until that many workers are up or, with 0, until none has the FIFO open any more. Returns
- * false when the time is over. */
+/* Waits until wanted workers are up or, if wanted is 0, until none has the FIFO open any more.
+ * Returns 0 if that takes longer than timeout_ms. */
 static int
 workers_wait(int fd, long wanted, int timeout_ms)
 {
@@ -109,7 +110,7 @@ workers_wait(int fd, long wanted, int timeout_ms)
         size += (size_t)n;
         char *newline, *at = text;
         while ((newline = memchr(at, '\n', size - (size_t)(at - text))) != NULL) {
-            if (up < count) /* a supervisor may restart one that we have ended */
+            if (up < count) /* a supervisor may restart one that was ended */
                 workers[up++] = (pid_t)strtol(at, NULL, 10);
             at = newline + 1;
         }
@@ -162,7 +163,7 @@ ask(const char *mode)
     return rate_since(times, start_ns);
 }
 
-/* Returns 0 if something was not as expected. */
+/* Measures and prints. Returns 0 if something went wrong. */
 static int
 run(const char *mode, int fd, int64_t start_ns)
 {
@@ -203,7 +204,7 @@ main(int argc, char **argv)
         errx(2, "usage: workers MODE COUNT FIFO SUPERVISOR [ARGUMENT...]");
     count = argument(argv[2], 100000);
     workers = calloc((size_t)count, sizeof(*workers));
-    /* Nothing but its own end, which is bounded, may end this program before what it started. */
+    /* No signal may end this program before what it started; it ends by itself in bounded time. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);

@@ -1,8 +1,9 @@
 /*
- * Linked into the sanitized programs. A fault ends them as it ends the normal ones, instead of being
- * caught by the sanitizer's own handlers. No leak check at the exit of the driver (DETECT_LEAKS "0"),
- * which allocates nothing: LeakSanitizer stops the process by ptrace(2), and its SIGSTOP is undone by
- * the SIGCONT that a driver gets when its server dies; then it would wait for ever.
+ * Linked into the sanitized programs. A fault ends them as it ends the normal programs: the
+ * sanitizer's own handlers do not catch it. The driver, which allocates nothing, has no leak check
+ * at its exit (DETECT_LEAKS is "0"): LeakSanitizer stops the process by ptrace(2), and the SIGCONT
+ * that a driver gets when its server dies undoes that SIGSTOP. LeakSanitizer would then wait
+ * forever.
  */
 #define FAULTS "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0"
 

@@ -1,7 +1,7 @@
 /*
  * echo.c: sends back what it receives, over TCP and UDP, IPv4 and IPv6. Usage: echo PORT [HOST].
  * Port 0 is any free port; without HOST, only this machine is served. The program waits in one
- * place, the loop in main(): whatever becomes ready, signals too, has its source's handler called.
+ * place, the loop in main(). Whatever becomes ready, signals included, has a handler.
  */
 #include "lib/list.h"
 #include "lib/signals.h"
@@ -26,7 +26,7 @@ static void signals_ready(struct source *source, uint32_t events);
 static struct source signals, sockets[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
 static struct list clients = {&clients, &clients};
 static bool stopping, over;
-static char data[65536]; /* what the handler that runs has received */
+static char data[65536]; /* what the current handler has received */
 
 int
 main(int argc, char **argv)
@@ -37,7 +37,7 @@ main(int argc, char **argv)
 
     if (argc < 2 || !digits_parse(argv[1], strlen(argv[1]), 65535, &port) || port > 65535)
         errx(2, "usage: echo PORT [HOST]");
-    if (getaddrinfo(argv[2], "0", &hints, &addresses) != 0) /* may wait; NULL is the loopback */
+    if (getaddrinfo(argv[2], "0", &hints, &addresses) != 0) /* may block; NULL means the loopback */
         errx(1, "cannot find %s", argv[2]);
     if (!signals_block(&set) || !sources_open() || !signals_open(&signals, &set, signals_ready))
         err(1, "cannot start");
@@ -49,8 +49,8 @@ main(int argc, char **argv)
     return 0;
 }
 
-/* Stops: accepts nobody any more, and ends each client's input, shutdown(2), so that it is closed
- * once all that has come from it is sent back. The alarm or another signal ends that wait. */
+/* Stops: accepts no more clients and ends each client's input, shutdown(2), so that it is closed
+ * once everything was sent back. The alarm or a second signal ends that wait. */
 static void
 signals_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -68,8 +68,8 @@ signals_ready(struct source *source, uint32_t events __attribute__((unused)))
     alarm(1);
 }
 
-/* What cannot be sent back yet stays in the kernel, which stops the sender when its buffer is full.
- * So a client's end of input is read when everything before it has been sent back. */
+/* What cannot be sent back yet stays in the kernel, which holds up the sender when its buffer is
+ * full. So the end of a client's input is read only after all before it has been sent back. */
 static void
 client_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -77,7 +77,7 @@ client_ready(struct source *source, uint32_t events __attribute__((unused)))
     ssize_t size = recv(source->fd, data, sizeof(data), MSG_PEEK), sent = size;
 
     if (size > 0 && (sent = send(source->fd, data, (size_t)size, MSG_NOSIGNAL)) > 0)
-        recv(source->fd, data, (size_t)sent, MSG_TRUNC); /* drops it, tcp(7) */
+        recv(source->fd, data, (size_t)sent, MSG_TRUNC); /* discards what was sent, tcp(7) */
     if (sent > 0 || (sent < 0 && errno == EAGAIN)) {
         source_watch(source, sent < size ? EPOLLOUT : EPOLLIN);
         return;
@@ -85,13 +85,13 @@ client_ready(struct source *source, uint32_t events __attribute__((unused)))
     source_close(source);
     list_unlink(&client->link);
     free(client);
-    for (int i = 0; i < 4; i++) /* there is a descriptor again */
+    for (int i = 0; i < 4; i++) /* a descriptor is free again */
         if (sockets[i].events != 0)
             source_watch(&sockets[i], EPOLLIN);
 }
 
-/* A client that we have no descriptor or memory for stays in the queue and would wake us for ever.
- * With EPOLLET, epoll(7), only the next arrival does; and when a client leaves, we try again. */
+/* A client for which we have no descriptor or memory stays in the queue, and would keep waking us.
+ * With EPOLLET, epoll(7), only the next new client does; and when a client leaves, we try again. */
 static void
 tcp_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -117,8 +117,8 @@ udp_ready(struct source *source, uint32_t events __attribute__((unused)))
         sendto(source->fd, data, (size_t)n, 0, (struct sockaddr *)&from, size);
 }
 
-/* Opens a TCP and a UDP socket for each family, all at the port that it returns. Passes over an
- * address that this machine does not have, since there may be no IPv6, or no IPv4. */
+/* Opens a TCP and a UDP socket for each address family, all at the same port, which it returns.
+ * Skips an address that this machine does not have, because there may be no IPv6, or no IPv4. */
 static in_port_t
 server_listen(struct addrinfo *addresses, in_port_t port)
 {
@@ -129,7 +129,7 @@ server_listen(struct addrinfo *addresses, in_port_t port)
         struct source *tcp = &sockets[family == AF_INET6], *udp = tcp + 2;
         in_port_t *at = &((struct sockaddr_in *)a->ai_addr)->sin_port; /* sin6_port, too */
 
-        source_close(tcp); /* a name may have several addresses of a family, or one twice */
+        source_close(tcp); /* a name may have several addresses of one family */
         source_close(udp);
         *tcp = (struct source){.fd = socket(family, SOCK_STREAM | flags, 0), .ready = tcp_ready};
         *udp = (struct source){.fd = socket(family, SOCK_DGRAM | flags, 0), .ready = udp_ready};
@@ -140,7 +140,7 @@ server_listen(struct addrinfo *addresses, in_port_t port)
             bind(udp->fd, a->ai_addr, a->ai_addrlen) == 0 && source_watch(udp, EPOLLIN))
             bound = *at;
         else if (errno == EADDRINUSE && *at != port)
-            return server_listen(addresses, port); /* 0: free for one socket, but not for another */
+            return server_listen(addresses, port); /* port 0 was free for one socket only */
         else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
             err(1, "cannot listen");
     }

@@ -2,14 +2,14 @@
  * fifo.c: copies what comes through a FIFO to standard output. Usage: fifo PATH.
  *
  * Writers come and go; a line on standard error says when the last one has gone. The program waits
- * in one place, the loop in main(). At INT or TERM it copies what is in the FIFO, and ends with 0.
+ * in one place, the loop in main(). At INT or TERM it copies what is in the FIFO, and exits with 0.
  *
- * Once the last writer has closed a FIFO, read(2) returns 0, pipe(7), and epoll reports EPOLLHUP as
- * long as nobody opens it for writing: a loop that simply waited again would spin. So we open it
- * for writing ourselves, which ends the hangup. But if we kept that open, no read would return 0
- * again. We close it when there is data, before we read: the data has come from somebody else.
- * However soon that writer leaves, its data stays in the FIFO, and the 0 comes after it.
- * (Only a writer that leaves without having written may go unnoticed.)
+ * When the last writer has closed a FIFO, read(2) returns 0, pipe(7), and epoll reports EPOLLHUP
+ * until somebody opens the FIFO for writing: a loop that simply waited again would spin. So we open
+ * the FIFO for writing ourselves, which ends the hangup. But as long as we keep it open, no read
+ * returns 0. So we close it as soon as there is data, which must come from another writer, before
+ * we read. Even if that writer leaves at once, its data stays in the FIFO, and the 0 comes after
+ * the data. (Only a writer that leaves without having written may go unnoticed.)
  */
 #include "lib/signals.h"
 #include "lib/stream.h"
@@ -34,8 +34,8 @@ static void fail(const char *text, const char *reason);
 static struct source fifo, signals;
 static struct stream output, errors;
 static char data[64 * 1024]; /* as much as a FIFO holds */
-static size_t sent, size;    /* of data; the FIFO is read only when all of it is sent */
-static int writer = -1;      /* our own way to write to the FIFO, while nobody else has one */
+static size_t sent, size;    /* in bytes of data; the FIFO is read only when all of it is sent */
+static int writer = -1;      /* the FIFO, open for writing, while there is no other writer */
 static bool stopping, over;
 static int status;
 
@@ -51,10 +51,10 @@ main(int argc, char **argv)
     if (!stream_open(&output, STDOUT_FILENO, O_WRONLY))
         err(1, "cannot write standard output");
     output.source.ready = output_ready;
-    stream_open(&errors, STDERR_FILENO, O_WRONLY); /* if this fails, nothing is told */
+    stream_open(&errors, STDERR_FILENO, O_WRONLY); /* if this fails, we report nothing */
     fifo_open(argv[1]);
     while (!over) {
-        /* To stop, we do not wait for data, but take what is there until there is no more. */
+        /* When we stop, we do not wait for data, but copy what is there. */
         bool last = stopping && sent == size;
         if (!sources_wait(last ? 0 : -1))
             err(1, "cannot wait");
@@ -68,7 +68,7 @@ main(int argc, char **argv)
     return status;
 }
 
-/* With O_NONBLOCK, since the first writer may be long in coming, fifo(7). */
+/* Opens with O_NONBLOCK, because the first writer may come late, fifo(7). */
 static void
 fifo_open(const char *path)
 {
@@ -85,7 +85,8 @@ fifo_open(const char *path)
         err(1, "cannot open %s for writing", path);
 }
 
-/* Opens the FIFO that we read, whatever its name stands for by now, proc(5). */
+/* Opens the FIFO that we read for writing, even if its name stands for another file by now,
+ * proc(5). Returns false with errno on failure. */
 static bool
 writer_open(void)
 {
@@ -123,7 +124,7 @@ fifo_ready(struct source *source, uint32_t events)
     }
 }
 
-/* Writes what it can, and waits for either the output or the FIFO, but never for both. */
+/* Writes as much as possible, then waits for either the output or the FIFO, but never for both. */
 static void
 output_ready(struct source *source, uint32_t events)
 {
@@ -137,7 +138,7 @@ output_ready(struct source *source, uint32_t events)
         fail("cannot write standard output", strerror(errno));
 }
 
-/* A reader of our output has until the alarm, or a second signal, to take the rest. */
+/* The reader of our output has until the alarm, or a second signal, to read the rest. */
 static void
 signals_ready(struct source *source, uint32_t events)
 {
@@ -146,7 +147,7 @@ signals_ready(struct source *source, uint32_t events)
     (void)events;
     while (signals_read(source, &info, 1) > 0)
         switch (info.ssi_signo) {
-        case SIGTSTP: /* Ctrl+Z: as it is blocked, it does not stop us */
+        case SIGTSTP: /* Ctrl+Z: the signal is blocked, so it does not stop us by itself */
             raise(SIGSTOP);
             break;
         case SIGINT:
@@ -156,12 +157,12 @@ signals_ready(struct source *source, uint32_t events)
             stopping = true;
             alarm(1);
             break;
-        default: /* the others are of no use here */
+        default: /* the others mean nothing here */
             break;
         }
 }
 
-/* Writes a line to standard error, if that takes it without waiting. The reason may be NULL. */
+/* Writes a line to standard error, unless it would have to wait. The reason may be NULL. */
 static void
 tell(const char *text, const char *reason)
 {

@@ -1,20 +1,20 @@
 /*
- * Faults that strace(1) cannot make, linked into a server or a driver that is compiled to call
- * faulty_read() for read(), and so on. The environment says which fault is wanted:
+ * Faults that strace(1) cannot inject. This file is linked into a server or driver that is compiled
+ * to call faulty_read() instead of read(), and so on. The environment says which fault to inject:
  *
- *     FAULT=CALL:KIND:K    at the K-th CALL that could have it; K+: and at each one after
+ *     FAULT=CALL:KIND:K    at the K-th CALL that could have it; K+: also at each later one
  *
- *     read, write, send, recv : short    moves one byte only
- *     read : EAGAIN                      a timer's event is not there any more
- *     epoll_ctl : ADD, MOD, DEL          fails, at that operation, with ENOMEM
- *     close : EIO                        fails, and has closed
+ *     read, write, send, recv : short    moves only one byte
+ *     read : EAGAIN                      a timer's event has gone
+ *     epoll_ctl : ADD, MOD, DEL          fails with ENOMEM, at that operation
+ *     close : EIO                        fails, but has closed the descriptor
  *     malloc, calloc : ENOMEM            fails
  *     prctl, setpgid, dup2, setrlimit : EPERM    fails
- *     syscall : ENOMEM                   close_range(2) that is to unshare the descriptors fails
- *     execve, execvp : delayed           what is started stays for a moment on its way to its exec
- *     execve, execvp : killed, termed    and its parent gets that signal meanwhile
+ *     syscall : ENOMEM                   fails, if it is close_range(2) with RANGE_UNSHARE
+ *     execve, execvp : delayed           waits for a moment before the exec
+ *     execve, execvp : killed, termed    the same, after killing or terminating its parent
  *
- * What was made to fail is said in the file "trace" in the working directory, where strace says it.
+ * Each injected fault is a line in the file "trace" in the working directory, as with strace.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +34,10 @@
 #include <unistd.h>
 
 enum {
-    RANGE_UNSHARE = 2, /* not every libc has it */
+    RANGE_UNSHARE = 2, /* not every libc defines it */
 };
 
-/* Whether FAULT asks for that fault now. Counts the calls that could have it. */
+/* Whether FAULT asks for this fault in this call. Counts the calls that could have the fault. */
 static bool
 faulty(const char *call, const char *kind)
 {
@@ -63,7 +63,7 @@ faulty(const char *call, const char *kind)
     return true;
 }
 
-/* The call fails with that error if FAULT asks for it. */
+/* Returns true, with that errno, if FAULT asks for this failure. */
 static bool
 fails(const char *call, const char *kind, int error)
 {
@@ -73,7 +73,7 @@ fails(const char *call, const char *kind, int error)
     return true;
 }
 
-/* What is read as a whole or not at all, from a signalfd or a timerfd, is never short. */
+/* Reads of a signalfd or a timerfd are never short, because the kernel never does that. */
 ssize_t
 faulty_read(int fd, void *data, size_t size)
 {
@@ -158,7 +158,7 @@ faulty_dup2(int from, int to)
     return fails("dup2", "EPERM", EPERM) ? -1 : dup2(from, to);
 }
 
-/* By its number: the type of the resource differs between libcs. */
+/* Uses the system call, because the type of the resource differs between libcs. */
 int
 faulty_setrlimit(int resource, const struct rlimit *limit)
 {
@@ -173,7 +173,7 @@ faulty_syscall(long number, long a, long b, long c, long d)
     return unshares && fails("syscall", "ENOMEM", ENOMEM) ? -1 : syscall(number, a, b, c, d);
 }
 
-/* What may happen to a child on its way to its exec. */
+/* What may happen in a child before its exec. */
 static void
 exec_held_up(const char *call)
 {

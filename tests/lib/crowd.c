@@ -1,19 +1,21 @@
 /*
- * crowd SOCKET SECONDS: many clients of one server. It is told what they do by lines on standard
- * input, and answers each with one line, "ok" or what is wrong:
+ * crowd SOCKET SECONDS: many clients of one server. Lines on standard input say what the clients
+ * must do. The program answers each line with one line, "ok" or what is wrong:
  *
- *     attach COUNT             so many more clients connect; they are numbered from 1
- *     say FROM TO COUNT TEXT   each of these clients sends that line, COUNT times
- *     hear FROM TO COUNT TEXT  the next COUNT lines that each receives match that pattern, fnmatch(3)
- *     end FROM TO              each receives nothing more but the end
- *     shut FROM TO             each has nothing more to send
- *     close FROM TO            each vanishes
- *     fill CLIENT TEXT         sends that line as often as the socket takes it; ok, and the number
- *                              of bytes
- *     drain CLIENT             receives what is there; ok, and the number of bytes
- *     flood CLIENT TEXT        fill and drain, until for a moment neither has moved anything
+ *     attach COUNT             COUNT more clients connect; numbers begin at 1
+ *     say FROM TO COUNT TEXT   clients FROM to TO each send that line COUNT times
+ *     hear FROM TO COUNT TEXT  the next COUNT lines that each receives match the pattern
+ *                              TEXT, fnmatch(3)
+ *     end FROM TO              each receives nothing more except the end of input
+ *     shut FROM TO             each shuts down its sending side
+ *     close FROM TO            each closes its socket
+ *     fill CLIENT TEXT         sends that line as often as the socket takes it; the answer is
+ *                              ok and the number of bytes
+ *     drain CLIENT             receives what has arrived; the answer is ok and the number of
+ *                              bytes
+ *     flood CLIENT TEXT        fills and drains until, for a moment, neither has moved a byte
  *
- * Whatever takes longer than SECONDS is wrong. TEXT may be several words.
+ * If a client must wait for longer than SECONDS, that is wrong. TEXT may be several words.
  */
 #include <err.h>
 #include <errno.h>
@@ -37,17 +39,17 @@ enum {
 };
 
 struct client {
-    int fd;             /* -1: it has vanished */
-    size_t used, taken; /* bytes of data that were received, and of those that were heard */
+    int fd;             /* -1 once it has closed its socket */
+    size_t used, taken; /* bytes in data: received, and already matched */
     char *data;         /* LINE_SIZE bytes */
-    size_t filled;      /* bytes of a line, of fill, that was not taken as a whole */
+    size_t filled;      /* bytes of the last line of fill that were sent, if not all were */
 };
 
 static struct client clients[CLIENTS_MAX + 1]; /* by number, from 1 */
 static int client_count;
 static int timeout_ms;
 static const char *path;
-static bool answered; /* the line that we were told, with more than ok */
+static bool answered; /* the current line has an answer that is not just ok */
 
 __attribute__((format(printf, 1, 2))) static void
 wrong(const char *format, ...)
@@ -88,7 +90,8 @@ attach(int count)
     }
 }
 
-/* Waits for it to become ready. */
+/* Waits until the client's socket is ready. Returns false, after an answer, if that takes too
+ * long. */
 static bool
 ready(int number, short events)
 {
@@ -125,7 +128,7 @@ say(int number, long count, const char *text)
     free(lines);
 }
 
-/* The client's next line, or NULL: the end. */
+/* Returns the client's next line, or NULL at the end. */
 static char *
 next_line(int number)
 {
@@ -239,7 +242,7 @@ vanish(int number)
     clients[number].fd = -1;
 }
 
-/* One client's part in what a line says. */
+/* Does for one client what a line asks for. */
 static void
 act(const char *what, int number, long count, const char *text)
 {

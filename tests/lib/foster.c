@@ -1,6 +1,6 @@
 /*
- * foster PROGRAM: runs it with a socket for its descriptor 3, as a driver has one, but as the child of
- * another process than the one that made the socket. Ends with the program's status.
+ * foster PROGRAM: runs the program with a socket as descriptor 3, as a driver has, but not as a
+ * child of the process that made the socket. Exits with the program's status.
  */
 #include <err.h>
 #include <sys/socket.h>
@@ -32,7 +32,8 @@ main(int argc, char **argv)
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 8);
     }
     close(pair[1]);
-    /* A program that takes us for its server lives until it sees the end of the socket. */
+    /* If the program takes us for its server, it says HELLO, and lives until we close the
+     * socket. */
     char byte;
     ssize_t said = read(pair[0], &byte, 1);
     close(pair[0]);

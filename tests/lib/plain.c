@@ -1,6 +1,6 @@
 /*
- * plain COMMAND...: runs it with no signal ignored and none blocked, whatever we inherited: from
- * nohup, or from a shell that started us in the background.
+ * plain COMMAND...: runs the command with no signal ignored and none blocked, whatever we inherited
+ * from nohup or from a shell that started us in the background.
  */
 #include <err.h>
 #include <signal.h>
@@ -17,7 +17,7 @@ main(int count, char **words)
         return 2;
     }
     for (int number = 1; number <= SIGRTMAX; number++)
-        signal(number, SIG_DFL); /* fails for a few, which have no other disposition */
+        signal(number, SIG_DFL); /* fails for a few signals, which are always default */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(words[1], words + 1);

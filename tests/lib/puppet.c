@@ -1,21 +1,22 @@
 /*
- * puppet STEP...: a driver that does as it is told, for tests. Each step is one word; it leaves with
- * status 0 after the last.
+ * puppet STEP...: a driver, for tests, that follows a script. Each step is one word. After the last
+ * step it exits with status 0.
  *
- *     hello                      say HELLO
- *     take:TYPE                  read until a request of that type (proto.h) has come
- *     state:BUSY:REFUSAL:VALUE:MS  answer the request that was taken last
- *     id:N                       have N for the number of the request, or RUN, that was taken last
- *     again                      say the last frame once more
- *     end:OUTCOME                say END
- *     result:OUTCOME:STATUS      say the RESULT of the last RUN
- *     answer:COUNT               take that many requests; answer each that it is free
- *     child:FILE                 start a process in a session of its own, its pid in FILE; as a
- *                                VALUE, C stands for that pid
- *     did:FILE, await:FILE       create a file; wait until there is one
+ *     hello                      send HELLO
+ *     take:TYPE                  read requests up to one of that type, see proto.h
+ *     state:BUSY:REFUSAL:VALUE:MS  answer the last request that was taken
+ *     id:N                       use N as the number of the last request and RUN
+ *     again                      send the last frame again
+ *     end:OUTCOME                send END
+ *     result:OUTCOME:STATUS      send the RESULT of the last RUN
+ *     answer:COUNT               read COUNT requests, and answer each: not busy
+ *     cancels:ID                 read a CANCEL, which must be for that task; else exit with status 8
+ *     child:FILE                 start a process in its own session, and write its pid to FILE;
+ *                                in later steps, C as a number is that pid
+ *     did:FILE, await:FILE       create FILE; wait until there is FILE
  *     shut                       close the socket
- *     exit:STATUS                leave
- *     pause                      wait for ever
+ *     exit:STATUS                exit
+ *     pause                      wait forever
  */
 #include "../../proto.h"
 
@@ -29,7 +30,7 @@
 
 static unsigned char input[64 * 1024];
 static size_t input_size;
-static uint32_t request_id, run_id;
+static uint32_t request_id, run_id, cancelled_id;
 static pid_t child;
 static unsigned char last[PROTO_FRAME_MAX];
 static size_t last_size;
@@ -39,7 +40,7 @@ say_last(void)
 {
     struct pollfd room = {.fd = PROTO_FD, .events = POLLOUT};
 
-    /* A frame is shorter than what a socket with room takes. */
+    /* A socket that poll(2) calls writable takes a whole frame. */
     if (poll(&room, 1, -1) < 0 || write(PROTO_FD, last, last_size) != (ssize_t)last_size)
         _exit(9);
 }
@@ -65,7 +66,7 @@ take(void)
     while (proto_decode(PROTO_FROM_SERVER, input, input_size, &frame) != PROTO_COMPLETE) {
         ssize_t n = read(PROTO_FD, input + input_size, sizeof(input) - input_size);
         if (n == 0)
-            _exit(0); /* the server has gone */
+            _exit(0); /* the server is gone */
         if (n < 0 && errno != EAGAIN)
             _exit(9);
         if (n < 0)
@@ -78,6 +79,8 @@ take(void)
     request_id = frame.header.id;
     if (frame.header.type == PROTO_RUN)
         run_id = request_id;
+    if (frame.header.type == PROTO_CANCEL)
+        cancelled_id = frame.cancel.task_id;
     return frame.header.type;
 }
 
@@ -120,7 +123,7 @@ child_start(const char *path)
         poll(NULL, 0, 5);
 }
 
-/* The number that follows the step's next colon. */
+/* Returns the number after the step's next colon, and moves *step to it. */
 static uint64_t
 number(char **step)
 {
@@ -168,6 +171,9 @@ perform(char *step)
             take();
             state(0, PROTO_OK, 0, 0);
         }
+    } else if (STEP_IS("cancels")) {
+        if (take() != PROTO_CANCEL || cancelled_id != number(&step))
+            _exit(8);
     } else if (STEP_IS("child")) {
         child_start(word);
     } else if (STEP_IS("did")) {

@@ -1,6 +1,6 @@
 /*
- * repeat COUNT LINE...: writes the lines to standard output, COUNT times. It only ever waits for
- * room in its output, so once it sleeps its reader is not reading.
+ * repeat COUNT LINE...: writes the lines to standard output, COUNT times. It waits for nothing but
+ * room in its output, so when it sleeps, the output is full.
  */
 #include <err.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_SIZE = 64 * 1024, /* what a pipe holds */
+    BLOCK_SIZE = 64 * 1024, /* as much as a pipe holds */
 };
 
 static void

@@ -1,7 +1,7 @@
 /*
- * tally COUNT SECONDS: reads COUNT lines, and not a byte more, from standard input, and says how
- * often each came: "3 a line", in the order in which they first came. Fails if nothing comes for
- * SECONDS, or the input ends before.
+ * tally COUNT SECONDS: reads COUNT lines, and not a byte more, from standard input. Prints how
+ * often each line came, such as "3 a line", in the order in which they first came. Fails if nothing
+ * comes for SECONDS, or if the input ends early.
  */
 #include <err.h>
 #include <poll.h>
@@ -22,7 +22,7 @@ struct kind {
 
 static struct kind kinds[KINDS_MAX];
 static size_t kind_count;
-static size_t last; /* index of the kind that came last: the next line is often the same */
+static size_t last; /* index of the last line's kind: the next line is often the same */
 
 static void
 count_line(const char *line)
@@ -41,8 +41,8 @@ count_line(const char *line)
     last = i;
 }
 
-/* Reads at most that much: a line has at least one byte, so with a size of the lines that are still
- * wanted no byte is read that comes after them. */
+/* Reads at most size bytes. Each line has at least one byte, so if size is the number of lines that
+ * are still wanted, no byte after these lines is read. Returns 0 if nothing comes. */
 static size_t
 read_some(char *data, size_t size, int timeout_ms)
 {
