@@ -1,4 +1,4 @@
-# make help says what can be made. CC, CFLAGS, CPPFLAGS and LDFLAGS are the user's.
+# "make help" lists the targets. CC, CFLAGS, CPPFLAGS and LDFLAGS are for the user to set.
 
 CC       = cc
 CFLAGS   = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -14,8 +14,8 @@ STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
-# What the programs are made of: files that only the driver has, and those that it shares with the
-# server, which has all others; see lib/README.md.
+# The sources of the programs. Some files of lib/ belong to the driver alone; the server uses all
+# others, and the driver shares a few of them. See lib/README.md.
 DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
 DRIVER     = driver.c $(DRIVER_OWN) \
              $(addprefix lib/,children.c clock.c signals.c source.c text.c timer.c)
@@ -23,23 +23,23 @@ SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
 all: server driver
 
-# The release compiles each program as one unit, a list of includes, which is faster than objects
-# that call each other. The other flavours have an object a file, which shows that each header is
-# complete and what is static is private.
+# The release build compiles each program as a single unit, which includes all its sources; the
+# program is faster than one that is linked from separate objects. The other flavours compile each
+# file by itself, which shows that no file depends on what another one includes or defines.
 server: build/release/server.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# Linked statically a driver starts faster and takes half the memory. Where there is no static libc,
-# it is linked as any program.
+# A statically linked driver starts faster and takes half the memory. If there is no static libc,
+# the driver is linked dynamically.
 driver: build/release/driver.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $< 2>/dev/null || $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# For valgrind, which takes the start of a statically linked program for a fault.
+# For valgrind, which reports false errors at the start of a statically linked program.
 build/dynamic/driver: build/release/driver.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# gcc can be told that the unit is all there is, so that it inlines as if everything were static.
+# gcc can be told that the unit is the whole program; it then inlines as if everything were static.
 WHOLE = $(shell echo | $(CC) -Werror -fwhole-program -E - >/dev/null 2>&1 && echo -fwhole-program)
 build/release/%.o: build/release/%.c
 	$(COMPILE) $(WHOLE) -c -o $@ $<
@@ -52,7 +52,7 @@ build/release/driver.c: $(DRIVER) Makefile
 	@mkdir -p $(@D)
 	@printf '#include "../../%s"\n' $(DRIVER) >$@
 
-# They start from the base alone; see tests/examples.
+# Small servers that use only the base modules of lib/; see tests/examples.
 BASE = $(addprefix lib/,children.c clock.c signals.c source.c stream.c text.c)
 examples: build/examples/echo build/examples/fifo
 build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
@@ -62,25 +62,40 @@ build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
 run: all
 	@./server
 
-# What tests drive the programs with.
+# Tests of single modules, each linked with what it needs of lib in the flavour faulty.
+# tests/unit.bats runs them as a part of the suite.
+UNIT = $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/*.c))
+unit: $(UNIT)
+	@cd build/unit && for test in $(notdir $(UNIT)); do ./$$test || exit 1; done
+	@echo 'unit: $(words $(UNIT)) programs found nothing wrong'
+
+build/unit/%: tests/unit/%.c build/faulty/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -I. -MMD -MP -o $@ $^
+
+build/faulty/lib.a: $(patsubst %.c,build/faulty/%.o,$(wildcard lib/*.c)) build/inject.o
+	rm -f $@
+	ar rcs $@ $^
+
+# Programs that the tests use.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
-test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
 	@scripts/test.sh
 
 build/tests/%: tests/lib/%.c proto.h Makefile
 	@mkdir -p build/tests
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -o $@ $<
 
-# Three more flavours, all with faults that can be asked for by name, see tests/faults/inject.c:
-# faulty, for tests and the fault sweep; asan, under AddressSanitizer and UndefinedBehaviorSanitizer,
-# which TEST_BUILD=build/asan has the tests use; coverage, which counts the lines that are reached.
+# Three more flavours, in which calls can be made to fail (see tests/faults/inject.c): faulty, for
+# the tests and the sweep; asan, with AddressSanitizer and UndefinedBehaviorSanitizer, which is
+# tested by TEST_BUILD=build/asan make test; coverage, which counts how often each line is executed.
 INJECT = $(foreach call,read write send recv close epoll_ctl malloc calloc prctl setpgid dup2 \
                         setrlimit syscall execve execvp,-D$(call)=faulty_$(call))
 FLAGS_faulty   = -O1 -g
 FLAGS_asan     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
                  -fno-omit-frame-pointer
 FLAGS_coverage = -O0 -g --coverage -fprofile-update=atomic
-# Leaks are looked for in the server alone; see tests/asan/options.c.
+# Only the server is checked for leaks; see tests/asan/options.c.
 MORE_asan = -DDETECT_LEAKS='"$(if $(filter %server,$@),1,0)"' tests/asan/options.c
 
 faulty: build/faulty/server build/faulty/driver
@@ -101,26 +116,25 @@ build/inject.o: tests/faults/inject.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
 
-# Fuzzes each target for FUZZ_SECONDS, from the inputs in tests/corpus and those found since; needs
-# clang with libFuzzer. The targets include the real code; see tests/fuzz.
+# Fuzzes each target for FUZZ_SECONDS, starting from the inputs in tests/corpus and those that
+# earlier runs have found. Needs clang with libFuzzer. The targets include the real code, the
+# server as the one unit that is released; see tests/fuzz.
 FUZZ_SECONDS = 60
-FUZZ = clang $(STANDARD) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ = clang $(STANDARD) -O1 -g -MMD -MP -fsanitize=fuzzer,address,undefined \
+       -fno-sanitize-recover=undefined
 fuzz: build/fuzz/frames build/fuzz/commands build/fuzz/session
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
-build/fuzz/frames: tests/fuzz/frames.c proto.h Makefile
+build/fuzz/frames: tests/fuzz/frames.c Makefile
 	@mkdir -p build/fuzz
 	$(FUZZ) -o $@ $<
 
-build/fuzz/commands: tests/fuzz/session.c server.c proto.h Makefile
+build/fuzz/commands build/fuzz/session: tests/fuzz/session.c build/release/server.c
 	@mkdir -p build/fuzz
-	$(FUZZ) -DCOMMANDS_ONLY -o $@ $<
+	$(FUZZ) $(if $(filter %commands,$@),-DCOMMANDS_ONLY) -o $@ $<
 
-build/fuzz/session: tests/fuzz/session.c server.c proto.h Makefile
-	@mkdir -p build/fuzz
-	$(FUZZ) -o $@ $<
-
-# Puts the programs under stress, in the sizes of .ci/run; see scripts/torture/README.md.
+# Puts the programs under stress. The sizes are the ones that .ci/run uses; see
+# scripts/torture/README.md.
 SWEEP =
 FLOOD = 32 100000
 STORM = 10
@@ -156,13 +170,13 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS)
+coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
 	@scripts/coverage.sh
 
 lint:
 	@scripts/lint.sh
 
-# The unit names the server by the path that it is installed at.
+# The unit gets the path at which the server is installed.
 install: all
 	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
@@ -187,18 +201,23 @@ clean:
 help:
 	@echo 'make            build ./server and ./driver'
 	@echo 'make run        build, then run ./server in the foreground'
-	@echo 'make test       build, then run all tests (fetches bats if there is none)'
-	@echo 'make examples   build build/examples/echo and build/examples/fifo, to start a server from'
+	@echo 'make test       build, then run all tests (fetches bats if it is not installed);'
+	@echo '                TEST_JOBS=N runs N files at a time, TEST_BUILD=build/asan tests that build'
+	@echo 'make unit       build, then run the tests of single modules'
+	@echo 'make examples   build two small servers to start from: build/examples/echo and .../fifo'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail on request'
-	@echo 'make fuzz       fuzz parser, decoder and state machine, a minute each (needs clang)'
-	@echo 'make torture    fault sweep, floods, storm, jobs (SWEEP=--full, FLOOD="MB COMMANDS", STORM, JOBS)'
-	@echo 'make bench      measure what it costs against bare programs (bench-plot: draw it with gnuplot)'
-	@echo 'make coverage   show which lines the tests never reach (needs gcc)'
-	@echo 'make lint       check format and look for mistakes (needs the linters)'
-	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR)'
-	@echo 'make uninstall  remove that again'
-	@echo 'make clean      remove what was built'
+	@echo 'make fuzz       fuzz frames, commands and whole sessions (needs clang);'
+	@echo '                FUZZ_SECONDS=$(FUZZ_SECONDS) is the time for each of the three'
+	@echo 'make torture    run the stress tests: failing calls, floods, random blows, jobs; with'
+	@echo '                SWEEP=--full, FLOOD="MEGABYTES COMMANDS", STORM=SECONDS, JOBS=COUNT'
+	@echo 'make bench      measure what the server costs, beside bare programs; make bench-smoke'
+	@echo '                only tries each of them, make bench-plot draws the costs (needs gnuplot)'
+	@echo 'make coverage   list the lines that the tests never reach (needs gcc)'
+	@echo 'make lint       check the format and look for mistakes (needs the linters)'
+	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
+	@echo 'make uninstall  remove what make install has installed'
+	@echo 'make clean      remove everything that was built'
 
-.PHONY: all examples run test asan faulty fuzz torture bench bench-smoke bench-plot bench-programs coverage \
-        lint install uninstall clean help
+.PHONY: all examples run test unit asan faulty fuzz torture bench bench-smoke bench-plot bench-programs \
+        coverage lint install uninstall clean help

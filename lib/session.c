@@ -102,7 +102,9 @@ session_move_up(void)
             buffer_consume(up, (size_t)n);
         else if (errno != EAGAIN && errno != EINTR) {
             /* There may be replies to earlier commands, but they are not complete. */
+            shutdown(session.socket.fd, SHUT_WR);
             session.input = INPUT_UNSENT;
+            shutdown(session.socket.fd, SHUT_WR);
             buffer_consume(up, buffer_used(up));
         }
     }

@@ -1,13 +1,13 @@
 #!/bin/bash
-# Prints the lines of the programs that neither the tests nor the fault sweep ever reach. Both run on a
-# build that counts (gcov) and has the faults of the sweep linked in. A program that is killed writes
-# no counts.
+# Prints the lines of the programs that neither the tests nor the sweep ever reach. Both run on a
+# build that counts executed lines (gcov) and has the faults of the sweep linked in. A program that
+# is killed writes no counts, so what only such programs execute is printed, too.
 #
 #   scripts/coverage.sh
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=build/coverage
-SUM=$BUILD/sum # the counts of all runs
+SUM=$BUILD/sum # the added counts of all runs
 
 main() {
     umask 0 # some tests run as another user
@@ -21,8 +21,8 @@ main() {
     find $BUILD -name '*.gcno' -exec gcov --stdout --relative-only {} + | unreached_lines
 }
 
-# The tests leave their counts beside the objects, each run of the sweep in a directory of its own. Adds
-# them up; counts that a fault has spoiled are left out.
+# Adds up the counts. The tests leave theirs beside the objects, each run of the sweep in a
+# directory of its own. Counts that a fault has spoiled are left out.
 add_up() {
     local run
     mkdir $SUM
@@ -37,8 +37,8 @@ add_up() {
     cp -r $SUM/. $BUILD
 }
 
-# Reads what gcov says of each object. A line that several objects have, one of a header, counts as
-# reached if it is in any of them.
+# Reads gcov's report on each object. A line of a header may be in several objects; it counts as
+# reached if one of them has reached it.
 unreached_lines() {
     awk -F: '
         $3 == "Source" { file = $4 }

@@ -1,26 +1,29 @@
 #!/bin/bash
-# Runs all tests, or those in the files named: scripts/test.sh [FILE...]. Files run side by side, as many
-# as JOBS says, by default two for each processor, since tests mostly wait. Says what is missing, and
-# fetches bats if the machine has none. TEST_BUILD names another build to test, such as build/asan.
+# Runs all tests, or the tests in the given files. make test builds everything they need first.
+#
+#   scripts/test.sh [FILE...]
+#
+# TEST_JOBS files run at a time, by default two for each processor, since tests mostly wait.
+# TEST_BUILD names another build to test, such as build/asan. If bats is not installed, fetches it.
 set -eu
 cd "$(dirname "$0")/.."
 
-FILE_TIMEOUT=900 # seconds, for a file of tests that hang
-TEST_TIMEOUT=300 # for each test
+FILE_TIMEOUT=900 # seconds
+TEST_TIMEOUT=300 # seconds
 
 say() { echo "test: $*" >&2; }
 
 fetch_bats() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say 'there is no bats: fetching it with apt-get'
+        say 'bats is not installed: fetching it with apt-get'
         apt-get update >&2 && apt-get install -y bats >&2 && return
     fi
     if command -v npm >/dev/null; then
-        say 'there is no bats: fetching it with npm into build/tools'
+        say 'bats is not installed: fetching it with npm into build/tools'
         mkdir -p build/tools
         npm install --silent --no-save --prefix build/tools bats >&2 && return
     fi
-    say 'there is no bats to run the tests with, and no way to fetch it: install the package bats'
+    say 'bats is not installed, and there is no way to fetch it: install the package bats'
     exit 1
 }
 
@@ -28,19 +31,20 @@ export PATH=$PWD/build/tools/node_modules/bats/bin:$PATH
 command -v bats >/dev/null || fetch_bats
 for helper in tests/lib/*.c; do
     helper=build/tests/$(basename "$helper" .c)
-    [ -x "$helper" ] || { say "$helper is not built: make test builds all that tests need"; exit 1; }
+    [ -x "$helper" ] || { say "$helper is missing: run make test, which builds it"; exit 1; }
 done
 
 [ $# -gt 0 ] || set -- tests/*.bats
-# What the server may take at most; a sanitizer takes some for itself.
+# The limit of the server's memory; a sanitizer needs some of its own.
 export MEMORY_MAX_KB=16384
 [ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536
-# With neither of these, bats cannot time a test; the file still has its limit.
+# Without pkill and ps, bats cannot limit the time of a test; the limit of its file still holds.
 if command -v pkill >/dev/null || command -v ps >/dev/null; then
     export BATS_TEST_TIMEOUT=$TEST_TIMEOUT
 fi
 
-# run_file FILE NUMBER: its lines go to the file NUMBER in results, which is there once it is complete.
+# run_file FILE NUMBER: writes the results of the file's tests to $results/NUMBER, which appears
+# only when it is complete.
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 run_file() {
@@ -51,8 +55,8 @@ run_file() {
     mv "$results/$2.running" "$results/$2"
 }
 
-# show: prints the lines of the files that are done, in order, up to the first that is not; counts and
-# numbers the tests.
+# Prints the results in the order of the files, up to the first file that is still running. Counts
+# and numbers the tests.
 shown=0 passed=0 failed=0 skipped=0
 show() {
     local line
@@ -72,7 +76,7 @@ show() {
     done
 }
 
-# The numbers of the files, the largest file first, so that no long one runs alone at the end.
+# Prints the numbers of the files, largest file first, so that no long one runs alone at the end.
 by_size() {
     local i
     for i in "${!files[@]}"; do
@@ -81,7 +85,7 @@ by_size() {
 }
 
 files=("$@")
-jobs=${JOBS:-$((2 * $(nproc)))}
+jobs=${TEST_JOBS:-$((2 * $(nproc)))}
 planned=$(bats --count "$@")
 mkdir -p build
 {
@@ -104,7 +108,7 @@ read -r passed failed skipped <"$results/counts"
 
 status=0
 missing=$((planned - passed - failed - skipped))
-[ "$missing" = 0 ] || { say "$missing tests did not run to their end"; status=1; }
+[ "$missing" = 0 ] || { say "$missing tests did not finish"; status=1; }
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A session under valgrind, server and drivers: no error, and at the exit no memory and no descriptor
-# that was not there at the start.
+# Runs the server and its drivers under valgrind. There must be no error, and at their exit no
+# memory and no descriptor that was not there at the start.
 #
 #   scripts/valgrind.sh
 set -eu
@@ -22,8 +22,8 @@ main() {
     echo 'valgrind: nothing found'
 }
 
-# Starts the server. The limits are so long since all is slow under valgrind, and slower on a loaded
-# machine.
+# Starts the server. The limits are long because everything is slow under valgrind, and slower on a
+# loaded machine.
 start() {
     printf '#!/bin/sh\nexec %s %s\n' \
         "valgrind --quiet --leak-check=full --error-exitcode=99 --log-file='$dir/logs/%p'" \
@@ -37,7 +37,7 @@ start() {
     exec {to}>"$dir/in" {from}<"$dir/out"
 }
 
-# Drivers are named by their pids, so the replies that have them are read; the others are not.
+# Reads only the replies from which it needs a driver's pid.
 session() {
     drivers=()
     hire 1
@@ -47,15 +47,16 @@ session() {
     hire 3
     say 'run any 1000 exit 3' 'run any 0.1 sleep 50' 'run any 1000 /none' get_drivers help stats fly \
         'send_task 1 2' "delete_driver $driver" create_driver 'run any 1000 sleep 1000' shutdown
-    timeout $PATIENCE cat <&"$from" >/dev/null || fail 'it does not end'
+    timeout $PATIENCE cat <&"$from" >/dev/null || fail 'the server does not end'
 }
 
 say() {
     printf '%s\n' "$@" >&"$to"
 }
 
-# hire COUNT: creates that many drivers, which are added to $drivers. On a loaded machine one may need
-# more than the 5 s that the server gives it. The server then kills it, and another one is created.
+# hire COUNT: creates that many drivers, and adds them to $drivers. On a loaded machine a driver may
+# need more than the 5 s that the server allows for its start. The server then kills it, and we
+# create another one.
 hire() {
     local wanted=$((${#drivers[@]} + $1)) try line
     say "create_driver $1" fly # an Error that marks the end of the replies
@@ -63,7 +64,7 @@ hire() {
         while IFS= read -r -t $PATIENCE -u "$from" line || fail 'no reply'; do
             [[ $line != *fly* ]] || break
             [[ $line =~ ^Driver\ ([0-9]+)\ Available$ ]] || continue
-            # Or it was the reply to an earlier command.
+            # A reply to an earlier command names a driver that we know.
             [[ " ${drivers[*]} " == *" ${BASH_REMATCH[1]} "* ]] || drivers+=("${BASH_REMATCH[1]}")
         done
         ((${#drivers[@]} < wanted)) || return 0
@@ -72,8 +73,8 @@ hire() {
     fail "no driver comes up: $(cat "$dir/err")"
 }
 
-# Prints what the server's log should not have: all but the end of the job that runs at the shutdown,
-# and the fate of drivers that came up too late.
+# Prints the lines that the server's log should not have. It may report that the shutdown has
+# cancelled the last job, and that drivers came up too late and were killed.
 unexpected() {
     awk '/^server: driver [0-9]+: did not come up in 5 s: killed$/ { late[$3] = 1; next }
         /^server: 1 task cancelled$/ { next }
@@ -81,8 +82,8 @@ unexpected() {
         { print }' "$dir/err"
 }
 
-# Prints what valgrind has found. It reports the descriptors that this script was started with as
-# inherited; all others are leaks.
+# Prints what valgrind has found. It reports the descriptors that this script has inherited, too;
+# all others are leaks.
 found() {
     cat "$dir"/logs/* | sed 's/^==[0-9]*== *//' |
         grep -vE '^$|^FILE DESCRIPTORS|inherited from parent' |

@@ -1,43 +1,45 @@
 #!/usr/bin/env bats
-# How much may be outstanding: what each client is owed, what each driver has in its queue, and who is held
-# back when that is full. What was sent fits into a pipe or socket, so a server that sleeps has left it there.
+# How much may be outstanding: what each client is owed, what each driver has queued, and which
+# clients are held back when a queue is full. All that a test sends fits into the pipe or socket, so
+# what a sleeping server has not counted as a command is still there, unread.
 
 load lib/helpers
 load lib/looks
 
-# stopped_driver: one that answers nothing until it is continued.
+# stopped_driver: creates a driver that answers nothing until it is continued. Sets pid.
 stopped_driver() {
     create
     kill -STOP "$pid"
     wait_until in_state "$pid" T
 }
 
-# lines COUNT LINE: in as few writes as can be.
+# lines COUNT LINE: prints the line that many times, in as few writes as possible.
 lines() {
     yes "$2" | head -n "$1" >lines
     cat lines
 }
 
-# hears COUNT PATTERN: so many replies, each of which that regular expression matches. Nothing may follow
-# at once: it would be lost.
+# hears COUNT PATTERN: reads that many replies; each must match the regular expression. A reply that
+# comes right after them may be lost.
 hears() {
     timeout "$DEADLINE" head -n "$1" <&"$from" >replies
     (($(grep -cE "$2" replies) == $1)) || fail "not $1 of $2: $(sort replies | uniq -c)"
 }
 
-# client_rests NAME: the client has sent all that it had been given, or cannot.
+# client_rests NAME: the client has sent everything that it was given, or as much as the server
+# takes.
 client_rests() {
     wait_until in_state "${client_pid[$1]}" S
 }
 
-@test "backlog: a client alone is owed 2048 lines and replies, a question counts for both" {
+@test "backlog: a lone client may be owed 2048 lines and replies; a question counts as both" {
     start_server
     stopped_driver
     lines 1500 "get_status $pid" >&"$to"
-    stays commands 1025 # with create_driver
+    stays commands 1025 # 1024 questions and create_driver
 }
 
-@test "backlog: what was owed is answered before more is taken, but for a quarter" {
+@test "backlog: a full client is read again once three quarters of what it is owed are answered" {
     puppet answers hello answer:767 did:some await:go answer:1 did:quarter pause
     start_server --driver ./answers
     create
@@ -51,10 +53,10 @@ client_rests() {
     stays commands 1025
     : >go
     expect "Driver $pid Available"
-    stays commands 1793 # so many more as were answered
+    stays commands 1793 # 768 more, as many as were answered
 }
 
-@test "backlog: clients have equal shares" {
+@test "backlog: clients get equal shares" {
     start_listening
     stopped_driver
     for name in one two three; do attach $name; done
@@ -62,14 +64,15 @@ client_rests() {
     sent=$(field commands)
     for name in one two three; do
         lines 400 "get_status $pid" >&"${client_to[$name]}"
-        becomes commands $((sent += 256)) # 2048 / 4, two for each
+        becomes commands $((sent += 256)) # 2048 / 4, and a question counts twice
         client_rests "$name"
         stays commands $sent
     done
     lines 400 "get_status $pid" >&"$to"
     becomes commands $((sent += 256))
     stays commands $sent
-    # Fewer clients have more each; one that was full is looked at again only when most is answered.
+    # With fewer clients, each gets more; but a full one is read again only once most of it is
+    # answered.
     kill -KILL "${client_pid[one]}" "${client_pid[two]}" "${client_pid[three]}"
     kill -CONT "$pid"
     becomes clients 1
@@ -82,7 +85,7 @@ client_rests() {
     stays commands $((sent + 1024))
 }
 
-@test "backlog: of very many clients, each is owed 64" {
+@test "backlog: each of very many clients may still be owed 64" {
     start_listening
     stopped_driver
     start_crowd
@@ -93,7 +96,7 @@ client_rests() {
     stays commands $((sent + 32))
 }
 
-@test "backlog: the more drivers, the more is owed, 128 for each, up to 16384" {
+@test "backlog: each driver adds 128 to what may be owed, up to 16384" {
     start_server
     create_many 20
     kill -STOP "${pids[0]}"
@@ -105,14 +108,14 @@ client_rests() {
     create_many 120
     kill -STOP "${pids[0]}"
     wait_until in_state "${pids[0]}" T
-    # Each list is owed 141.
+    # Each list counts 141.
     lines 200 get_drivers >&"$to"
     stays commands $((1502 + 117))
 }
 
-@test "backlog: of a client, at most 1024 jobs are in flight, not one more" {
+@test "backlog: exactly 1024 jobs of one client may be in flight" {
     start_server
-    create_many 20 # for which more is owed
+    create_many 20 # so that more may be owed than 1024 jobs count
     kill -STOP "${pids[0]}"
     wait_until in_state "${pids[0]}" T
     lines 1100 "run ${pids[0]} 5 true" >&"$to"
@@ -120,9 +123,10 @@ client_rests() {
     stays runs 0
 }
 
-# ---- a driver that takes no more
+# ---- a driver whose queue is full
 
-# What a driver's socket holds of jobs, and its queue of 512 of anything; a client that has more is held.
+# Prints more than a driver's socket holds of long jobs and its queue of 512 calls holds; whoever
+# sends all of it is held back.
 fill() {
     lines 100 "run $1 5 $(printf '%4000s' '' | tr ' ' x)"
     lines 700 "get_status $1"
@@ -133,7 +137,7 @@ field_above() {
     (($(field "$1") > $2))
 }
 
-# Two looks have it asleep with the same count.
+# The server was asleep twice, and took no command in between.
 settled() {
     local before
     in_state "$server_pid" S || return
@@ -141,7 +145,7 @@ settled() {
     in_state "$server_pid" S && (($(field commands) == before))
 }
 
-# fill_all: so full that the client is held, though it could be owed more.
+# fill_all: fills the driver's queue until the client is held back, though it could be owed more.
 fill_all() {
     fill "$pid" >in 3>&- &
     wait_until field_above commands 500
@@ -149,7 +153,7 @@ fill_all() {
     (($(field commands) < 801)) || fail 'all was taken'
 }
 
-@test "backlog: clients held for a driver whose queue is full go on when that dies" {
+@test "backlog: a client held back by a full driver goes on when the driver dies" {
     start_server
     stopped_driver
     fill_all
@@ -160,18 +164,18 @@ fill_all() {
     [ "$(grep -c "^Error: no driver $pid" replies)" -gt 100 ]
 }
 
-@test "backlog: and when the server stops" {
+@test "backlog: a client held back by a full driver gets its replies when the server stops" {
     start_server -g 0.2
     stopped_driver
     fill_all
     kill -TERM "$server_pid"
     timeout "$DEADLINE" cat <&"$from" >replies
     [ "$(sort -u replies)" = 'Error: server is stopping' ]
-    [ "$(wc -l <replies)" -gt 700 ] # what was not read then has no reply
+    [ "$(wc -l <replies)" -gt 700 ] # lines not read by then get no reply
     server_ends 0
 }
 
-@test "backlog: and when it is deleted, which does not wait in its queue" {
+@test "backlog: a delete_driver skips the full queue, and clients that were held back go on" {
     start_listening -g 100
     stopped_driver
     attach other
@@ -183,8 +187,8 @@ fill_all() {
     wait_until settled
     held=$(field commands)
     ((held < 102 + 512)) || fail 'it is not held, but owed enough'
-    attach third # with which there is less for each: the first goes on when it is answered
-    lines 3 "get_status $pid" >&"${client_to[third]}" # one that is owed nothing is let in
+    attach third # makes the shares smaller: the console goes on only when it is answered
+    lines 3 "get_status $pid" >&"${client_to[third]}" # one is taken: this client is owed nothing
     becomes commands $((held + 1))
     tell other "delete_driver $pid"
     becomes commands $((held + 4))

@@ -1,11 +1,13 @@
 #!/usr/bin/env bats
-# Drivers that are kept and die: at once, or after a delay, is another started, by how long they lived.
+# How soon a kept driver that dies is replaced: at once or after a delay, depending on how long it
+# lived.
 
 load lib/helpers
 load lib/looks
 
-# no_delay_until COMMAND...: until that succeeds, the timer never has between 100 ms, after which dead
-# children are looked for, and the time that a driver has to come up: no driver waits to be started.
+# no_delay_until COMMAND...: until that succeeds, no driver waits to be started: the timer has
+# either at most 100 ms, the delay of a search for dead children, or the seconds that a driver has
+# to come up.
 no_delay_until() {
     local end=$((SECONDS + DEADLINE)) left
     until "$@"; do
@@ -19,7 +21,7 @@ replaced() {
     (($(grep -c 'replaces one that died' err) >= $1))
 }
 
-@test "backoff: those that come up and then die are not replaced at once" {
+@test "backoff: kept drivers that die right after they came up are not replaced at once" {
     puppet dies hello exit:3
     start_server --drivers 1 --driver ./dies
     waits_longer() { local left; left=$(timer_ms); ((left > 150 && left < 1000)); }
@@ -27,7 +29,7 @@ replaced() {
     (($(grep -c 'replaces one that died' err) < 10)) || fail 'they were'
 }
 
-@test "backoff: one that has lived for a second is replaced at once; the delay is then a short one again" {
+@test "backoff: a kept driver that lived for a second is replaced at once, and the delay is reset" {
     # The first two die at once, the third lives, the fourth dies at once.
     cat >lives <<END
 #!/bin/sh
@@ -47,4 +49,20 @@ END
     no_delay_until replaced 3
     no_delay_until replaced 4
     wait_until counted drivers=1
+}
+
+@test "backoff: at a stop, those that were to be started again are not" {
+    cat >later <<END
+#!/bin/sh
+echo >>tries
+mkdir first 2>/dev/null || [ -e works ] || exit 3
+exec '$DRIVER'
+END
+    chmod +x later
+    start_server --drivers 3 --driver ./later
+    tried() { (($(wc -l <tries) >= 8)); }
+    wait_until tried
+    : >works # from now on: they would come up, and nobody would tell them to exit
+    kill -TERM "$server_pid"
+    server_ends 0
 }

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "stop: each client gets what it is owed, or an Error, and its farewell" {
+@test "stop: each client gets all its replies or Errors, and is told that the connection ended" {
     start_listening -g 0.2
     create
     stop_process "$pid"
@@ -21,7 +21,7 @@ load lib/helpers
     server_ends 0
 }
 
-@test "stop: commands sent before it but not yet read are answered" {
+@test "stop: commands that were sent before it but not read yet are answered" {
     start_listening
     attach late
     wait_until has_clients 2
@@ -36,12 +36,13 @@ load lib/helpers
     server_ends 0
 }
 
-# The client no longer has descriptor 0 in its epoll set: it has sent all of its input.
+# at_end_of_input PID: the client has sent all of its input; its epoll set no longer has descriptor
+# 0.
 at_end_of_input() {
     in_state "$1" S && ! grep -q '^tfd: *0 ' "/proc/$1/fdinfo/"* 2>/dev/null
 }
 
-@test "stop: clients that are about to connect are told" {
+@test "stop: clients whose connections are not accepted yet get their Errors, too" {
     start_listening
     stop_process "$server_pid"
     start_crowd
@@ -53,7 +54,7 @@ at_end_of_input() {
     server_ends 0
 }
 
-@test "stop: clients that read get all replies, also those caused by a killed driver" {
+@test "stop: clients that read get all replies, also those that need their driver's end" {
     start_listening -g 3
     create
     stop_process "$pid"
@@ -69,7 +70,7 @@ at_end_of_input() {
     server_ends 0
 }
 
-@test "stop: waits for no client when there is nothing to wait for" {
+@test "stop: does not wait for idle clients" {
     start_listening -g 100
     create
     attach idle
@@ -79,7 +80,7 @@ at_end_of_input() {
     server_ends 0
 }
 
-@test "stop: clients get all replies when it is hurried, too" {
+@test "stop: clients get all replies even if a second signal hurries it" {
     start_listening
     create
     say "send_task $pid 100"
@@ -94,7 +95,7 @@ at_end_of_input() {
     server_ends 0
 }
 
-@test "stop: ends whatever waits" {
+@test "stop: commands that wait get an Error" {
     start_listening
     create
     say "send_task $pid 100"

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "clients: each gets its replies in its own order" {
+@test "clients: each client gets its own replies, in the order of its commands" {
     start_listening
     create
     for name in one two; do
@@ -21,7 +21,7 @@ load lib/helpers
     expect "Driver $pid Available" '1 driver'
 }
 
-@test "clients: the end or quit of one does not affect the others; nor does the end of stdin" {
+@test "clients: neither a client that ends or quits nor the end of stdin affects the others" {
     start_listening
     attach one
     attach two
@@ -39,7 +39,7 @@ load lib/helpers
     wait_until has_clients 2
     tell two shutdown
     client_ends two 0
-    client_ends three 3 # it might have had more to say
+    client_ends three 3 # since the server's end cut it off
     server_ends 0
     log_is 'server: 1 task cancelled' 'server: Stats *'
 }
@@ -55,7 +55,7 @@ load lib/helpers
     done
 }
 
-@test "clients: gone ones leave nothing at a stopped driver" {
+@test "clients: a client that goes leaves nothing queued for a stopped driver" {
     start_listening -t 0.05
     create
     stop_process "$pid"
@@ -73,7 +73,7 @@ load lib/helpers
     wait_until answers_again
 }
 
-@test "clients: without memory, several are answered in turn, and the server sleeps in between" {
+@test "clients: without memory, clients are answered in turn, and the server sleeps in between" {
     start_faulty malloc:ENOMEM:8+ --listen taxi.sock
     say session
     expect '*'
@@ -91,7 +91,7 @@ load lib/helpers
 
 @test "clients: if the console fails, that is logged once and the others go on" {
     start_listening
-    exec {from}<&- {from}</dev/null # its output has no reader
+    exec {from}<&- {from}</dev/null # the console's output has no reader
     say get_drivers get_drivers
     wait_until logged 'server: cannot write standard output: Broken pipe'
     run -0 control get_drivers
@@ -102,7 +102,7 @@ load lib/helpers
 
 @test "clients: if the console cannot be watched, that is logged once and the server sleeps" {
     start_faulty epoll_ctl:ADD:8+ --listen taxi.sock
-    yes help | head -n 300 >&"$to" 3>&- {from}<&- & # more than a pipe holds
+    yes help | head -n 300 >&"$to" 3>&- {from}<&- & # the replies exceed what a pipe holds
     wait_until logged 'server: cannot watch standard output: Cannot allocate memory'
     wait_until in_state "$server_pid" S
     before=$(ticks)
@@ -113,7 +113,7 @@ load lib/helpers
     server_ends 0
 }
 
-@test "clients: what a gone one has sent still counts, and it waits for nothing" {
+@test "clients: a client's commands still count after it has gone, but wait for nothing" {
     start_listening
     start_crowd
     crowd attach 1
@@ -128,7 +128,7 @@ load lib/helpers
     wait_until has_clients 1
 }
 
-@test "clients: one that is killed while it waits gives up its place" {
+@test "clients: a client that is killed while it waits gives up its place" {
     start_listening
     create
     say "send_task $pid 100"
@@ -151,7 +151,7 @@ load lib/helpers
     hear next "Driver $pid Busy 66"
 }
 
-@test "clients: a thousand at once" {
+@test "clients: a thousand are served at the same time, in bounded memory" {
     start_listening
     create
     start_crowd
@@ -165,11 +165,11 @@ load lib/helpers
     crowd hear 1 1000 1 '*unknown command*'
     crowd end 1 1000
     wait_until has_clients 1
-    # Their memory is reused, and none of them keeps a buffer.
+    # Memory is reused, and idle clients keep no buffers.
     (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < MEMORY_MAX_KB))
 }
 
-@test "clients: one that does not read is left alone, and gets every reply when it reads" {
+@test "clients: a client that does not read holds up no other, and gets every reply when it reads" {
     start_listening
     create
     start_crowd
@@ -185,7 +185,7 @@ load lib/helpers
     # Other clients go on.
     crowd say 2 2 1 "$question"
     crowd hear 2 2 1 "Driver $pid Available"
-    (($(commands_taken) * (${#question} + 1) < sent)) # not all were taken
+    (($(commands_taken) * (${#question} + 1) < sent)) # some commands were not taken yet
     crowd shut 1 1
     whole=$((sent / (${#question} + 1)))
     ((whole > 10000)) || fail "only $whole"
@@ -204,7 +204,7 @@ load lib/helpers
     before=$(commands_taken)
     tell other "get_status $pid"
     one_more() { (($(commands_taken) == before + 1)); }
-    wait_until one_more # while the socket and the queue are full of the flood
+    wait_until one_more # though the driver's socket and queue are full
     kill -CONT "$pid"
     hear other "* $pid *"
     until tell other "get_status $pid" && hear other "* $pid *" && [ "$line" = "Driver $pid Available" ]; do

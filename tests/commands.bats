@@ -3,14 +3,14 @@
 
 load lib/helpers
 
-@test "create_driver: answers with a live process's pid" {
+@test "create_driver: answers with the pid of a living child of the server" {
     start_server
     create
     alive "$pid"
     [ "$(status_field "$pid" PPid)" = "$server_pid" ]
 }
 
-@test "create_driver COUNT: one line for each driver, then the count" {
+@test "create_driver COUNT: answers with one line for each driver, then the count" {
     start_server
     say 'create_driver 3' 'create_driver 1'
     expect 'Driver +([0-9]) Available' 'Driver +([0-9]) Available' 'Driver +([0-9]) Available' \
@@ -46,7 +46,7 @@ load lib/helpers
     expect "Driver $pid Busy 100" "Error: driver $pid Busy 100" "Driver $pid Busy 100"
 }
 
-@test "send_task: when the time is over the driver is Available by itself" {
+@test "send_task: when the time is over, the driver is Available again by itself" {
     start_server -v
     create
     say "send_task $pid 0.05"
@@ -65,7 +65,7 @@ load lib/helpers
     done
 }
 
-@test "send_task: SECONDS within the grammar" {
+@test "send_task: SECONDS within the grammar are accepted" {
     start_server
     create
     for seconds in 1 0.25 0.001 00012.5 31536000 31536000.000 3.999; do
@@ -74,7 +74,7 @@ load lib/helpers
     done
 }
 
-@test "send_task: SECONDS outside the grammar is an Error, and the driver stays free" {
+@test "send_task: SECONDS outside the grammar are an Error, and the driver stays free" {
     start_server
     create
     for seconds in 0 0.0 0.000 -5 +5 1. .5 . 1.2345 1e3 0x10 5s 31536000.001 31536001 \
@@ -87,7 +87,7 @@ load lib/helpers
     expect "Driver $pid Available"
 }
 
-@test "PID: what is not plain digits is a bad pid" {
+@test "PID: anything but plain digits is a bad pid" {
     start_server
     create
     for word in 12x -1 +1 0x10 1.0 "${pid}x" ''\''' ; do
@@ -99,7 +99,7 @@ load lib/helpers
     done
 }
 
-@test "PID: a number that no driver has is named in the Error and matches no driver" {
+@test "PID: a number that no driver has matches none, and the Error names it" {
     start_server
     create
     for number in 0 1 "$server_pid" $((pid + 1)) $((pid + 4294967296)) 99999999999999999999; do
@@ -112,7 +112,7 @@ load lib/helpers
     expect "Driver $pid Available"
 }
 
-@test "get_drivers: lists all in order of creation, then their number" {
+@test "get_drivers: lists all drivers in order of creation, then their number" {
     start_server
     say get_drivers
     expect '0 drivers'
@@ -145,12 +145,12 @@ load lib/helpers
     other=${line//[^0-9]/}
     say "send_task $other 0.3"
     expect '*'
-    wait_until logged "driver $other task done" # later than 0.2 s from the first task
+    wait_until logged "driver $other task done" # more than 0.2 s after the cancelled task began
     say "get_status $pid"
     expect "Driver $pid Busy @(60|5?)"
 }
 
-@test "delete_driver: answered once the driver has ended and been reaped; unlisted at once" {
+@test "delete_driver: unlists the driver at once, and answers once it has ended and was reaped" {
     start_server
     create
     first=$pid
@@ -163,7 +163,7 @@ load lib/helpers
     log_is
 }
 
-@test "delete_driver: a hundred times over leaves nothing behind" {
+@test "delete_driver: leaves nothing behind, even after a hundred drivers" {
     start_server
     say stats
     reply
@@ -179,7 +179,7 @@ load lib/helpers
     expect 'Stats *drivers=0 *created=100 *'
 }
 
-@test "stats: one line of key=value pairs, which count" {
+@test "stats: answers with one line of key=value pairs, which count" {
     start_server
     create
     say "send_task $pid 9" fly
@@ -190,7 +190,7 @@ load lib/helpers
     [[ $line == *' drivers=1 '*' created=1 '*' commands=3 errors=1 tasks=1 '* ]]
 }
 
-@test "help: one line for each command, then their number" {
+@test "help: answers with one line for each command, then their number" {
     ask help
     count=$(sed -n '$s/ commands$//p' <<<"$output")
     [ "$(wc -l <<<"$output")" = $((count + 1)) ]
@@ -217,7 +217,7 @@ load lib/helpers
     gone "$pid"
 }
 
-@test "unknown command: named, escaped, cut at 64 bytes" {
+@test "unknown command: the Error names it, escaped and cut at 64 bytes" {
     ask fly CREATE_DRIVER $'a\x01\xff\x7fb' "$(printf '%0100d' 0)" "it's"
     [ "$output" = "Error: unknown command 'fly' (try help)
 Error: unknown command 'CREATE_DRIVER' (try help)
@@ -226,7 +226,7 @@ Error: unknown command '$(printf '%064d' 0)' (try help)
 Error: unknown command 'it's' (try help)" ]
 }
 
-@test "usage: a word too few or too many shows how the command is used" {
+@test "usage: with a word too few or too many, the Error shows how the command is used" {
     ask send_task 'send_task 1' 'send_task 1 2 3' 'send_task 1 2 3 4 5 6' get_status \
         'get_status 1 2' 'get_drivers 1' 'cancel_task' 'delete_driver' 'create_driver 1 2' \
         'stats x' 'help me' 'quit now' 'shutdown now'
@@ -246,7 +246,7 @@ Error: usage: quit
 Error: usage: shutdown' ]
 }
 
-@test "replies: come in the order of the commands while drivers work at once" {
+@test "replies: come in the order of the commands, though drivers work at the same time" {
     start_server
     create_many 20
     for round in 1 2 3; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# server --connect: a client of a server.
+# server --connect: the client program.
 
 load lib/helpers
 
-@test "connect: one command prints its reply, and its kind decides the status" {
+@test "connect: one command prints its reply; the exit status is 1 after an Error, else 0" {
     start_listening
     run -0 control create_driver
     [[ $output == 'Driver '+([0-9])' Available' ]]
@@ -25,7 +25,7 @@ load lib/helpers
     server_ends 0
 }
 
-@test "connect: an Error after lines of a list sets the status" {
+@test "connect: the exit status is 1 also if the Error comes after other lines of the reply" {
     fake_driver third 'set -C; n=0; until : >born$n; do n=$((n + 1)); done 2>/dev/null' \
         '((n == 2)) && exit 7' hello linger
     start_listening -g 0.2 --driver ./third
@@ -33,7 +33,7 @@ load lib/helpers
     [[ $output == *'Error: cannot create driver: '+([0-9])' died (exited with status 7)'$'\n'[012]' driver'* ]]
 }
 
-@test "connect: wrong usage is status 2, and the server never hears of it" {
+@test "connect: wrong usage ends with status 2, and nothing is sent to the server" {
     start_listening
     run -2 control $'get_drivers\nshutdown'
     [ "$output" = 'server: a command is one line (try --help)' ]
@@ -48,7 +48,7 @@ load lib/helpers
     expect 'Stats * commands=2 *'
 }
 
-@test "connect: no server: status 3, and why" {
+@test "connect: without a server, it says why and exits with status 3" {
     run -3 control get_drivers
     [ "$output" = 'server: no server answers at taxi.sock: No such file or directory' ]
     echo >taxi.sock
@@ -57,7 +57,7 @@ load lib/helpers
     run -3 control </dev/null
 }
 
-@test "connect: a server that is killed before it has answered: status 3" {
+@test "connect: if the server is killed before it answers, it says so and exits with status 3" {
     start_listening
     create
     say "send_task $pid 100"
@@ -96,7 +96,7 @@ load lib/helpers
     [ "$output" = '0 drivers' ]
 }
 
-@test "connect: a hundred thousand commands get all replies in order" {
+@test "connect: a hundred thousand commands get all their replies, in order" {
     start_listening
     create
     seq 1000000001 1000050000 | sed "s/.*/get_status $pid\nget_status &/" >commands
@@ -107,7 +107,7 @@ load lib/helpers
     cmp replies expected
 }
 
-@test "connect: if the reader of its replies goes away, the client ends, and not the server" {
+@test "connect: if the reader of its replies goes away, the client ends, but not the server" {
     start_listening
     yes help | head -n 20000 >commands
     { control <commands 2>client_err || echo $? >status; } | head -n 1 >first
@@ -115,7 +115,7 @@ load lib/helpers
     run -0 control get_drivers
 }
 
-@test "connect: a full disk: status 1, and why" {
+@test "connect: on a full disk, it says why and exits with status 1" {
     start_listening
     run -1 bash -c "exec '$SERVER' -c taxi.sock get_drivers >/dev/full"
     [ "$output" = 'server: cannot write standard output: No space left on device' ]
@@ -127,7 +127,7 @@ load lib/helpers
     tell one get_drivers
     hear one '0 drivers'
     client=${client_pid[one]}
-    # TERM, INT and HUP, except those that the shell's & made ignored.
+    # TERM, INT and HUP, except those that the shell ignores for background processes.
     (((0x$(status_field "$client" SigBlk)) == (0x4003 & ~0x$(status_field "$client" SigIgn))))
     [ "$(status_field "$client" SigCgt)" = 0000000000000000 ]
     readlink "/proc/$client/fd/"* | grep -q 'anon_inode:\[signalfd\]'
@@ -166,7 +166,7 @@ load lib/helpers
     client_ends one 0
 }
 
-@test "connect: at a terminal there is a prompt, and Ctrl+C leaves the server alone" {
+@test "connect: at a terminal it shows a prompt, and Ctrl+C ends only the client" {
     start_listening
     control_fd=$to
     start_terminal "env --default-signal=INT '$SERVER' --connect taxi.sock"
@@ -186,7 +186,7 @@ load lib/helpers
     run -0 control get_drivers
 }
 
-@test "connect: Ctrl+D at a terminal ends the client, after a newline; the status reflects an Error" {
+@test "connect: Ctrl+D at a terminal ends it, after a newline; the status is 1 after an Error" {
     start_listening
     control_fd=$to
     for line in get_drivers fly; do
@@ -203,7 +203,7 @@ load lib/helpers
     to=$control_fd
 }
 
-@test "connect: no prompt where standard input or output is not a terminal" {
+@test "connect: shows no prompt if standard input or output is not a terminal" {
     start_listening
     control_fd=$to
     start_terminal "'$SERVER' --connect taxi.sock | cat"

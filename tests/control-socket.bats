@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "control socket: only for its own user, whatever the umask" {
+@test "control socket: only the server's user may use it, whatever the umask" {
     for mask in 000 077 777; do
         (umask $mask && exec "$SERVER" -l taxi.sock </dev/null 2>err 3>&-) &
         server_pid=$!
@@ -17,7 +17,7 @@ load lib/helpers
     done
 }
 
-@test "control socket: the socket of a dead server is taken over" {
+@test "control socket: a dead server's socket is taken over" {
     start_listening
     kill -KILL "$server_pid"
     wait_until ended "$server_pid"
@@ -30,7 +30,7 @@ load lib/helpers
     [ ! -s err ]
 }
 
-@test "control socket: the socket of a live server is left alone; a stopped server is alive" {
+@test "control socket: a live server's socket is left alone, even while that server is stopped" {
     start_listening
     before=$(stat -c '%d %i' taxi.sock)
     for signal in CONT STOP; do
@@ -56,7 +56,7 @@ load lib/helpers
     [ "$output" = 'server: cannot listen on missing/taxi.sock: No such file or directory' ]
 }
 
-@test "control socket: a path of 107 bytes is the longest" {
+@test "control socket: its path has at most 107 bytes" {
     path=$(printf '%0107d' 0)
     start_server --listen "$path"
     wait_until test -S "$path"
@@ -84,13 +84,13 @@ load lib/helpers
     [ ! -e taxi.sock ]
 }
 
-@test "control socket: removed when a later step of starting fails" {
+@test "control socket: if a later step of starting fails, it is removed" {
     run -1 bash -c "ulimit -n 8; exec '$SERVER' --listen taxi.sock"
-    [[ $output == 'server: cannot '*': Too many open files'* ]] # a leak checker adds its own complaint
+    [[ $output == 'server: cannot '*': Too many open files'* ]] # a leak checker may complain, too
     [ ! -e taxi.sock ]
 }
 
-@test "control socket: of many servers that start at once where a dead one was, one gets it" {
+@test "control socket: of many servers that start together, one gets a dead server's socket" {
     start_listening
     kill -KILL "$server_pid"
     wait_until ended "$server_pid"
@@ -112,7 +112,7 @@ load lib/helpers
     [ "$(cat err.* | wc -l)" = 7 ]
 }
 
-@test "control socket: another user is refused and told why; root is not refused" {
+@test "control socket: another user is refused, with the reason; root is not" {
     become_other
     cp "$HELPERS/crowd" .
     start_listening
@@ -133,14 +133,14 @@ END
     run -0 control get_drivers
 }
 
-@test "control socket: without a descriptor for the next client it waits, and the server sleeps" {
+@test "control socket: without a descriptor for it, a client waits while the server sleeps" {
     start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
     wait_until test -S taxi.sock
     start_crowd
     crowd attach 40
     wait_until logged 'server: cannot accept a connection: Too many open files'
     before=$(ticks)
-    wait_until past $(($(uptime_ms) + 500)) # five times as long as it stops listening
+    wait_until past $(($(uptime_ms) + 500)) # it tries again every 100 ms
     (($(ticks) - before < 10))
     crowd say 1 40 1 get_drivers
     crowd say 1 40 1 quit

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
-# Costs that can be counted, on the normal build. Times are measured by make bench, and asserted
-# nowhere.
+# Costs that can be counted, on the normal build. make bench measures times; no test asserts any.
 
 load lib/helpers
 
@@ -26,7 +25,7 @@ load lib/helpers
     [ "$wakeups $left" = '0 0' ]
 }
 
-@test "costs: a client that floods delays the others by no more than a turn of the loop" {
+@test "costs: a client that floods delays others by at most a turn of the loop" {
     command -v strace >/dev/null || skip 'no strace to count with'
     start strace -D -qq -o trace -s 64 -e trace=epoll_wait,recvfrom,sendto "$SERVER" --listen taxi.sock
     wait_until test -S taxi.sock

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# Deadlines, seen by the server's timer: each runs while something is awaited, for as long as it should, and
-# not any longer; where nothing is, the timer is off and the server sleeps.
+# Deadlines, as the server's timer shows them: each runs as long as it should and only while
+# something is awaited; otherwise the timer is off and the server sleeps.
 
 load lib/helpers
 load lib/looks
 
-# nothing_runs WHAT: no deadline does, a turn after the last reply.
+# nothing_runs WHAT: no deadline runs one turn after the last reply. WHAT names the case.
 nothing_runs() {
     one_turn_later || return
     no_deadline || fail "$1: the timer has $(timer_ms) ms left"
@@ -16,7 +16,7 @@ stop_driver() {
     wait_until in_state "$pid" T
 }
 
-@test "deadlines: none for what is up, answered, busy or waits" {
+@test "deadlines: none runs for drivers that are up or busy, nor for clients that wait" {
     start_listening -t 100
     nothing_runs 'no driver'
     create
@@ -37,11 +37,11 @@ stop_driver() {
     say "cancel_task $pid"
     expect "Driver $pid Available"
     say "cancel_task $pid"
-    expect "Driver $pid Available" # it was any's
+    expect "Driver $pid Available" # this task was for any driver
     nothing_runs 'what was cancelled'
 }
 
-@test "deadlines: none for a job that runs, or is being cancelled" {
+@test "deadlines: none runs in the server while a job runs or is being cancelled" {
     start_server -t 100 -g 100
     create
     say "run $pid 1000 trap '' TERM; echo >up; until [ -e go ]; do sleep 0.01; done" "get_status $pid"
@@ -56,7 +56,7 @@ stop_driver() {
     nothing_runs 'a job that has ended'
 }
 
-@test "deadlines: the timer of a driver runs just while it has a task or job" {
+@test "deadlines: a driver's timer runs only while the driver has a task or job" {
     start_server
     create
     timer_is_off "$pid"
@@ -74,13 +74,43 @@ stop_driver() {
     run ! timer_is_off "$pid"
 }
 
-@test "deadlines: none for a driver that did not answer, and then does" {
+@test "deadlines: a job has most of the grace period when its driver is told to exit" {
+    for grace in 100 0.4; do
+        # A quarter of it less, but no more than 250 ms.
+        left=300
+        [[ $grace != 100 ]] || left=99750
+        start_server -g $grace
+        create
+        say "run $pid 1000 trap '' TERM; echo >up$grace; while :; do sleep 1; done"
+        wait_until test -e up$grace
+        becomes runs 1
+        since=$(uptime_ms)
+        kill -TERM "$pid"
+        told_to_exit() { (($(timer_ms "$pid") <= 100000)); }
+        wait_until told_to_exit
+        deadline_is $left "$since" "$pid"
+        kill -QUIT "$server_pid"
+        server_ends 0
+        hang_up
+    done
+}
+
+@test "deadlines: what lacked memory is tried again even if no memory was given back" {
+    start_faulty malloc:ENOMEM:5
+    create
+    stop_driver
+    for _ in {1..61}; do echo "get_status $pid"; done >&"$to"
+    becomes commands 62
+    [ -s trace ]
+}
+
+@test "deadlines: none runs after a reply timeout, nor once the driver responds again" {
     start_server -t 0.2
     create
     stop_driver
     say "get_status $pid" "send_task $pid 5" "get_status $pid"
     expect "Error: *not responding" "Error: *not responding" "Error: *not responding"
-    wait_until is_at_rest # the stop of a child is a signal, after which dead ones are looked for
+    wait_until is_at_rest # a child's stop is a CHLD, too, and starts a search for dead children
     kill -CONT "$pid"
     wait_until logged 'responds again'
     wait_until is_at_rest
@@ -89,7 +119,7 @@ stop_driver() {
     nothing_runs 'an answer'
 }
 
-@test "deadlines: none for drivers that have ended, however they did" {
+@test "deadlines: none is left of drivers that were killed, deleted or sent TERM" {
     start_server -t 100 -g 100 -v
     create_many 3
     for pid in "${pids[@]}"; do
@@ -112,7 +142,7 @@ stop_driver() {
     expect '0 drivers'
 }
 
-@test "deadlines: none for drivers that never came up" {
+@test "deadlines: none is left of drivers that never came up" {
     puppet dies await:go exit:3
     puppet breaks await:go end:1 pause
     for program in dies breaks; do
@@ -131,7 +161,7 @@ stop_driver() {
     done
 }
 
-@test "deadlines: none for drivers that were replaced" {
+@test "deadlines: none is left after kept drivers were replaced" {
     start_server --drivers 2 -g 100
     say get_drivers
     expect 'Driver *' 'Driver *' '2 drivers'
@@ -142,7 +172,7 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: how long each is: 5 s to come up, 1 s to answer, 2 s to exit" {
+@test "deadlines: by default a driver has 5 s to come up, 1 s to answer and 2 s to exit" {
     puppet says await:up hello pause
     start "$SERVER" --driver ./says
     since=$(uptime_ms)
@@ -168,11 +198,11 @@ stop_driver() {
     expect "Driver $pid Deleted"
 }
 
-@test "deadlines: 100 ms until dead children are looked for, and until what was lacking is tried again" {
+@test "deadlines: a search for dead children, and a retry of an accept, come within 100 ms" {
     start bash -c "ulimit -n 24; exec '$SERVER' --listen taxi.sock"
     create
     since=$(uptime_ms)
-    stop_driver # a signal that may stand for deaths
+    stop_driver # sends CHLD, which may stand for other children's deaths
     one_turn_later
     one_turn_later
     deadline_is 100 "$since"
@@ -183,17 +213,17 @@ stop_driver() {
     (($(timer_ms) <= 100))
     crowd close 1 40
     wait_until is_at_rest
-    # What lacks again after somebody was let in is told again, and only once.
-    control stats >stats
+    # A new lack, after clients were accepted, is logged again, and once.
+    control get_drivers >listed
     crowd attach 40
-    told_again() { (($(grep -c 'cannot accept a connection' err) == 2)); }
-    wait_until told_again
+    logged_again() { (($(grep -c 'cannot accept a connection' err) == 2)); }
+    wait_until logged_again
     crowd close 41 80
     wait_until is_at_rest
-    told_again
+    logged_again
 }
 
-@test "deadlines: a driver that is dead but cannot be reaped is looked at again and again" {
+@test "deadlines: a driver that is dead but cannot be reaped yet is tried again and again" {
     start_server -g 0.1
     create
     mkfifo until
@@ -216,7 +246,7 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: at a stop, the grace and 250 ms for output that nobody reads" {
+@test "deadlines: a stop gives up unread output after the grace period and 250 ms" {
     start "$SERVER"
     yes help 2>/dev/null | head -n 5000 >in 3>&- &
     wait_until output_waits
@@ -225,7 +255,7 @@ stop_driver() {
     wait_until deadline_runs
     wait_until in_state "$server_pid" S
     deadline_is 2250 "$since"
-    kill -TERM "$server_pid" # the rest at once
+    kill -TERM "$server_pid" # ends the wait at once
     server_ends 0
 }
 

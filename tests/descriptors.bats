@@ -1,21 +1,22 @@
 #!/usr/bin/env bats
-# Descriptors: a server has those that it needs and no other, and whatever happens none is left over; those
-# of a job are as a shell's would be.
+# Descriptors: a server has only those that it needs and leaks none, whatever happens; a job gets
+# its output as a shell would give it.
 
 load lib/helpers
 load lib/looks
 
-@test "descriptors: one epoll set, one signalfd, one timerfd, two for starting drivers, two of our own" {
+@test "descriptors: a server has its streams, epoll, signalfd, timerfd, and two for drivers" {
     # shellcheck disable=SC2016
     start bash -c 'for fd in /proc/$$/fd/*; do ((${fd##*/} < 3)) || eval "exec ${fd##*/}>&-"; done; exec "$0"' "$SERVER"
     say get_drivers
     expect '0 drivers'
     descriptors "$server_pid" | sed "s/^[0-9]* //; s|$PWD/||" | sort >now
+    # Standard input and output are there twice: as inherited, and opened again for nonblocking use.
     printf '%s\n' /dev/null /dev/null 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' 'anon_inode:[timerfd]' \
         in in out out err | sort | diff - now
 }
 
-@test "descriptors: none is left over of drivers, clients, jobs, and what has failed" {
+@test "descriptors: none is left of drivers, clients and jobs that have ended or failed" {
     : >plain
     mkdir output
     start_listening --output output
@@ -35,7 +36,7 @@ load lib/looks
     client_ends one 0
     kill -KILL "${client_pid[two]}"
     becomes clients 1
-    kill -KILL "${pids[1]}" # what its job leaves is looked for
+    kill -KILL "${pids[1]}" # the server then looks for what its job has left
     expect "Driver ${pids[0]} Done exit 3 *" "Error: driver ${pids[1]} died *" "Driver ${pids[2]} Busy 50"
     say "delete_driver ${pids[0]}"
     expect "Driver ${pids[0]} Deleted"
@@ -50,7 +51,7 @@ load lib/looks
     descriptors "$kept" | diff driver_before -
 }
 
-@test "descriptors: none is left over of drivers that could not be started" {
+@test "descriptors: none is left of drivers that could not be started" {
     start_server --driver ./missing
     say create_driver
     expect 'Error: cannot create driver: No such file or directory'
@@ -60,12 +61,13 @@ load lib/looks
     descriptors "$server_pid" | diff before -
 }
 
-# flags FILE: what fdinfo says there of a descriptor, without O_LARGEFILE, which some machines have.
+# flags FILE: prints the flags in that copy of a descriptor's fdinfo, without O_LARGEFILE, which
+# only some machines set.
 flags() {
     printf '%o\n' $((8#$(sed -n 's/^flags:[[:space:]]*//p' "$1") & ~8#100000))
 }
 
-@test "descriptors: a job's output is for it to wait on, file or FIFO: no O_NONBLOCK, nothing else" {
+@test "descriptors: a job's output, file or FIFO, is open for writing only, without O_NONBLOCK" {
     mkdir output
     mkfifo output/2.out
     start_server --output output

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# A real driver, and a test at the other end of its socket: frames as proto.h has them.
+# The real driver, with the test at the other end of its socket. proto.h describes the frames.
 
 load lib/helpers
 
-# breaks_protocol LINE: the driver exits when the server says that, and reports why.
+# breaks_protocol LINE: when the server says that, the driver reports it and exits.
 breaks_protocol() {
     start_as_server
     say "$1"
@@ -13,27 +13,28 @@ breaks_protocol() {
     hang_up
 }
 
-@test "driver: takes one task at a time, and reports its end before any later answer" {
+@test "driver: takes one task at a time, and reports a task's end before any later answer" {
     start_as_server
     say 'task 1 100000'
     expect 'state 1 1 0 0 100000'
     say 'task 2 5'
     expect 'state 2 1 1 0 +([0-9])'
     ((${line##* } > 5))
-    say 'cancel 3 2' # another task than the one that runs
+    say 'cancel 3 2' # not the task that runs
     expect 'state 3 ? 2 *'
     say 'cancel 4 1'
     expect 'end 0 2' 'state 4 0 0 0 0'
     say 'task 5 100000 1' # expired long ago
     expect 'state 5 ? 3 *'
     say 'task 6 1'
-    expect 'state 6 *' 'end 0 1' # by the timer
+    expect 'state 6 *' 'end 0 1' # its time is over
     say exit
     expect 'gone 0'
 }
 
-# Whatever is ready first is handled first: here a request that came before the task was over.
-@test "driver: a task whose time is over has ended, even before its timer is looked at" {
+# epoll reports first what was ready first: here a request that came before the task's time was
+# over.
+@test "driver: a task ends when its time is over, even if a request is handled before the timer" {
     start_as_server
     for ms in 200 2000 20000; do # a longer task if it ended before the driver was stopped
         say "task 1 $ms"
@@ -52,23 +53,23 @@ breaks_protocol() {
     expect 'state 4 1 *'
 }
 
-@test "driver: a server that breaks the protocol is reported, and left with status 1" {
+@test "driver: if the server breaks the protocol, it reports that and exits with status 1" {
     cases=(
         'frame 2 2 0 1'                   # version
         'frame 1 9 0 1'                   # type
         "frame 1 66 16 1 $(printf '%032d' 0)" # a type that only a driver sends
         'frame 1 2 1 1 78'                # length
-        'status 0'                        # no number where there should be one
-        'frame 1 4 0 1'                   # a number where there should be none
+        'status 0'                        # no id where there should be one
+        'frame 1 4 0 1'                   # an id where there should be none
         'task 1 0'                        # a task without a duration
-        'task 1 31536000001'              # and one of more than a year
+        'task 1 31536000001'              # a task of more than a year
     )
     for case in "${cases[@]}"; do
         breaks_protocol "$case"
     done
 }
 
-@test "driver: a server that speaks one byte at a time is understood" {
+@test "driver: understands a server that sends one byte at a time" {
     start_as_server
     for i in {1..20}; do
         say "slowly status $i"
@@ -76,7 +77,7 @@ breaks_protocol() {
     done
 }
 
-@test "driver: while the server does not read, it is not read from; in the end all is answered" {
+@test "driver: does not read requests while its answers are not read; in the end it answers all" {
     start_as_server
     say flood
     expect 'asked *'
@@ -87,9 +88,9 @@ breaks_protocol() {
     done
 }
 
-@test "driver: a failure that it cannot work without ends it, and is reported" {
+@test "driver: if it can no longer watch its socket, it reports that and exits" {
     export FAULT=epoll_ctl:MOD:1
-    # shellcheck disable=SC2153 # it is not FAULT
+    # shellcheck disable=SC2153 # not a misspelling of FAULT
     start_as_server "$FAULTY/driver"
     say flood
     timeout "$DEADLINE" cat <&"$from" >frames
@@ -97,14 +98,14 @@ breaks_protocol() {
     [[ $(<err) == 'driver['+([0-9])']: cannot watch the socket: '* ]]
 }
 
-@test "driver: its log can go to a socket as well; without standard error it is silent" {
+@test "driver: its log can go to a socket; without standard error it is silent" {
     run -0 "$LIB/stderr-socket.pl" "$DRIVER" 3>&-
     [[ $output == '2 driver['+([0-9])']: started by the server, not by hand'* ]]
     run -2 bash -c "'$DRIVER' 2>&- 3>&-"
     [ -z "$output" ]
 }
 
-@test "driver: RUN is answered by STATE with the pid, and by RESULT" {
+@test "driver: answers a RUN by STATE with the job's pid, later by RESULT" {
     start_as_server
     say 'run 1 100000 1000 - 0 exit 3'
     expect 'state 1 1 0 +([0-9]) 100000'
@@ -119,7 +120,7 @@ breaks_protocol() {
     expect 'state 4 0 4 2 0'
     say 'run 5 100 100 1 0 true' # expired
     expect 'state 5 0 3 0 0'
-    say 'run 6 100 100 - 7 true' # there is no directory for output
+    say 'run 6 100 100 - 7 true' # the server has no directory for output
     expect 'state 6 0 4 22 0'
     say 'status 7'
     expect 'state 7 0 0 0 0'
@@ -127,7 +128,7 @@ breaks_protocol() {
     expect 'gone 0'
 }
 
-@test "driver: RUN and TASK while a job runs are refused; CANCEL is only for the one that runs" {
+@test "driver: while a job runs, it refuses RUN, TASK, and a CANCEL of any other job" {
     start_as_server
     say 'run 1 100000 1000 - 0 sleep 1000'
     expect 'state 1 *'
@@ -144,7 +145,7 @@ breaks_protocol() {
     [ ! -e no ]
 }
 
-@test "driver: RESULT comes when nothing is left of the job, not even a dead process" {
+@test "driver: sends RESULT when nothing is left of the job, not even a dead process" {
     start_as_server
     for i in {1..20}; do
         say "run $i 100000 1000 - 0 for i in 1 2 3 4 5; do sleep 1000 & setsid sleep 1000 & done; exit 2"
@@ -153,7 +154,7 @@ breaks_protocol() {
     done
 }
 
-@test "driver: RUN with the longest text, and byte by byte, is understood" {
+@test "driver: understands a RUN with the longest text, also byte by byte" {
     start_as_server
     say 'run 1 100000 1000 - 0 exit { *4088}42' # 4095 bytes
     expect 'state 1 *' 'result 1 3 42'
@@ -163,20 +164,20 @@ breaks_protocol() {
     expect 'state 3 *' 'result 3 3 *'
 }
 
-@test "driver: a RUN that breaks the protocol is reported, and the server left with status 1" {
+@test "driver: if a RUN breaks the protocol, it reports that and exits with status 1" {
     body=$(printf '0100000000000000%.0s' 1 2 3 4)
     cases=(
         'run 1 100000 1000 - 0 {x*4096}'     # text too long
-        'run 1 100000 1000 - 0 '             # none
-        'run 1 100000 1000 - 0 echo \0 x'    # a zero byte
-        'run 1 100000 1000 - 0 \0'           # which is all of it
-        'run 1 100000 1000 - 0 x\0'          # as the last byte
+        'run 1 100000 1000 - 0 '             # no text
+        'run 1 100000 1000 - 0 echo \0 x'    # a zero byte in the text
+        'run 1 100000 1000 - 0 \0'           # nothing but a zero byte
+        'run 1 100000 1000 - 0 x\0'          # a zero byte at its end
         "frame 1 5 31 1 $(printf '%062d' 0)" # an incomplete body
-        "frame 1 5 33 0 ${body}78"           # no number
-        'run 1 0 1000 - 0 true'              # no time
-        'run 1 31536000001 1000 - 0 true'    # more than a year
+        "frame 1 5 33 0 ${body}78"           # no id
+        'run 1 0 1000 - 0 true'              # no time limit
+        'run 1 31536000001 1000 - 0 true'    # a time limit of more than a year
         'run 1 1 0 - 0 true'                 # no grace period
-        'run 1 1 31536000001 - 0 true'       # and one of more than a year
+        'run 1 1 31536000001 - 0 true'       # a grace period of more than a year
         "frame 1 68 40 1 $(printf '%080d' 0)" # a type that only a driver sends
     )
     for case in "${cases[@]}"; do
@@ -184,7 +185,7 @@ breaks_protocol() {
     done
 }
 
-@test "driver: EXIT ends the job first; so do TERM, and a server that has gone" {
+@test "driver: on EXIT, on TERM, and if the server is gone, it ends its job before it exits" {
     start_as_server
     say 'run 1 100000 1000 - 0 (setsid sleep 1000 &); sleep 1000'
     expect 'state 1 *'

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "create_driver: if the program cannot be run, the system's reason, and the path in the log" {
+@test "create_driver: if the program cannot be run, the Error gives the reason, the log the path" {
     : >plain
     for path in /no/such plain .; do
         run -0 --separate-stderr session --driver $path <<<$'create_driver\ncreate_driver 3'
@@ -12,14 +12,14 @@ load lib/helpers
     done
 }
 
-@test "create_driver: without descriptors it stops there and says why; the others work on" {
+@test "create_driver: stops where descriptors run out and says why; the drivers so far work on" {
     start_after 'ulimit -n 24'
     say 'create_driver 100'
     count=0
     while reply && [[ $line == Driver* ]]; do
         count=$((count + 1))
     done
-    # The second is what musl calls it.
+    # The second text is musl's.
     [[ $line == 'Error: cannot create driver: '@('Too many open files'|'No file descriptors available') ]]
     ((count > 5 && count < 24))
     expect "$count drivers"
@@ -40,15 +40,15 @@ load lib/helpers
     server_ends 0
 }
 
-@test "starting driver: one that exits before it is up is reported with how it ended" {
+@test "starting driver: if it exits before it is up, the Error says how" {
     start_server --driver /bin/false
     say create_driver 'create_driver 50' get_drivers
     expect 'Error: cannot create driver: +([0-9]) died (exited with status 1)' \
         'Error: cannot create driver: +([0-9]) died (exited with status 1)' '0 drivers' '0 drivers'
 }
 
-@test "create_driver COUNT: the first failure ends it, and the drivers started after it" {
-    # Every third driver exits at once. Many start at the same time; each gets its number by
+@test "create_driver COUNT: the first failure ends it, and the drivers that were started later" {
+    # Every third driver exits at once. Many start at the same time, so each claims its number by
     # creating a file.
     fake_driver third 'set -C; n=0; until : >born$n; do n=$((n + 1)); done 2>/dev/null' \
         '((n % 3 == 2)) && exit 7' hello linger
@@ -67,7 +67,7 @@ load lib/helpers
     expect "$count driver?(s)"
 }
 
-@test "starting driver: one that does not come up in 5 s is killed, and another can be created" {
+@test "starting driver: if it does not come up in 5 s, it is killed and reported" {
     fake_driver silent linger
     start_server --driver ./silent
     say create_driver get_drivers
@@ -75,14 +75,14 @@ load lib/helpers
     [ -z "$(children_of "$server_pid")" ]
 }
 
-@test "starting driver: one that closes its socket has 5 s, whatever the grace period" {
+@test "starting driver: if it closes its socket, it still has only 5 s, whatever the grace period" {
     fake_driver shut 'exec 3>&-' linger
     start_server -g 100 --driver ./shut
     say create_driver
     expect 'Error: cannot create driver: +([0-9]) did not come up in 5 s'
 }
 
-@test "dying driver: with its socket closed, one that stays is killed, one that exits reports its status" {
+@test "dying driver: with its socket closed it has the grace period to exit; its status is logged" {
     fake_driver stays hello 'exec 3>&-' linger
     start_server -g 0.2 --driver ./stays
     create
@@ -98,7 +98,7 @@ load lib/helpers
     wait_until logged "driver $pid died \(exited with status 7\)"
 }
 
-@test "dying driver: one that does not read any more is killed when it is asked something" {
+@test "dying driver: if it no longer reads, it is killed when it is asked something" {
     fake_driver mute hello "exec '$LIB/shut-reading.pl'"
     start_server --driver ./mute
     create
@@ -108,7 +108,7 @@ load lib/helpers
     logged "driver $pid: does not read any more: killed"
 }
 
-@test "dying driver: closes its socket over a task: the task's Error comes in time, then its end" {
+@test "dying driver: if it closes its socket over an unanswered task, the Error comes in time" {
     fake_driver leaves hello 'take 1' 'exec 3>&-' linger
     start_server -t 0.1 -g 3 --driver ./leaves
     create
@@ -119,7 +119,7 @@ load lib/helpers
     wait_until logged "driver $pid did not exit in time: killed"
 }
 
-@test "dying driver: one whose child keeps the socket open dies like any other" {
+@test "dying driver: a child that keeps its socket open makes no difference" {
     fake_driver parent hello 'sleep 1000 & echo $! >grandchild' 'exit 5'
     start_server --driver ./parent
     say create_driver
@@ -130,7 +130,7 @@ load lib/helpers
     kill -KILL "$(<grandchild)"
 }
 
-@test "dying driver: one that ignores EXIT is killed after the grace period, at every stop" {
+@test "dying driver: if it ignores EXIT at a stop, it is killed after the grace period" {
     fake_driver deaf hello linger
     start_server -g 0.2 --driver ./deaf
     create
@@ -139,7 +139,7 @@ load lib/helpers
     gone "$pid"
 }
 
-@test "dying driver: one that dies over its job is an Error that says how, also after its answer" {
+@test "dying driver: its job's Error says how it died, also if it had answered the job's start" {
     fake_driver lies hello 'take $RUN; state 1 1 0 1000 $$; exit 7' linger
     start_server --driver ./lies
     create

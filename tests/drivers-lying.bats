@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Drivers that break the protocol, or lie.
+# Drivers that break the protocol or lie.
 
 load lib/helpers
 
-@test "protocol: drivers that break it before they are up" {
+@test "protocol: a driver that breaks it before it is up is killed, and the Error says so" {
     cases=(
         'printf garbage-and-more-of-it >&3'
         'frame 2 65 4 0 "$(u32 $$)"' # version
@@ -11,7 +11,7 @@ load lib/helpers
         'frame 1 2 0 0'              # a type that only the server sends
         'frame 1 65 5 0 "$(u32 $$)"' # length
         'hello 1'                    # pid
-        'frame 1 65 4 9 "$(u32 $$)"' # a number where there is none
+        'frame 1 65 4 9 "$(u32 $$)"' # an id where there should be none
         'state 1 0 0 0'              # no HELLO first
     )
     for case in "${cases[@]}"; do
@@ -23,10 +23,10 @@ load lib/helpers
     done
 }
 
-@test "protocol: drivers that break it later are killed and logged; others go on" {
+@test "protocol: a driver that breaks it later is killed and logged, and the server works on" {
     cases=(
         'hello'                         # a second one
-        'frame 1 66 16 1'               # with only part of the body, then the end
+        'frame 1 66 16 1'               # the socket ends in the middle of the frame
         'state 1 0 0 0'                 # an answer that nobody asked for
         'frame 1 67 4 0 "$(u32 1)"'     # the end of no task
         'while :; do frame 1 67 4 0 "$(u32 1)"; done'
@@ -47,7 +47,7 @@ load lib/helpers
     done
 }
 
-@test "protocol: if a driver answers nonsense, whoever asked is told that it died" {
+@test "protocol: if a driver answers nonsense, the question gets an Error that it died" {
     cases=(
         'state 2 0 0 0'   # another id
         'state 1 1 0 0'   # busy, and no time left
@@ -76,7 +76,8 @@ load lib/helpers
 }
 
 @test "protocol: a driver that lies about its job is killed, and it alone" {
-    # What it does, what the server calls that, and which command it is given in addition to a run.
+    # What the driver does, what the server calls that, and which command it gets in addition to a
+    # run.
     cases=(
         'result 1 3 0|no command|'
         'take $RUN; result 1 3 0|no command|'

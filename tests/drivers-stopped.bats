@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Stopped drivers, and answers that a stopped server did not see in time.
+# Stopped drivers, and answers that come while the server is stopped.
 
 load lib/helpers
 
-@test "stopped driver: all that wait for it wait one reply timeout; the others answer at once" {
+@test "stopped driver: all questions to it share one reply timeout; other drivers answer at once" {
     start_server -t 3
     create
     first=$pid
@@ -18,7 +18,7 @@ load lib/helpers
     expect 'Stats * unanswered=3 *'
 }
 
-@test "stopped driver: listed as Unresponsive, in its place, and Available when it goes on" {
+@test "stopped driver: listed in its place as Unresponsive, and as Available when continued" {
     start_server -t 3
     say 'create_driver 3'
     expect '*' '*' '*' '3 drivers'
@@ -32,7 +32,7 @@ load lib/helpers
     expect "Driver $a Available" "Driver $b Available" "Driver $c Available" '3 drivers'
 }
 
-@test "stopped driver: a task that was answered with an Error does not run later" {
+@test "stopped driver: a task that was answered by an Error does not run later" {
     start_server -v -t 3
     create
     stop_process "$pid"
@@ -45,7 +45,8 @@ load lib/helpers
 }
 
 @test "stopped driver: a task that it accepted too late is taken back" {
-    # It reads the TASK and accepts it too late. Then a CANCEL must come, and for that same task.
+    # The driver reads the TASK and accepts it too late. The server must then send a CANCEL for that
+    # task.
     fake_driver late hello 'take $TASK' 'read -r _ <answered; state 1 1 0 1000000' \
         'take 2; [[ $byte == $'"'\\x03'"' ]] || exit 9' \
         'take 7; [[ $byte == $'"'\\x01'"' ]] || exit 8' ': >taken_back' linger
@@ -92,14 +93,15 @@ load lib/helpers
     stop_process "$pid"
     say "send_task $other 2" "send_task $pid 1000"
     expect "Driver $other Busy 2"
-    wait_until logged "driver $other task done" # the next two still have half of the reply timeout
+    # Half of the reply timeout is then left for the next two commands.
+    wait_until logged "driver $other task done"
     say "get_status $pid" "send_task $pid 7"
     expect "Error: driver $pid is not responding"
     kill -CONT "$pid"
     expect "Driver $pid Available" "Driver $pid Busy 7"
 }
 
-@test "stopped driver: polled until its socket is full, a list still answers" {
+@test "stopped driver: get_drivers still answers when so many of them have filled its socket" {
     start_server -t 0.001
     create
     stop_process "$pid"
@@ -111,7 +113,7 @@ load lib/helpers
     wait_until logged 'responds again'
 }
 
-@test "stopped driver: a flood of commands to it holds its client back, and none is lost" {
+@test "stopped driver: a client that floods it is held back, and no command is lost" {
     start_server -t 3
     create
     stop_process "$pid"
@@ -125,7 +127,7 @@ load lib/helpers
     expect "Driver $pid Available" '1 driver'
 }
 
-@test "stopped driver: when its socket is full, a list does not wait for it forever" {
+@test "stopped driver: lists that come faster than they are answered do not wait for it forever" {
     start_server -t 0.05
     create
     stop_process "$pid"
@@ -145,7 +147,7 @@ load lib/helpers
     [ "$(cat err)" = "server: driver $pid did not exit in time: killed" ]
 }
 
-@test "stopped driver: when it is killed, whatever waits for it is answered with the cause" {
+@test "stopped driver: when it is killed, what waits for it gets an Error with the cause" {
     start_server -t 100
     create
     first=$pid
@@ -159,7 +161,7 @@ load lib/helpers
         "Driver $pid Available" '1 driver' "Driver $pid Available"
 }
 
-@test "stop: unanswered commands get what their driver still says, or an Error" {
+@test "stop: an unanswered command gets its driver's answer if one still comes, or else an Error" {
     start_server -t 100 -g 3
     create
     first=$pid
@@ -172,7 +174,7 @@ load lib/helpers
     server_ends 0
 }
 
-@test "stopped server: an answer that came during the stop is not taken for late" {
+@test "stopped server: an answer that came during the stop is not treated as late" {
     start_server -t 0.5
     create
     for ((i = 1; i <= 40; i++)); do
@@ -193,7 +195,7 @@ load lib/helpers
     expect "Driver $pid Available"
 }
 
-@test "stopped server: a driver that came up during the stop is not taken for late" {
+@test "stopped server: a driver that came up during the stop is not treated as late" {
     mkfifo go
     fake_driver slow 'read -r _ <go' hello ': >said' linger
     start_server -g 0.2 --driver ./slow
@@ -207,7 +209,7 @@ load lib/helpers
     expect 'Driver * Available'
 }
 
-@test "stopped server: a driver that exited during the stop is not taken for a late one" {
+@test "stopped server: a driver that exited during the stop is not treated as late" {
     fake_driver deaf hello linger
     start_server -g 3 --driver ./deaf
     create

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "driver: starts with /dev/null, the server's stderr, its socket, and nothing else" {
+@test "driver: inherits only /dev/null, the server's standard error and its socket" {
     exec {extra}</etc/passwd
     start_server
     create
@@ -11,7 +11,7 @@ load lib/helpers
     [ "$(readlink "/proc/$pid/fd/1")" = /dev/null ]
     [ "$(readlink "/proc/$pid/fd/2")" = "$PWD/err" ]
     [[ $(readlink "/proc/$pid/fd/3") == socket:* ]]
-    # All others are its own: epoll, signalfd, timerfd.
+    # The others are those that it made: epoll, signalfd, timerfd.
     for fd in "/proc/$pid/fd/"*; do
         [[ ${fd##*/} == [0-3] || $(readlink "$fd") == anon_inode:* ]] || fail "$(readlink "$fd")"
     done
@@ -20,7 +20,7 @@ load lib/helpers
 
 @test "driver: at its exec it has descriptors 0 to 3 only, and its signals blocked" {
     exec {extra}</etc/passwd
-    # yes(1) changes nothing that it was given, and stays alive, writing to /dev/null.
+    # yes(1) leaves all that as it is and stays alive, writing to /dev/null.
     start_server --driver "$(command -v yes)"
     say create_driver
     wait_until has_child
@@ -40,7 +40,7 @@ has_child() {
         [ "$(status_field "$(children_of "$server_pid" | tr -d ' ')" Name)" = yes ]
 }
 
-@test "drivers: two hundred, each found by its own pid only" {
+@test "drivers: each of two hundred is found by its own pid only" {
     start_server
     create_many 200
     for ((i = 0; i < 200; i += 3)); do
@@ -61,17 +61,17 @@ has_child() {
     done
 }
 
-@test "drivers: lists that nobody reads for a while are whole and in order" {
+@test "drivers: lists that nobody reads for a while arrive whole and in order" {
     start_server
     create_many 200
-    flood 40 get_drivers # more than the pipe and the output hold
+    flood 40 get_drivers # more than the pipe and the server's output buffer hold
     wait_until output_waits
     timeout "$DEADLINE" head -n $((40 * 201)) <&"$from" >lists
     { printf 'Driver %s Available\n' "${pids[@]}"; echo '200 drivers'; } >list
     for _ in {1..40}; do cat list; done | cmp - lists
 }
 
-@test "drivers: thousands of lists at once, more than one send holds" {
+@test "drivers: thousands of lists at once, more than one send takes, are all answered" {
     { echo create_driver; yes get_drivers | head -n 12000; } >commands
     session <commands >replies 2>err
     pid=$(sed -n 's/^Driver \([0-9]*\) Available$/\1/p;q' replies)
@@ -79,9 +79,9 @@ has_child() {
  12001 Driver $pid Available" ]
 }
 
-@test "drivers: generations of them, with pids far apart, are all found" {
+@test "drivers: all are found after others between their pids were deleted" {
     start_server
-    # Their pids are 64 apart and more, and the table of drivers has 64 chains.
+    # The table of drivers has 64 chains, and some of these pids are 64 apart or more.
     create_many 40
     generation=("${pids[@]:0:10}")
     for pid in "${pids[@]:10}"; do
@@ -109,7 +109,7 @@ has_child() {
 }
 
 @test "driver: its environment has paths, user and language, and no secret" {
-    # yes(1) does not change the environment that it was given.
+    # yes(1) leaves its environment as it is.
     start env -i HOME=/home TZ=UTC LC_TIME=C LC=x PASSWORD=secret NOTIFY_SOCKET=/run/s \
         LD_LIBRARY_PATH=/lib HOMES=x PATH="$PATH" "$SERVER" --driver "$(command -v yes)"
     say create_driver
@@ -129,7 +129,7 @@ TZ=UTC" ]
     [ "$(status_field "$pid" NoNewPrivs)" = 1 ]
 }
 
-@test "driver: has the limit of descriptors that the server was started with" {
+@test "driver: its limit of descriptors is the one that the server was started with" {
     start_after 'ulimit -Sn 100'
     create
     grep -qE '^Max open files +100 ' "/proc/$pid/limits"
@@ -143,7 +143,7 @@ TZ=UTC" ]
     run -2 "$DRIVER" --help 3</dev/null
 }
 
-@test "driver: kill -9 of the server ends a hundred, some busy, some stopped" {
+@test "driver: kill -9 of the server ends a hundred drivers, some of them busy, some stopped" {
     start_server
     create_many 100
     for ((i = 0; i < 99; i += 3)); do
@@ -157,7 +157,7 @@ TZ=UTC" ]
     done
 }
 
-@test "driver: kill -9 of the server ends it, even if its socket has another holder" {
+@test "driver: kill -9 of the server ends it, even if another process holds its socket open" {
     start_server
     create
     "$LIB/hold-descriptors.pl" "$server_pid" 3>&- {to}>&- &
@@ -169,7 +169,7 @@ TZ=UTC" ]
     wait_until ended "$pid"
 }
 
-@test "driver: kill -9 of the server ends one that never looks at its socket" {
+@test "driver: kill -9 of the server ends it, even if it never reads its socket" {
     fake_driver deaf hello linger
     start_server --driver ./deaf
     create
@@ -177,7 +177,7 @@ TZ=UTC" ]
     wait_until ended "$pid"
 }
 
-@test "driver: one that dies is reaped, logged with its cause, and unlisted" {
+@test "driver: when it dies, it is reaped and unlisted, and the log gives the cause" {
     start_server
     create
     first=$pid
@@ -189,7 +189,7 @@ TZ=UTC" ]
     expect "Driver $pid Available" '1 driver' "Error: no driver $first"
 }
 
-@test "driver: found beside the server's binary, not through the working directory or PATH" {
+@test "driver: the server finds it beside its own binary, not by the working directory or PATH" {
     mkdir bin elsewhere
     cp "$SERVER" bin/server
     fake_driver elsewhere/driver 'exit 9'

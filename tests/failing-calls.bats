@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# System calls that only a fault of the machine makes fail; see tests/faults/inject.c.
+# System calls that fail only if something is wrong with the machine; see tests/faults/inject.c.
 
 load lib/helpers
 
-@test "epoll: a driver that cannot be watched for room is lost, and no other" {
+@test "epoll: a driver whose socket cannot be watched for room is killed, and no other" {
     start_faulty epoll_ctl:MOD:1 -t 0.05
     create_many 2
     stop_process "${pids[0]}"
@@ -22,7 +22,7 @@ load lib/helpers
     failed=
     for fault in ADD:{6,7} DEL:{1..4}; do
         start_faulty "epoll_ctl:$fault"
-        # More replies than a pipe holds, which are not read for a while.
+        # The replies, more than a pipe holds, are not read for a while.
         yes help | head -n 300 >&"$to" 3>&- {from}<&- &
         exec {to}>&-
         to=
@@ -42,7 +42,7 @@ output_waits_or_failed() {
     [ -s trace ] || output_waits
 }
 
-@test "child: if it cannot be made a driver, create_driver says why, and the next one works" {
+@test "create_driver: if a call fails before the driver's exec, it says why; the next one works" {
     for fault in syscall:ENOMEM:1 prctl:EPERM:2 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
         start_faulty "$fault"
         say create_driver create_driver
@@ -53,14 +53,14 @@ output_waits_or_failed() {
     done
 }
 
-@test "timer: if its event has vanished, the next one is seen" {
+@test "timer: if an event of the timerfd turns out to be void, the next one is handled" {
     start_faulty read:EAGAIN:1 -t 0.1
     stopped_driver_asked 1
     expect "Error: driver $pid is not responding"
     [ -s trace ]
 }
 
-@test "send: a driver's socket that takes only part of a frame at a time gets all of a job" {
+@test "send: a job reaches its driver whole, though the socket takes only parts of frames" {
     long=$(printf '%3000s' '' | tr ' ' x)
     for fault in 1+ {1..4}; do
         start_faulty "send:short:$fault" --output output
@@ -80,7 +80,7 @@ output_waits_or_failed() {
     done
 }
 
-@test "send: to a driver that does not read; what its socket takes of each frame is kept in order" {
+@test "send: frames for a driver that does not read stay whole and in order" {
     start_server
     create
     stop_process "$pid"

@@ -4,14 +4,15 @@
 load lib/helpers
 load lib/examples
 
-# reader ARGUMENT...: it reads the FIFO pipe, and has no writer yet.
+# reader: makes the FIFO pipe, and starts the example, which reads it. There is no writer yet.
 reader() {
     mkfifo pipe
     example fifo pipe
-    wait_until watches 19 2 # EPOLLIN, with what epoll adds to it: signals and the FIFO
+    # The signalfd and the FIFO: EPOLLIN, and EPOLLERR and EPOLLHUP, which epoll adds.
+    wait_until watches 19 2
 }
 
-# told COUNT: it has been said so often that the last writer had gone.
+# told COUNT: the example has reported that many times that the last writer has gone.
 told() {
     (($(grep -cx 'fifo: the last writer has gone' errors) == $1))
 }
@@ -20,7 +21,7 @@ copied() {
     cmp -s "$1" output
 }
 
-@test "fifo: writers come and go; each end is told, once, and it does not spin" {
+@test "fifo: when writers come and go, it reports each end once and does not spin" {
     reader
     told 0
     for i in 1 2 3; do
@@ -32,7 +33,7 @@ copied() {
     told 3
 }
 
-@test "fifo: the end comes with the last writer, not with the first" {
+@test "fifo: it reports the end when the last writer goes, not the first" {
     reader
     exec {one}>pipe {two}>pipe
     echo one >&"$one"
@@ -46,7 +47,7 @@ copied() {
     wait_until told 1
 }
 
-@test "fifo: a writer that came and went while it was stopped is read to its end" {
+@test "fifo: what a writer wrote that came and went while it was stopped is copied" {
     reader
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
@@ -57,7 +58,7 @@ copied() {
     wait_until idle
 }
 
-@test "fifo: many writers, one after the other: no byte is lost" {
+@test "fifo: no byte of many writers, one after the other, is lost" {
     reader
     for i in {1..200}; do
         echo "line $i" >pipe
@@ -66,7 +67,7 @@ copied() {
     wait_until copied expected
 }
 
-@test "fifo: more than a FIFO holds" {
+@test "fifo: more data than a FIFO holds is copied whole" {
     reader
     head -c 3000000 /dev/urandom >sent
     cat sent >pipe
@@ -74,11 +75,11 @@ copied() {
     cmp sent output
 }
 
-@test "fifo: INT and TERM: what was written by then is copied; the exit status is 0" {
+@test "fifo: on INT and TERM, it copies what has been written and exits with status 0" {
     for signal in INT TERM; do
         rm -f pipe
         reader
-        exec {writer}>pipe # still there: what it has written does not end
+        exec {writer}>pipe # stays open, so there is no end of file
         kill -STOP "$server_pid"
         wait_until in_state "$server_pid" T
         head -c 60000 /dev/urandom >sent
@@ -92,7 +93,7 @@ copied() {
     done
 }
 
-@test "fifo: TERM is not held up by a writer that is silent" {
+@test "fifo: on TERM, it does not wait for a silent writer" {
     serve() {
         rm -f pipe
         reader
@@ -103,7 +104,8 @@ copied() {
     ends_soon serve
 }
 
-# piped_reader: its output goes to the FIFO out, which is shared, as $from, and read by nobody.
+# piped_reader: starts the example with the FIFO out as its output, which nobody reads yet. $from is
+# the same open FIFO.
 piped_reader() {
     mkfifo pipe out
     exec {from}<>out
@@ -116,7 +118,7 @@ flags_of() {
     sed -n 's/^flags:[[:space:]]*//p' "/proc/$BASHPID/fdinfo/$1"
 }
 
-@test "fifo: a reader of its output that waits holds the writers back, and gets all of it" {
+@test "fifo: while nobody reads its output, writers are held back; then all of it comes" {
     piped_reader
     head -c 3000000 /dev/urandom >sent
     cat sent >pipe 3>&- &
@@ -131,7 +133,7 @@ flags_of() {
     (((0$(flags_of "$from") & 04000) == 0))
 }
 
-@test "fifo: TERM while its output is read piece by piece: all of it comes" {
+@test "fifo: after TERM, a reader that begins late still gets all of its output" {
     piped_reader
     head -c 150000 /dev/urandom >sent # two FIFOs and its buffer hold more
     cat sent >pipe
@@ -147,7 +149,7 @@ flags_of() {
     server_ends 0
 }
 
-@test "fifo: TERM while nobody reads its output: it ends, and says that something is lost" {
+@test "fifo: on TERM while nobody reads its output, it ends and reports that data was dropped" {
     piped_reader
     head -c 3000000 /dev/zero >pipe 2>/dev/null 3>&- &
     started+=($!)
@@ -157,13 +159,13 @@ flags_of() {
     [ "$(cat errors)" = 'fifo: data that nobody read was dropped' ]
 }
 
-@test "fifo: a reader of its output that goes away ends it" {
+@test "fifo: if the reader of its output goes away, it reports that and ends" {
     mkfifo pipe out
     "$EXAMPLES/fifo" pipe >out 2>errors 3>&- &
     server_pid=$!
     started+=("$server_pid")
     exec {from}<out
-    exec {writer}>pipe # it has been opened for reading
+    exec {writer}>pipe # waits until the example has opened it for reading
     exec {from}<&-
     from=
     echo x >&"$writer"
@@ -182,7 +184,7 @@ flags_of() {
     wait "$terminal_pid"
 }
 
-@test "fifo: all signals but faults are blocked and read, none has a handler" {
+@test "fifo: all signals but faults are blocked and read from a signalfd; none has a handler" {
     reader
     signals_are_read
     for signal in HUP USR1 USR2 PIPE CHLD WINCH; do
@@ -192,7 +194,7 @@ flags_of() {
     wait_until told 1
 }
 
-@test "fifo: no FIFO, no file, no argument" {
+@test "fifo: a file that is not a FIFO, a missing file and a missing argument are reported" {
     : >file
     run -1 "$EXAMPLES/fifo" file
     [ "$output" = 'fifo: file is not a FIFO' ]

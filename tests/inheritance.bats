@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# What the server inherits: signals, descriptors, limits, children, a process id of 1.
+# What the server inherits: signals, descriptors, limits, children, the process id 1.
 
 load lib/helpers
 
-@test "descriptors: with 0, 1 and 2 closed, in any combination, it ends by itself, with 0 or 1" {
+@test "descriptors: with any of 0, 1 and 2 closed, the server ends by itself, with status 0 or 1" {
     for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
         run timeout 120 bash -c "printf 'create_driver\nget_drivers\n' | '$SERVER' $closed"
         if [[ $closed == '2>&-' ]]; then
@@ -15,7 +15,7 @@ load lib/helpers
     done
 }
 
-@test "signals: all work, even those that whoever started the server had blocked" {
+@test "signals: all work, even if they were blocked when the server was started" {
     start "$LIB/hinder-signals.pl" "$SERVER"
     create
     kill -KILL "$pid"
@@ -24,15 +24,15 @@ load lib/helpers
     server_ends 0
 }
 
-@test "descriptors: extra ones reach no driver" {
+@test "descriptors: inherited ones beyond 0, 1 and 2 reach no driver" {
     start_after 'exec 5</etc/passwd 17</etc/passwd 100</etc/passwd'
     create
     run ! grep -q passwd <(readlink "/proc/$pid/fd/"*)
-    readlink "/proc/$server_pid/fd/"* | grep -q passwd # the server itself does have them
+    readlink "/proc/$server_pid/fd/"* | grep -q passwd # but the server has them
 }
 
-@test "processes: with none left, create_driver says so, and the rest works on" {
-    # The limit counts all processes of a user, so the user must have no others.
+@test "processes: at the user's limit, create_driver says so, and the rest works on" {
+    # The limit counts all of a user's processes, so this must be a user without any.
     become_other
     start prlimit --nproc=3 "${as_other[@]}" ./server
     say 'create_driver 5' get_drivers
@@ -43,7 +43,7 @@ load lib/helpers
 
 @test "process 1: in a pid namespace, orphans are reaped and TERM works" {
     unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
-    # unshare's child becomes process 1, and has adopted an orphan before it becomes the server.
+    # unshare's child is process 1; it adopts an orphan and then becomes the server.
     start unshare --fork --pid --mount-proc --kill-child bash -c "
         (sleep 0.2 & exec true); exec '$SERVER'"
     unshare_pid=$server_pid
@@ -57,13 +57,13 @@ load lib/helpers
     wait "$unshare_pid"
 }
 
-# Process 1, seen from outside, has the driver as its only child: the orphan was reaped.
+# Process 1, seen from outside, has only the driver as a child: the orphan was reaped.
 has_one_child() {
     is_process_1
     has_children 1
 }
 
-@test "process 1: in a pid namespace, a stranger in its session is left alone" {
+@test "process 1: in a pid namespace, an inherited child in the server's session is left alone" {
     unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
     start unshare --fork --pid --mount-proc --kill-child bash -c "sleep 1000 & exec '$SERVER' ${PATIENT[*]}"
     unshare_pid=$server_pid
@@ -92,11 +92,16 @@ is_process_1() {
     [[ -n $server_pid ]]
 }
 
+<<<<<<< HEAD
 @test "children: with an inherited one, what a killed driver left in its job's session is still ended" {
     start_after "sleep 1000 & echo \$! >stranger; exec '$SERVER' ${PATIENT[*]} -v"
+=======
+@test "children: with an inherited one, what a killed driver's job leaves in its session is ended" {
+    start_after 'sleep 1000 & echo $! >stranger'
+>>>>>>> 2d331450fcbaed0ef1c12c57db161f76b4e07f02
     create
     stranger=$(cat stranger)
-    started=("$stranger" "${started[@]}") # ended before the server, its parent
+    started=("$stranger" "${started[@]}") # teardown must end it before the server, its parent
     say "run $pid 100 $LIB/leave.pl groups"
     wait_until test -e left
     wait_until logged "driver $pid runs a command" # so the server knows its session

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Lines, words, and what standard input can be.
+# Lines and words, and the kinds of standard input.
 
 load lib/helpers
 
@@ -13,12 +13,12 @@ load lib/helpers
     [ "$output" = $'0 drivers\nError: bad pid \'12x\'' ]
 }
 
-@test "lines: empty ones and comments get no reply" {
+@test "lines: empty lines and comments get no reply" {
     ask '' '   ' $'\t' $'\r' '#' '# get_drivers' '#get_drivers' get_drivers
     [ "$output" = '0 drivers' ]
 }
 
-@test "lines: the last one counts without its newline" {
+@test "lines: the last line counts even without its newline" {
     output=$(printf 'get_drivers\nget_drivers' | session)
     [ "$output" = $'0 drivers\n0 drivers' ]
     printf 'get_drivers' >file
@@ -26,7 +26,7 @@ load lib/helpers
     [ "$output" = '0 drivers' ]
 }
 
-@test "lines: 4096 bytes with the newline are accepted, one more is too long" {
+@test "lines: 4096 bytes with the newline are accepted, one byte more is too long" {
     long=$(printf '%04095d' 0)
     ask "$long" get_drivers
     [ "$output" = "Error: unknown command '$(printf '%064d' 0)' (try help)"$'\n0 drivers' ]
@@ -34,7 +34,7 @@ load lib/helpers
     [ "$output" = $'Error: line too long (limit 4096 bytes)\n0 drivers' ]
 }
 
-@test "lines: one that is too long is dropped to its end, with one Error, however long it is" {
+@test "lines: a line that is too long gets one Error and is dropped to its end" {
     output=$({
         echo get_drivers
         head -c 300000 /dev/zero | tr '\0' x
@@ -44,18 +44,18 @@ load lib/helpers
     [ "$output" = $'0 drivers\nError: line too long (limit 4096 bytes)\n0 drivers' ]
 }
 
-@test "lines: one that is too long and has no end is answered as well" {
+@test "lines: a line that is too long and has no end gets its Error at the end of input" {
     output=$(head -c 300000 /dev/zero | session)
     [ "$output" = 'Error: line too long (limit 4096 bytes)' ]
 }
 
-@test "lines: NUL and other bytes are shown as \\xNN" {
+@test "lines: NUL and other control characters are shown as \\xNN" {
     output=$(printf 'a\0b\nget_status \33[2J\n' | session)
     [ "$output" = "Error: unknown command 'a\\x00b' (try help)
 Error: bad pid '\\x1b[2J'" ]
 }
 
-@test "lines: every malformed one gets exactly one Error" {
+@test "lines: every malformed line gets exactly one Error" {
     head -c 200000 /dev/urandom | LC_ALL=C tr '\n\r#' x | LC_ALL=C tr '\200-\237' '\n' >random
     count=$(LC_ALL=C grep -acE '[^ 	]' random)
     output=$(session <random)
@@ -73,12 +73,12 @@ Error: bad pid '\\x1b[2J'" ]
     expect '0 drivers'
 }
 
-@test "stdin: a pipe" {
+@test "stdin: can be a pipe" {
     output=$(echo get_drivers | cat | session)
     [ "$output" = '0 drivers' ]
 }
 
-@test "stdin: a FIFO with several writers in turn, held open by one of them" {
+@test "stdin: can be a FIFO with several writers in turn, held open by one of them" {
     start_server
     echo get_drivers >in
     expect '0 drivers'
@@ -88,7 +88,7 @@ Error: bad pid '\\x1b[2J'" ]
     server_ends 0
 }
 
-@test "stdin: a FIFO whose writer has gone before it is read" {
+@test "stdin: can be a FIFO whose writer has gone before it is read" {
     mkfifo fifo
     exec {both}<>fifo
     exec {reader}<fifo
@@ -98,7 +98,7 @@ Error: bad pid '\\x1b[2J'" ]
     [ "$output" = '0 drivers' ]
 }
 
-@test "stdin: a regular file, larger than any buffer" {
+@test "stdin: can be a regular file, larger than any buffer" {
     for _ in {1..20000}; do
         echo get_drivers
     done >file
@@ -107,7 +107,7 @@ Error: bad pid '\\x1b[2J'" ]
     [ "$(wc -l <replies)" = 20000 ]
 }
 
-@test "stdin: a regular file is read on from where the caller is" {
+@test "stdin: a regular file is read from the caller's position" {
     printf 'fly\nget_drivers\n' >file
     output=$({ read -r _ && session; } <file)
     [ "$output" = '0 drivers' ]
@@ -118,8 +118,8 @@ Error: bad pid '\\x1b[2J'" ]
     [ -z "$output$stderr" ]
 }
 
-@test "stdin: if closed, a directory or write-only, exit status 1, and why" {
-    # In another shell: if bats itself had descriptor 0 closed, it would open other files there.
+@test "stdin: if it is closed, a directory or write-only, the server says why; status 1" {
+    # In another shell, because bats with descriptor 0 closed would open other files there.
     run -1 --separate-stderr timeout 120 bash -c "'$SERVER' <&-"
     [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
     run -1 --separate-stderr session <.
@@ -133,7 +133,7 @@ Error: bad pid '\\x1b[2J'" ]
     [ "$stderr" = 'server: cannot read standard input: Bad file descriptor' ]
 }
 
-@test "end of input: comes after all replies, and ends the drivers" {
+@test "end of input: the server answers everything first, then ends its drivers" {
     start_server
     create
     say "send_task $pid 0.001" "get_status $pid" create_driver get_drivers
@@ -143,7 +143,7 @@ Error: bad pid '\\x1b[2J'" ]
     gone "$pid"
 }
 
-@test "end of input: a task still running is cancelled, and the log says how many were" {
+@test "end of input: running tasks are cancelled, and the log says how many" {
     start_server
     create_many 3
     for pid in "${pids[@]}"; do

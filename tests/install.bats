@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# What make install puts where; and that manual pages and completion say what the programs do.
+# What make install puts where; and that the manual pages and the completion agree with the
+# programs.
 
 load lib/helpers
 
 COMPLETION=$ROOT/scripts/install/completion/taxi-server
 PAGE=$ROOT/scripts/install/man/taxi-server.1
 
-# make_quietly TARGET: with a prefix of its own, below a directory with a blank in its name.
+# make_quietly TARGET: makes the target with a DESTDIR whose name has a blank.
 make_quietly() {
     make -s -C "$ROOT" "$1" DESTDIR="$PWD/a root" PREFIX=/usr >/dev/null
 }
@@ -15,21 +16,21 @@ installed() {
     (cd 'a root' && find . ! -type d | sort)
 }
 
-# each_of NAME: a list of words, as one line of standard input each, sorted into that variable.
+# each_of NAME: sorts the lines of standard input into that variable; there must be some.
 each_of() {
     local -n into=$1
     into=$(sort -u)
     [[ -n $into ]] || fail "nothing was found for $1"
 }
 
-# same WHAT WANTED GOT: two sorted lists are the same; else it says what only one of them has.
+# same WHAT WANTED GOT: the two sorted lists are the same; if not, shows the difference.
 same() {
     [[ $2 == "$3" ]] || fail "$1:" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
 }
 
-# Options as "d driver"; commands by their names.
+# Prints the options of --help, in lines like "d driver".
 options_of_help() {
-    # shellcheck disable=SC2153 # it is not the completion's variable
+    # shellcheck disable=SC2153 # not a misspelling of a variable in the completion
     "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p'
 }
 
@@ -37,15 +38,16 @@ commands_of_help() {
     "$SERVER" <<<help | sed '$d; s/ .*//'
 }
 
-# offered WORD...: what is offered for the last of these words of a command line, one a line, sorted.
+# offered WORD...: prints what the completion offers for the last word of this command line, one a
+# line, sorted.
 offered() {
     local COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
     _taxi_server "$1" "${*: -1}" "${*: -2:1}"
     printf '%s\n' "${COMPREPLY[@]}" | sort
 }
 
-# completion_with LINE...: the completion, and a program ./server of those lines of bash. There is a
-# socket named control, which nobody listens to.
+# completion_with LINE...: loads the completion, and makes a program ./server of those lines of
+# bash, and a socket named control, at which nobody listens.
 completion_with() {
     # shellcheck source=scripts/install/completion/taxi-server
     # shellcheck disable=SC1090,SC1091
@@ -59,7 +61,7 @@ make_socket() {
     "$LIB/make-socket.pl" "$1"
 }
 
-@test "install: these files and no other; the server finds its driver in ../libexec/taxi" {
+@test "install: puts these files there, no others; the server finds ../libexec/taxi/driver" {
     make_quietly install
     [ "$(installed)" = './usr/bin/taxi-server
 ./usr/lib/systemd/system/taxi.service
@@ -71,7 +73,7 @@ make_socket() {
     [[ $output == 'Driver '*' Available' ]]
 }
 
-@test "install: everybody can read all, and run the programs only" {
+@test "install: everybody can read all files and run the programs" {
     (umask 077; make_quietly install)
     [ "$(find 'a root' -type f -perm 755 -printf '%f\n' | sort | xargs)" = 'driver taxi-server' ]
     [ "$(find 'a root' -type f -perm 644 | wc -l)" = 4 ]
@@ -112,7 +114,7 @@ make_socket() {
     same 'commands of help and of the page' "$wanted" "$got"
 }
 
-@test "taxi-driver(1): its example is a driver" {
+@test "taxi-driver(1): its example works as a driver" {
     sed -n '/^#!/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/install/man/taxi-driver.1" >other
     chmod +x other
     start_server -v --driver ./other
@@ -156,7 +158,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ -z "$(offered ./server send)" ]
 }
 
-@test "completion: offers nothing for a value that is not a path, nor after the last word" {
+@test "completion: offers nothing for values other than paths, nor after a command's last word" {
     completion_with 'exit 9'
     for words in '--grace' '-g' '--drivers =' '-n' '-r' '-c control send_task any' \
         '-c control get_drivers' '-c control create_driver' '-c control fly'; do
@@ -165,7 +167,7 @@ server: driver $pid ended (exited with status 0)" ]
     done
 }
 
-@test "completion: offers the server's pids, and any" {
+@test "completion: offers any and the pids of the server's drivers" {
     completion_with '[ "$*" = "--connect control get_drivers" ] || exit 9' \
         'echo Driver 17 Available; echo Driver 181 Busy 3; echo Driver 19 Unresponsive; echo 3 drivers'
     for command in get_status cancel_task delete_driver wait; do
@@ -181,7 +183,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server -c control get_status '')" = 17 ]
 }
 
-@test "completion: the server's path may be quoted, and nothing in it is executed" {
+@test "completion: quoted paths are understood, and nothing in them is run" {
     completion_with 'echo "Driver 17 Available"; echo "$2" >asked'
     make_socket "my 'socket'"
     for path in "my\\ \\'socket\\'" "\"my 'socket'\""; do
@@ -198,7 +200,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ ! -e run ]
 }
 
-@test "completion: offers no pids if the server does not answer or is not there" {
+@test "completion: offers no pids if the server is missing or does not answer" {
     completion_with 'echo $$ >asked; exec sleep 1000'
     SECONDS=0
     [ -z "$(offered ./server --connect control get_status '')" ]
@@ -206,10 +208,10 @@ server: driver $pid ended (exited with status 0)" ]
     gone "$(cat asked)"
     rm asked control
     [ "$(offered ./server --connect control send_task '')" = any ]
-    [ ! -e asked ] # without a socket there is no server to ask
+    [ ! -e asked ] # without a socket, no client is started
 }
 
-@test "completion: offers the pids of a living server" {
+@test "completion: offers the pids of a real server" {
     # shellcheck source=scripts/install/completion/taxi-server
     # shellcheck disable=SC1090,SC1091
     source "$COMPLETION"
@@ -219,7 +221,7 @@ server: driver $pid ended (exited with status 0)" ]
     same 'drivers and those offered' "$wanted" "$(offered "$SERVER" --connect control get_status '')"
 }
 
-@test "completion: at a terminal, an option's name, and paths with blanks" {
+@test "completion: at a terminal, completes an option's name and paths with blanks" {
     completion_with 'printf "<%s>" "$@"; echo'
     make_socket 'my socket'
     start_terminal "HISTFILE=/dev/null INPUTRC=/dev/null exec '$BASH' --noprofile --norc -i"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bats
-# Replies as JSON.
+# Replies in JSON.
 
 load lib/helpers
 
-# Checks with a strict parser that each line of the input is one JSON object; prints them with
-# sorted keys.
+# Checks by a strict parser that each line of standard input is one JSON object, and prints it with
+# its keys sorted.
 json() {
     "$LIB/json.pl" || fail 'not strict JSON'
 }
 
-@test "JSON: every kind of reply" {
+@test "JSON: every kind of reply is one object a line" {
     start_server --json -t 3 -g 0.2
     say create_driver
     reply
@@ -44,7 +44,7 @@ json() {
     printf '%s\n' help | session --json | json | tail -n 1 | grep -qx '{"count":14}'
 }
 
-@test "JSON: strict, whatever the input" {
+@test "JSON: replies are strict JSON, whatever the input" {
     "$LIB/noise.pl" >input
     session --json <input >output
     json <output >objects
@@ -53,7 +53,7 @@ json() {
     grep -qF 'unknown command '"'\\\"\\\\\\\"'" objects
 }
 
-@test "JSON: from one command on, for one client; earlier commands are answered as text" {
+@test "JSON: session json switches one client; its earlier commands are still answered as text" {
     start_listening
     create
     say "get_status $pid" 'session json' "get_status $pid" 'session nonsense json' get_drivers
@@ -68,7 +68,7 @@ json() {
     [ "$output" = '{"error":"no driver 5","code":"no_driver"}' ]
 }
 
-@test "JSON: a job's reply has its end, its times and its memory" {
+@test "JSON: a job's reply says how it ended, its times and its memory" {
     start_server -j -g 1000
     say create_driver
     expect '*"available"}'
@@ -98,7 +98,7 @@ END
     ((BASH_REMATCH[4] > 49000))
 }
 
-@test "JSON: a job's reply has the files of its output, and Errors have codes" {
+@test "JSON: a job's reply names the files of its output; each Error has a code" {
     start_server -j --output output
     say create_driver 'run any 50 true' 'run any 50 ./missing' 'run any 50' "run any 50 trap \0x"
     expect '*"available"}' '*"maxrss_kb":+([0-9]),"out":"output/1.out","err":"output/1.err"}' \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# The drivers that --drivers keeps.
+# Kept drivers: those that --drivers starts and replaces.
 
 load lib/helpers
 
-@test "--drivers: N are there when the first command is answered" {
+@test "--drivers: all N are up when the first command is answered" {
     for count in 1 5 70; do
         run -0 --separate-stderr session -n $count <<<'get_drivers'
         [ "${lines[-1]}" = "$count driver$( ((count == 1)) || echo s)" ]
@@ -16,7 +16,7 @@ load lib/helpers
     done
 }
 
-@test "--drivers: one that dies is replaced, which is logged and counted" {
+@test "--drivers: a driver that dies is replaced, which is logged and counted" {
     start_server --drivers 2
     for i in 1 2 3; do
         say get_drivers
@@ -34,7 +34,7 @@ load lib/helpers
     [ "$(grep -c 'replaces' err)" = 3 ]
 }
 
-@test "--drivers: one that was deleted or sent TERM is not replaced, nor one that create_driver made" {
+@test "--drivers: a driver that was deleted, sent TERM or made by create_driver is not replaced" {
     start_server --drivers 3
     say get_drivers
     pids=()
@@ -50,7 +50,7 @@ load lib/helpers
     wait_until logged "driver $pid died .killed"
     say "delete_driver ${pids[1]}"
     expect "Driver ${pids[1]} Deleted"
-    # Once another death has been handled, these have been, too.
+    # Once a later death has been handled, these have been, too.
     kill -KILL "${pids[2]}"
     wait_until counted replaced=1
     wait_until counted drivers=1
@@ -58,10 +58,10 @@ load lib/helpers
     counted created=5
 }
 
-@test "--drivers: while new ones fail within a second, each attempt waits twice as long as the last" {
+@test "--drivers: while drivers die within a second, each attempt waits twice as long" {
     fake_driver fails 'read -r up _ </proc/uptime; echo "${up/./}0" >>tries' 'exit 3'
     start_server --drivers 1 --driver ./fails
-    say stats # is answered although there is no driver
+    say stats # answered although there is no driver
     expect 'Stats * drivers=0 *'
     wait_until tries 5
     mapfile -t at <tries
@@ -79,7 +79,7 @@ tries() {
     (($(wc -l <tries) >= $1))
 }
 
-@test "--drivers: if one does not come up, commands are taken once that is known" {
+@test "--drivers: if a driver does not come up, commands are taken once that is known" {
     fake_driver slow 'read -r -t 1.1 _ <>nothing' 'exit 3'
     mkfifo nothing
     start_server --drivers 1 --driver ./slow
@@ -89,7 +89,7 @@ tries() {
     server_ends 0
 }
 
-@test "--drivers: a program that cannot be run is logged, and tried again" {
+@test "--drivers: if the program cannot be run, that is logged, and it is tried again" {
     start_server --drivers 2 --driver ./missing
     wait_until enough_failures
     "$BASH" -c "cp '$DRIVER' new && mv new missing"
@@ -102,7 +102,7 @@ enough_failures() {
     (($(grep -c 'cannot create driver' err) >= 2))
 }
 
-@test "--drivers: any waits for drivers still to come" {
+@test "--drivers: a task for any driver waits for kept drivers that are not up yet" {
     fake_driver later 'read -r _ <go' 'exec '"$DRIVER"
     mkfifo go
     start_server --drivers 1 --driver ./later

@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# What a driver says at a bad moment: just before it dies, unasked, when its client has gone; what it leaves;
-# and to whom it says anything at all.
+# What a driver says at a bad moment: just before it dies, unasked, or after its client has gone.
+# What it leaves behind, and to which parent it speaks.
 
 load lib/helpers
 load lib/looks
 
-# ends_unseen FILE: the server is stopped, the driver goes on to its end, and the server sees first that it
-# has died, and then what it had said: a signal is there before anything else.
+# ends_unseen FILE: stops the server, lets the driver go on to its end by creating the file, and
+# continues the server. The pending signal makes the server see the death before it reads what the
+# driver said.
 ends_unseen() {
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
@@ -16,7 +17,7 @@ ends_unseen() {
     kill -CONT "$server_pid"
 }
 
-@test "last words: the result of a job, unread when the driver's death is known" {
+@test "last words: a job's result counts, though still unread when the driver's death is seen" {
     puppet says hello take:5 state:1:0:1000:1000 did:started await:go result:3:9 exit:7
     start_server --driver ./says
     create
@@ -29,7 +30,7 @@ ends_unseen() {
     expect 'Stats * died=1 * failures=1 *'
 }
 
-@test "last words: the end of a task, and an answer" {
+@test "last words: the end of a task, and an answer, count after the driver's death" {
     puppet says hello take:1 state:1:0:0:1000 take:2 did:asked await:go end:1 state:0:0:0:0 exit:0
     start_server --driver ./says
     create
@@ -42,7 +43,7 @@ ends_unseen() {
     expect 'Stats * tasks=1 tasks_done=1 *'
 }
 
-@test "last words: HELLO, of a driver that then dies: it was up, and died later" {
+@test "last words: a driver that dies right after its HELLO was up, and died later" {
     puppet says await:go hello exit:3
     start_server --driver ./says
     say create_driver
@@ -55,8 +56,8 @@ ends_unseen() {
     wait_until logged "^server: driver $pid died .exited with status 3.$"
 }
 
-@test "unasked: what a driver says that it was not asked for is named in the log, and ends it" {
-    # The puppet stays, with its socket open: only what it says can end it.
+@test "protocol: a driver that says what it was not asked for is killed; the log says what" {
+    # The puppet stays alive with its socket open, so only what it says can be the reason.
     cases=(
         'id:1 state:0:0:0:0||an answer to no request, id 1'
         'answer:1 again|get_status P|an answer to no request, id 1'
@@ -70,7 +71,7 @@ ends_unseen() {
     )
     for case in "${cases[@]}"; do
         IFS='|' read -r steps command message <<<"$case"
-        # shellcheck disable=SC2086 # its steps
+        # shellcheck disable=SC2086 # steps are words
         puppet says hello $steps pause
         start_server --driver ./says
         create
@@ -83,7 +84,7 @@ ends_unseen() {
     done
 }
 
-@test "a task that was not answered in time is taken back by its number, so that no other is" {
+@test "protocol: a task that was not answered in time is taken back by its own id" {
     puppet silent hello answer:1 take:1 cancels:2 did:cancelled pause
     start_server -t 0.2 --driver ./silent
     create
@@ -92,7 +93,7 @@ ends_unseen() {
     wait_until test -e cancelled
 }
 
-@test "a job whose client goes just as it begins: nobody waits for its end" {
+@test "clients: if one goes just as its job begins, nobody waits for the job's end" {
     start_listening
     create
     kill -STOP "$pid"
@@ -104,7 +105,7 @@ ends_unseen() {
     becomes commands 3
     kill -KILL "${client_pid[other]}"
     wait_until ended "${client_pid[other]}"
-    control stats # by now the server has seen that
+    control stats # its reply means that the server has seen the client go
     kill -CONT "$pid"
     becomes clients 1
     say "get_status $pid"
@@ -113,7 +114,7 @@ ends_unseen() {
     wait_until grep -qs over ended
 }
 
-@test "what a driver that ends with status 1 has left of a job is ended" {
+@test "dying driver: after an exit status of 1 or 255, what its job has left is ended" {
     for end in exit:1 exit:255; do
         rm -f left
         puppet leaves hello take:5 child:left state:1:0:C:1000 $end
@@ -129,7 +130,7 @@ ends_unseen() {
     done
 }
 
-@test "a stop waits until what a killed driver has left is gone, however deep" {
+@test "stop: waits until everything that a killed driver has left is gone, however deeply nested" {
     cat >chain <<'END'
 #!/bin/bash
 (($1 == 0)) || setsid "$0" $(($1 - 1)) &
@@ -151,7 +152,21 @@ END
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
 }
 
-@test "a stop in which the reader of the replies goes away leaves a job its grace" {
+@test "stop: a driver that has died at the same moment is sent nothing more" {
+    start_server
+    create_many 2
+    kill -STOP "$server_pid"
+    wait_until in_state "$server_pid" T
+    kill -USR1 "$server_pid" # signals are there before the end of the driver's socket
+    kill -KILL "${pids[0]}"
+    wait_until in_state "${pids[0]}" Z
+    kill -TERM "$server_pid"
+    kill -CONT "$server_pid"
+    server_ends 0
+    log_is 'server: Stats *' "server: driver ${pids[0]} died (killed by signal 9)"
+}
+
+@test "stop: if the reader of the replies goes away during it, a job keeps its grace period" {
     start_server -g 100
     create_many 2
     mkfifo gate
@@ -171,7 +186,28 @@ END
     logged '^server: cannot write standard output: Broken pipe$'
 }
 
-@test "driver: leaves, and says nothing, if its socket was not made by its parent" {
+@test "kill -9 of the server: its driver exits even if a process of its job cannot be reaped" {
+    start_server
+    create
+    mkfifo until
+    say "run $pid 1000 sleep 1000"
+    wait_until has_children_of "$pid" 1
+    job=$(children_of "$pid")
+    "$HELPERS/hold" "${job% }" <until >held 2>&1 3>&- &
+    holder=$!
+    started+=("$holder")
+    exec {release}<>until
+    wait_until test -s held
+    if [[ $(<held) != held ]]; then
+        skip "$(<held)"
+    fi
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    exec {release}>&-
+    wait "$holder"
+}
+
+@test "driver: if its parent did not make its socket, it exits and sends nothing" {
     run -2 "$HELPERS/foster" "$DRIVER"
     [[ $output == 'driver['+([0-9])']: started by the server, not by hand'* ]]
 }

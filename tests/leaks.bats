@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# Memory that is used again: the server is refused more than a few slabs of each kind of object, and
-# everything goes on for so long that one that is not given back would be missed.
+# Memory is used again: the server gets only a few slabs for each kind of object, and every test
+# goes on long enough to need another if objects were not given back.
 
 load lib/helpers
 load lib/looks
 
-# start_frugal K OPTION...: a server that is refused its K-th slab and all after that. A slab holds 2 blocks,
-# 4 texts of jobs, 15 clients, 16 texts of replies, or 60 of anything else; 4 are there from the beginning.
+# start_frugal K OPTION...: a server whose K-th slab and all later ones are refused. A slab holds 2
+# blocks, 4 texts of jobs, 15 clients, 16 texts of replies, or 60 of anything else; it starts with 4
+# slabs.
 start_frugal() {
     start_faulty "malloc:ENOMEM:$1+" --listen taxi.sock "${@:2}"
     say session
@@ -20,7 +21,7 @@ nothing_was_lacking() {
     expect "Driver * ${1-Available}*" '1 driver'
 }
 
-@test "leaks: commands of every kind, clients that come and go" {
+@test "leaks: commands of every kind leave nothing behind, nor do clients that come and go" {
     start_frugal 11
     create
     {
@@ -39,8 +40,8 @@ nothing_was_lacking() {
     nothing_was_lacking
 }
 
-@test "leaks: clients that vanish, whatever they wait for" {
-    start_frugal 15 # several clients at once hold blocks
+@test "leaks: clients that vanish leave nothing behind, whatever they wait for" {
+    start_frugal 15 # several clients hold blocks at the same time
     create
     say "send_task $pid 1000"
     expect '*'
@@ -57,14 +58,14 @@ nothing_was_lacking() {
         crowd "say $to_last 1 run any 50 echo never >>never"
         crowd "hear $to_last 2 *"
         crowd "close $to_last"
-        printf '%s\n' quit "get_status $pid" | control || true # the rest is never looked at
+        printf '%s\n' quit "get_status $pid" | control || true # the line after quit is never run
     done
     becomes clients 1
     nothing_was_lacking Busy
     [ ! -e never ]
 }
 
-@test "leaks: drivers that die with much in their queues" {
+@test "leaks: drivers that die with full queues leave nothing behind" {
     start_frugal 11
     create
     kept=$pid
@@ -89,7 +90,7 @@ nothing_was_lacking() {
     nothing_was_lacking
 }
 
-@test "leaks: tasks that were not answered in time, and taken back" {
+@test "leaks: tasks that are taken back after the reply timeout leave nothing behind" {
     start_frugal 7 -t 0.05
     create
     for _ in {1..6}; do
@@ -111,8 +112,8 @@ is_available() {
     [[ $line == "Driver $pid Available" ]]
 }
 
-@test "leaks: a create_driver of many of which one fails" {
-    # The one that fails waits until most of the others have been started behind it.
+@test "leaks: a create_driver of many drivers, one of which fails, leaves nothing behind" {
+    # The driver that fails first waits until most of the others have been started.
     # shellcheck disable=SC2016
     printf '%s\n' '#!/bin/sh' 'if rmdir once 2>/dev/null; then
         until [ "$(wc -w </proc/$PPID/task/$PPID/children)" -ge 20 ]; do :; done

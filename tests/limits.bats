@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
-# Limits that no reply names: how many drivers start at a time, and which of several deadlines is first.
+# Limits that no reply shows: how many drivers start at a time, and which of several deadlines comes
+# first.
 
 load lib/helpers
 load lib/looks
 
-@test "limits: 32 drivers start at a time for a create_driver, and not one more" {
+@test "limits: a create_driver starts exactly 32 drivers at a time" {
     puppet silent await:go hello pause
     start_server -g 0.1 --driver ./silent
     say 'create_driver 40'
@@ -17,7 +18,7 @@ load lib/looks
     expect '40 drivers'
 }
 
-@test "limits: and as many of those that are kept" {
+@test "limits: --drivers starts exactly 32 drivers at a time" {
     puppet silent await:go hello pause
     start_server -g 0.1 --drivers 40 --driver ./silent
     wait_until field_above starting 31
@@ -27,7 +28,7 @@ load lib/looks
     becomes drivers 40
 }
 
-@test "limits: two create_driver at once have 32 each" {
+@test "limits: two create_driver at once start 32 drivers each" {
     puppet silent await:go hello pause
     start_listening -g 0.1 --driver ./silent
     start_crowd
@@ -40,7 +41,7 @@ load lib/looks
     crowd hear 1 2 1 '40 drivers'
 }
 
-@test "limits: the timer is for the earliest deadline, of whatever kind" {
+@test "limits: the timer is set for the earliest deadline, whatever its kind" {
     start_server -t 100 -g 0.2
     create_many 2
     for pid in "${pids[@]}"; do

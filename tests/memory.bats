@@ -1,15 +1,15 @@
 #!/usr/bin/env bats
-# Memory that runs out; see tests/faults/inject.c. Faults in a plain session are swept by
-# make torture.
+# What happens when memory runs out; see tests/faults/inject.c. make torture tries every single
+# fault in a plain session.
 
 load lib/helpers
 
-@test "no memory: costs the command that needs it; the server works on, and gets it all back" {
+@test "no memory: only the command that needs it fails, until there is memory again" {
     [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer reserves memory as it likes'
     start_server
     create_many 1000
     prlimit --pid "$server_pid" --data=1:unlimited
-    # A stopped driver holds up all these lists at the same time, which uses up the spare memory.
+    # A stopped driver holds up all these lists, which together use up the spare memory.
     stop_process "${pids[0]}"
     say get_drivers get_drivers get_drivers get_drivers get_drivers
     wait_until took 6
@@ -39,7 +39,7 @@ load lib/helpers
     expect '1001 drivers'
 }
 
-@test "no memory: for another command, which waits until an earlier one is answered" {
+@test "no memory: a command waits for memory until an earlier one is answered" {
     long=$(printf '%5000s' '' | tr ' ' x)
     for command in fly stats help get_drivers create_driver get_status 'send_task 5' cancel_task \
         delete_driver "$long"; do
@@ -72,12 +72,12 @@ load lib/helpers
     done
 }
 
-# The server sleeps, after an injected failure.
+# A failure was injected, and the server sleeps.
 waits() {
     in_state "$server_pid" S && [ -s trace ]
 }
 
-@test "no memory: for the text of another Error, which waits until an earlier one is written" {
+@test "no memory: an Error waits for memory for its text until an earlier one is written" {
     start_faulty malloc:ENOMEM:5+
     stopped_driver_asked 1
     for i in {1..20}; do
@@ -91,7 +91,7 @@ waits() {
     done
 }
 
-@test "no memory: for all of a list, which is one Error and asks no driver; a later question waits" {
+@test "no memory: a list that needs more than there is gets one Error; later questions wait" {
     start_faulty malloc:ENOMEM:5+
     create_many 40
     pid=${pids[0]}
@@ -116,7 +116,7 @@ waits() {
     done
 }
 
-@test "no memory: for the next driver of a create_driver, which waits for an earlier line" {
+@test "no memory: a create_driver waits with its next driver until an earlier command is answered" {
     start_faulty malloc:ENOMEM:5+
     stopped_driver_asked 59
     say 'create_driver 2'
@@ -129,7 +129,7 @@ waits() {
     expect 'Driver * Available' 'Driver * Available' '2 drivers'
 }
 
-@test "no memory: to take a task back; the driver is killed, since after an Error a task must not run" {
+@test "no memory: a driver whose task cannot be taken back after its Error is killed" {
     start_faulty malloc:ENOMEM:5+ -t 1
     create
     stop_process "$pid"
@@ -143,7 +143,7 @@ waits() {
     wait_until gone "$pid"
 }
 
-@test "no memory: for a larger table of drivers; each is found all the same" {
+@test "no memory: if the table of drivers cannot grow, each driver is still found" {
     start_faulty calloc:ENOMEM:68
     create_many 70
     [ -s trace ]
@@ -153,7 +153,7 @@ waits() {
     done
 }
 
-@test "no memory: for a job's text or its data; it gets an Error, and no number of files is left out" {
+@test "no memory: a job without memory for its text or data gets an Error and no file number" {
     for fault in 5 6; do
         rm -rf output trace
         start_faulty "malloc:ENOMEM:$fault" --output output
@@ -167,7 +167,7 @@ waits() {
     done
 }
 
-@test "no memory: for a job's request, which waits until an earlier one is answered" {
+@test "no memory: a run waits for memory for its request until an earlier command is answered" {
     start_faulty malloc:ENOMEM:7+ --output output
     create
     say "run $pid 50 true"

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "options: --driver names another program, by any path" {
+@test "options: --driver names another driver program, by any path" {
     fake_driver other hello linger
     for option in '--driver ./other' '--driver=./other' "-d $PWD/other" '-d./other'; do
         # shellcheck disable=SC2086
@@ -26,7 +26,7 @@ server: driver $pid task done
 server: driver $pid ended (exited with status 0)" ]
 }
 
-@test "options: --help and --version go to stdout, status 0" {
+@test "options: --help and --version write to standard output and exit with status 0" {
     for option in -h --help; do
         run -0 --separate-stderr session $option
         [[ $output == 'usage: server '* ]]
@@ -40,7 +40,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$output" = 'server: cannot write standard output: No space left on device' ]
 }
 
-@test "options: wrong usage is one line on stderr, status 2" {
+@test "options: wrong usage writes one line to standard error and exits with status 2" {
     for options in --fly -x --grace '--grace 0' '-g -1' '-t 1x' '-g 31536001' operand '-v operand'; do
         # shellcheck disable=SC2086
         run -2 --separate-stderr session $options </dev/null

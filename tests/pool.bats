@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Tasks for any driver, and wait.
+# send_task any, and wait.
 
 load lib/helpers
 
@@ -17,7 +17,7 @@ load lib/helpers
     done
 }
 
-@test "any: without any driver, an Error; bad seconds as for a pid" {
+@test "any: without any driver it is an Error; bad seconds are as for a pid" {
     start_server
     say 'send_task any 5' 'send_task any 0' 'send_task any'
     expect 'Error: no driver' "Error: bad seconds '0'*" 'Error: usage: send_task PID SECONDS'
@@ -69,7 +69,7 @@ load lib/helpers
     hear other "Driver $stopped Busy 60"
 }
 
-@test "any: if the driver dies over its task, an Error" {
+@test "any: if the driver dies before it answers, the task gets an Error" {
     fake_driver dies hello 'take 1' 'exit 7'
     start_server --driver ./dies
     create
@@ -77,7 +77,7 @@ load lib/helpers
     expect "Error: driver $pid died (exited with status 7)"
 }
 
-@test "any: of many tasks for few drivers none is lost or doubled, and each driver gets a share" {
+@test "any: each of many tasks for few drivers is done exactly once" {
     start_listening
     create_many 4
     for name in one two three; do
@@ -96,7 +96,7 @@ load lib/helpers
     expect '* tasks=150 tasks_done=150 *'
 }
 
-@test "wait PID: until the driver has no task; later commands wait, too" {
+@test "wait PID: answers once the driver has no task; later commands wait, too" {
     start_listening
     create_many 2
     say "wait ${pids[0]}" 'wait 77' 'wait x' "wait ${pids[0]} 5"
@@ -111,7 +111,7 @@ load lib/helpers
     hear other "Driver ${pids[0]} Available" "Driver ${pids[0]} Available" "Driver ${pids[1]} Busy *" '2 drivers'
 }
 
-@test "wait PID: the driver dies, is deleted, or does not respond" {
+@test "wait PID: an Error if the driver dies, is deleted or does not respond" {
     start_listening -t 3
     create_many 3
     for pid in "${pids[@]}"; do say "send_task $pid 100"; expect '*'; done
@@ -134,7 +134,7 @@ load lib/helpers
     done
 }
 
-@test "wait: until no driver has a task; a death does not hold it up" {
+@test "wait: answers once no driver has a task; a driver's death does not hold it up" {
     start_listening
     say wait
     expect '0 drivers'
@@ -151,7 +151,7 @@ load lib/helpers
     hear other '2 drivers' "Error: unknown command 'fly' (try help)"
 }
 
-@test "wait: sees a task that was given just before" {
+@test "wait: waits for a task that was given just before" {
     start_server
     create
     for i in {1..20}; do
@@ -160,7 +160,7 @@ load lib/helpers
     done
 }
 
-@test "wait: a batch of tasks for any, then wait, then the end of input: all were done" {
+@test "wait: at the end of a batch of tasks for any driver, all of them have been done" {
     tasks=$(for i in {1..20}; do echo 'send_task any 0.02'; done)
     ask 'create_driver 4' "$tasks" wait stats
     [ "$status" = 0 ]

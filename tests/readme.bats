@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# The documents are true: README.md and the README files of folders, and the manual pages. Their sessions are
-# run, see lib/sessions.bash, and what else they name or quote is looked up. A test of sessions is named by
-# the document and the heading that they are below.
+# Checks that the documents are true: README.md, the README files of folders, and the manual pages.
+# Their sessions are run, see lib/sessions.bash; other things that they name or quote are looked up.
+# A test that runs sessions is named after the document and the heading above them.
 
 load lib/helpers
 load lib/sessions
 
 SERVER_PAGE=scripts/install/man/taxi-server.1
 
-# Each document, by the name that its tests have.
+# The documents, by the names that their tests use.
 declare -gA DOCUMENTS=(
     [README]=README.md
     [lib/README]=lib/README.md
@@ -58,7 +58,7 @@ document() {
     document
 }
 
-@test "documents: no document and no session goes unchecked" {
+@test "documents: each document and each session has a test" {
     cd "$ROOT"
     [ "$(printf '%s\n' "${DOCUMENTS[@]}" | sort)" = \
         "$(printf '%s\n' README.md {lib,scripts,tests}/README.md {scripts,tests}/*/README.md scripts/install/man/* |
@@ -76,18 +76,19 @@ document() {
     done
 }
 
-# The code in a document in Markdown: its spans, and its indented and fenced lines.
+# code_of FILE: prints the code in a Markdown document: its code spans, and its indented and fenced
+# lines.
 code_of() {
     sed '/^```/,/^```/d; /^    /d' "$1" | tr '\n' ' ' | grep -oE '`[^`]+`' | tr -d '`'
     sed -nE '/^```/,/^```/{s/^[$#>] //p}; s/^    //p' "$1"
 }
 
-# The anchors of its headings, as GitHub makes them.
+# anchors_of FILE: prints the anchors that GitHub makes of the headings.
 anchors_of() {
     sed -n 's/^##* //p' "$1" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'
 }
 
-@test "documents: the files, targets of make and headings that they name exist" {
+@test "documents: the files, make targets and headings that they name exist" {
     cd "$ROOT"
     for file in "${DOCUMENTS[@]}"; do
         if [[ $file == *.md ]]; then code_of "$file"; else sed -n 's/^\.Pa //p' "$file"; fi |
@@ -112,7 +113,7 @@ anchors_of() {
     done
 }
 
-@test "lib/README: each function is in the file that it is said to be in" {
+@test "lib/README: each function that it names is in the file that it names" {
     cd "$ROOT"
     count=0
     while read -r function file; do
@@ -123,41 +124,20 @@ anchors_of() {
     ((count > 40))
 }
 
-@test "lib/README: the table of levels has each file of lib, which includes lower ones only" {
-    declare -A level
-    cd "$ROOT/lib"
-    while IFS='|' read -r _ number names _; do
-        for name in ${names//[\`,]/}; do
-            level[$name]=${number// /}
-        done
-    done < <(grep -E '^\| [0-9]+ \|' README.md)
-    count=0
-    for file in *.[ch]; do
-        name=${file%.?}
-        [[ -n ${level[$name]-} ]] || fail "no level has $file"
-        while read -r included; do
-            count=$((count + 1))
-            [[ $included == "$name" ]] || ((${level[$included]-99} < ${level[$name]})) ||
-                fail "$file, of level ${level[$name]}, includes $included.h, of level ${level[$included]-none}"
-        done < <(sed -nE 's/^#include "([a-z_]+)\.h"/\1/p' "$file")
-    done
-    ((count > 100))
-}
-
-@test "taxi-server(1): the keys of stats" {
+@test "taxi-server(1): shows the keys of stats as the server does" {
     stats=$(sed -n '/^Stats /,/^\./{/^\./!p}' "$ROOT/$SERVER_PAGE" | paste -sd ' ')
     ask stats
     [ "${output//[0-9]/}" = "${stats//[0-9]/}" ]
 }
 
-@test "taxi-server(1): the members of a job in JSON" {
+@test "taxi-server(1): shows the members of a job in JSON as the server does" {
     job=$(grep '^{"driver":4711,"exit":0,"ms"' "$ROOT/$SERVER_PAGE")
     ask create_driver 'session json' 'run any 60 true'
     output=${output#*$'\n'}
     [ "${output//[0-9]/}" = "${job//[0-9]/}" ]
 }
 
-# Adds the next reply to said.
+# Adds the next reply to the array said.
 note_reply() {
     reply || return
     said+=("$line")
@@ -168,12 +148,13 @@ provoke() {
     note_reply
 }
 
-# The same from a server of its own, which has no driver.
+# provoke_alone LINE: the same, from another server that has no driver.
 provoke_alone() {
     said+=("$(session 2>err <<<"$1")")
 }
 
-# The same from a server of its own, which has to start that driver.
+# provoke_by DRIVER: adds what another server answers when it has to create a driver from that
+# program.
 provoke_by() {
     said+=("$(session --driver "$1" 2>err <<<create_driver)")
 }
@@ -184,13 +165,13 @@ another_server() {
     "$@"
 }
 
-# tested ERROR: takes it as said if a test in another file expects it.
+# tested ERROR: adds this Error, which is slow to provoke, if a test in another file expects it.
 tested() {
     said+=("$1")
     grep -qF --exclude=readme.bats "${1/4711/+([0-9])}'" "$ROOT"/tests/*.bats || fail "no test expects '$1'"
 }
 
-@test "taxi-server(1): each Error is what the server says, word for word" {
+@test "taxi-server(1): quotes each Error word for word" {
     said=()
     another_server start_server
     create
@@ -202,7 +183,8 @@ tested() {
     provoke 'get_status 999999999'
     provoke_alone 'send_task any 1'
     provoke 'session colour'
-    env printf '%s\n' "send_task $pid 3" "send_task $pid 1" >&"$to" # in one write: no second passes
+    # In one write, so that no second passes in between.
+    env printf '%s\n' "send_task $pid 3" "send_task $pid 1" >&"$to"
     expect "Driver $pid Busy 3"
     note_reply
     say "cancel_task $pid"
@@ -230,7 +212,7 @@ tested() {
     while reply && [[ $line == Driver* ]]; do
         :
     done
-    said+=("${line/No file descriptors available/Too many open files}") # the first are musl's words
+    said+=("${line/No file descriptors available/Too many open files}") # musl's text, then glibc's
 
     fake_driver seven 'exit 7'
     provoke_by ./seven

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# How whoever started the server learns that it is ready.
+# How a server tells whoever started it that it is ready.
 
 load lib/helpers
 
-# start_manager SOCKET: plays a service manager; each message to that socket becomes a line of the
-# file notified.
+# start_manager SOCKET: starts a stand-in for a service manager, which writes each message to that
+# socket into the file notified.
 start_manager() {
     "$LIB/manager.pl" "$1" >notified 3>&- &
     started+=("$!")
@@ -15,7 +15,7 @@ notified_are() {
     [ "$(sed 1d notified)" = "$1" ] || return
 }
 
-@test "readiness: NOTIFY_SOCKET is told of the start and of the stop, once each" {
+@test "readiness: NOTIFY_SOCKET gets one message at the start and one at the stop" {
     for socket in "$PWD/notify" "@taxi-test-$$-$BATS_TEST_NUMBER"; do
         start_manager "$socket"
         start env "NOTIFY_SOCKET=$socket" "$SERVER" --drivers 2
@@ -30,7 +30,7 @@ notified_are() {
     done
 }
 
-@test "readiness: not before the first drivers are up, nor if they do not come up" {
+@test "readiness: reported once the first drivers are up, and never if they do not come up" {
     fake_driver later 'read -r _ <go' "exec '$DRIVER'"
     mkfifo go
     start_manager "$PWD/notify"
@@ -53,7 +53,7 @@ notified_are() {
     [ ! -s ready ]
 }
 
-# Checks that there is one driver, and sets pid to its pid.
+# one_driver: there is exactly one driver. Sets pid to its pid.
 one_driver() {
     say get_drivers
     reply
@@ -62,11 +62,11 @@ one_driver() {
     expect '1 driver'
 }
 
-@test "readiness: one of the first drivers is deleted before all are up" {
+@test "readiness: reported though one of the first drivers was deleted before all were up" {
     # The second driver comes up only once the file go exists.
     fake_driver second 'set -C' ': 2>/dev/null >first || { [ -e go ] || exit 3; }' "exec '$DRIVER'"
     start bash -c "exec '$SERVER' --drivers 2 --driver ./second --ready-fd 9 9>ready"
-    wait_until one_driver # commands are taken once the second has failed
+    wait_until one_driver # the server takes commands once the second driver has failed
     say "delete_driver $pid"
     expect 'Driver * Deleted'
     [ ! -s ready ]
@@ -74,7 +74,7 @@ one_driver() {
     wait_until test -s ready
 }
 
-@test "readiness: a socket that is missing or has no valid path is reported and costs nothing" {
+@test "readiness: if NOTIFY_SOCKET is missing or not valid, the server logs that and works on" {
     for socket in "$PWD/missing" vsock:1:2 "/$(printf '%0200d' 0)"; do
         run -0 --separate-stderr env "NOTIFY_SOCKET=$socket" "$SERVER" <<<'get_drivers'
         [ "$output" = '0 drivers' ]
@@ -82,7 +82,7 @@ one_driver() {
     done
 }
 
-@test "readiness: the descriptor is closed; one that cannot be written to is reported" {
+@test "readiness: --ready-fd is closed after use; if it cannot be written to, that is logged" {
     mkfifo ready
     start bash -c "exec '$SERVER' --ready-fd 9 9<>ready"
     say get_drivers

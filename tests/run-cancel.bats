@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# How commands, signals and deaths end a job.
+# How commands and signals end a job, and how a stop of the server does.
 
 load lib/helpers
 
-@test "cancel_task: a job ends, and both replies come when nothing of it is left" {
+@test "cancel_task: ends a job; both replies come when nothing of the job is left" {
     start_listening -g 0.3
     create
     family_of "$pid" 1000
@@ -22,12 +22,12 @@ load lib/helpers
     wait_until has_children_of "$pid" 1
     say "cancel_task $pid" "get_status $pid" "send_task $pid 5"
     expect "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Available" "Driver $pid Busy 5"
-    # The same for a job that was given just before, whether it has started or not.
+    # The same holds for a job that was given just before, whether it has started or not.
     say "cancel_task $pid" "run $pid 50 sleep 1000" "cancel_task $pid" "run $pid 50 exit 7"
     expect "Driver $pid Available" "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Done exit 7"
 }
 
-@test "cancel_task: two at once are both answered; a third finds no task" {
+@test "cancel_task: two for one job are both answered; a third finds no task" {
     start_listening -g 1000
     create
     busy_with "$pid"
@@ -46,7 +46,7 @@ load lib/helpers
     hear other "Driver $pid Available"
 }
 
-@test "delete_driver: the job is ended first, and the driver then exits by itself" {
+@test "delete_driver: the job is ended first, then the driver exits by itself" {
     start_server -v -g 3
     create
     family_of "$pid" 1000
@@ -56,7 +56,7 @@ load lib/helpers
     logged "driver $pid ended \(exited with status 0\)"
 }
 
-@test "TERM to the driver: the job is ended first, and the driver exits by itself" {
+@test "TERM to the driver: the job is ended first, then the driver exits by itself" {
     start_server -g 3
     create
     family_of "$pid" 1000
@@ -76,7 +76,7 @@ load lib/helpers
     ended "$pid"
 }
 
-@test "stop: the job is cancelled, and may resist for less than the grace period" {
+@test "stop: a job that resists is cancelled and killed before its driver's grace period is over" {
     for how in INT TERM shutdown; do
         start_server -g 3
         create
@@ -90,12 +90,12 @@ load lib/helpers
         expect "Driver $pid Done cancelled"
         server_ends 0
         family_is_gone
-        log_is 'server: *1 task* cancelled*' # and not that the driver had to be killed
+        log_is 'server: *1 task* cancelled*' # no word of a driver that had to be killed
         hang_up
     done
 }
 
-@test "stop: a job that ends when it is asked to costs no grace period" {
+@test "stop: a job that ends when asked to costs no grace period" {
     start_server -g 1000
     create
     busy_with "$pid"
@@ -104,7 +104,7 @@ load lib/helpers
     server_ends 0
 }
 
-@test "stop: a cancelled job is counted, as a task is" {
+@test "stop: the log counts a cancelled job as a task" {
     start_server
     create_many 2
     busy_with "${pids[0]}"
@@ -116,7 +116,7 @@ load lib/helpers
     logged '2 tasks'
 }
 
-@test "Ctrl+C: the terminal does not touch the job; the server ends it" {
+@test "Ctrl+C: the job gets no INT from the terminal; the server ends it by TERM" {
     mkfifo gate
     start_terminal "exec '$SERVER' -g 1000"
     shows '> '
@@ -134,7 +134,7 @@ load lib/helpers
     has got TERM
 }
 
-@test "end of input: a running job is waited for" {
+@test "end of input: the server waits for a running job" {
     ask create_driver 'run any 50 sleep 0.2; exit 4'
     [ "$status" = 0 ]
     [[ ${output##*$'\n'} == 'Driver '*' Done exit 4' ]]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Jobs of several clients, and of clients that vanish.
+# Jobs of several clients and of clients that vanish.
 
 load lib/helpers
 
-@test "run any: while all are busy it holds back the later commands of its client" {
+@test "run any: while all drivers are busy, the client's later commands wait, too" {
     start_listening
     create
     busy_with "$pid"
@@ -12,13 +12,13 @@ load lib/helpers
     wait_until took 4
     run -0 control get_status "$pid"
     [[ $output == "Driver $pid Busy "@(100|9?) ]]
-    wait_until took 5 # but not its second line
+    wait_until took 5 # the get_status, but not the other client's second line
     open_gate
     expect "Driver $pid Done exit 0"
     hear other "Driver $pid Done exit 3" 'Error: unknown command*'
 }
 
-@test "run any: first come, first served, between clients" {
+@test "run any: waiting clients are served in order of arrival, one job each" {
     start_listening
     create
     busy_with "$pid"
@@ -34,7 +34,7 @@ load lib/helpers
     [ "$(tr '\n' ' ' <order)" = 'one two one two ' ]
 }
 
-@test "run: at most 1024 of a client are in flight, then that client is not read, and others are" {
+@test "run: with 1024 jobs in flight a client is not read any more, while others are" {
     start_listening
     create
     busy_with "$pid"
@@ -42,7 +42,7 @@ load lib/helpers
     wait_until took 1026 # including session and create_driver
     run -0 control get_status "$pid"
     [[ $output == "Driver $pid Busy "* ]]
-    wait_until took 1027 # only that get_status more
+    wait_until took 1027 # just the get_status
     open_gate
     expect "Driver $pid Done exit 0"
     timeout "$DEADLINE" head -n 1100 <&"$from" >replies
@@ -78,7 +78,7 @@ load lib/helpers
     wait_until took 5
     kill -KILL "${client_pid[other]}"
     wait_until ended "${client_pid[other]}"
-    control stats # by now the server has seen that
+    control stats # its reply means that the server has seen the client go
     kill -CONT "$pid"
     wait_until has_clients 1
     say "get_status $pid"
@@ -87,7 +87,7 @@ load lib/helpers
     wait_for ended
 }
 
-@test "run any: if a client is killed while it waits, its job is dropped" {
+@test "run any: if a client is killed while it waits for a driver, its job is dropped" {
     start_listening
     create
     busy_with "$pid"

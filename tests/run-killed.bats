@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "kill -9 of the driver: an Error, and nothing of its job survives" {
+@test "kill -9 of the driver: its job gets an Error, and nothing of the job survives" {
     start_server -g 1000
     create
     family_of "$pid" 1000
@@ -25,7 +25,7 @@ load lib/helpers
     expect "Error: driver $pid died (killed by signal 9)"
 }
 
-@test "kill -9 of the driver: during its job's grace period, nothing survives" {
+@test "kill -9 of the driver: during its job's grace period, nothing of the job survives" {
     start_server -g 1000
     create
     family_of "$pid" 1000
@@ -58,7 +58,7 @@ load lib/helpers
 }
 
 @test "kill -9 of the server: the driver exits within a second" {
-    for i in {1..10}; do # a loaded machine may take longer now and then
+    for i in {1..10}; do # now and then a loaded machine takes longer
         rm -f pids
         start_server -g 1000
         create
@@ -75,7 +75,7 @@ load lib/helpers
     ((took_ms < 1000))
 }
 
-@test "kill -9 of the server: while its driver is stopped, nothing survives" {
+@test "kill -9 of the server: while its driver is stopped, neither job nor driver survives" {
     start_server -g 1000
     create
     family_of "$pid" 1000
@@ -85,7 +85,7 @@ load lib/helpers
     wait_until ended "$pid"
 }
 
-@test "kill -9 of the server: during a job's grace period, nothing survives" {
+@test "kill -9 of the server: during a job's grace period, neither job nor driver survives" {
     start_server -g 1000
     create
     family_of "$pid" 1000

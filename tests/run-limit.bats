@@ -1,30 +1,31 @@
 #!/usr/bin/env bats
-# How a job ends at its limit, and that nothing is left of it.
+# How a job ends at its time limit, and that nothing of it is left.
 
 load lib/helpers
 
-@test "limit: the job and its group are asked to end by TERM" {
+@test "limit: the job and its process group get TERM" {
     start_server -g 1000
     create
     say "run $pid 0.1 sleep 1000"
     expect "Driver $pid Done timeout"
-    # The first process survives TERM, so its child was ended by the signal to the group.
+    # The first process survives TERM, and goes on only because the signal to the group ended its
+    # child.
     reach_limit "$pid" "trap 'echo asked >asked' TERM; echo >up; sleep 1000; exit 3"
     has asked asked
 }
 
-@test "limit: a stopped job also ends, without the grace period" {
+@test "limit: a stopped job ends at once, without the grace period" {
     start_server -g 1000
     create
     say "run $pid 0.1 kill -STOP \$\$"
     expect "Driver $pid Done timeout"
 }
 
-@test "limit: a job that ignores TERM is killed after the grace period, and not before" {
+@test "limit: a job that ignores TERM is killed after the grace period, not before" {
     start_server -j -g 0.4
     say create_driver
     expect '*"available"}'
-    for limit in 0.5 2 10 40; do # longer if the job was not ready by then
+    for limit in 0.5 2 10 40; do # another try with more time if the job was not ready
         rm -f up
         say "run any $limit trap '' TERM; echo >up; while :; do sleep 0.01; done"
         expect '{"driver":*,"timeout":true,"ms":*'
@@ -36,17 +37,17 @@ load lib/helpers
     ((BASH_REMATCH[1] >= limit_ms + 400))
 }
 
-@test "limit: a job that takes its time to end after TERM has the grace period for it" {
+@test "limit: after TERM a job has the grace period to tidy up" {
     start_server -g 1000
     create
     reach_limit "$pid" "trap 'sleep 0.3; echo tidy >tidy; exit' TERM; echo >up; sleep 1000 & wait"
     has tidy tidy
 }
 
-@test "limit: nothing of a job that resists survives it" {
+@test "limit: nothing of a job that resists survives" {
     start_server -g 0.1
     create
-    for limit in 1 4 16 64; do # longer if not all of it was up by then
+    for limit in 1 4 16 64; do # another try with more time if not all of it was up
         rm -f pids
         say "run $pid $limit $LIB/family.sh"
         expect "Driver $pid Done timeout"
@@ -59,14 +60,14 @@ load lib/helpers
     log_is
 }
 
-@test "limit: processes in sessions of their own get TERM as well, with or without their parent" {
+@test "limit: processes in sessions of their own get TERM as well, even if their parent has ended" {
     start_server -g 1000
     create
     say "run $pid 0.5 setsid sleep 1000 & (setsid sleep 1000 &) ; wait"
     expect "Driver $pid Done timeout"
 }
 
-@test "leftovers: killed at once, before the reply" {
+@test "leftovers: what a job leaves is killed at once, before the reply" {
     start_server -g 1000
     create
     say "run $pid 1000 $LIB/family.sh exit"
@@ -75,7 +76,7 @@ load lib/helpers
     [ -z "$(children_of "$pid")" ]
 }
 
-@test "leftovers: many of them, each with another, are all killed" {
+@test "leftovers: a hundred processes, each with another, are all killed" {
     start_server -g 1000
     create
     say "run $pid 1000 $LIB/leave-many.sh"
@@ -83,14 +84,14 @@ load lib/helpers
     family_is_gone
 }
 
-@test "leftovers: orphans become children of the driver, the subreaper" {
+@test "leftovers: a job's orphans become children of its driver, the subreaper" {
     start_server
     create
     say "run $pid 50 (setsid sh -c 'until read -r _ _ _ parent _ </proc/\$\$/stat; [ \$parent = $pid ]; do :; done; echo \$\$ >adopted' &) ; until [ -s adopted ]; do :; done"
     expect "Driver $pid Done exit 0"
 }
 
-@test "leftovers: found by a driver that has no descriptor to spare" {
+@test "leftovers: a driver finds them even without a spare descriptor" {
     start_after 'ulimit -Sn 7'
     create
     say "run $pid 100 $LIB/leave.pl session"
@@ -98,14 +99,14 @@ load lib/helpers
     left_ends
 }
 
-@test "limit: passed while the driver was stopped, after the job had ended, does not count" {
+@test "limit: does not count if the job had ended before, while its driver was stopped" {
     start_server
     create
     say "run $pid 4 until [ -e go ]; do sleep 0.01; done; exit 3"
     wait_until runs_command
     stop_process "$pid"
     end=$(($(uptime_ms) + 4200))
-    say "get_status $pid" # which the driver finds first
+    say "get_status $pid" # the driver handles this before the job's end and the limit
     touch go
     wait_until in_state "$command" Z
     wait_until past "$end"
@@ -113,7 +114,7 @@ load lib/helpers
     expect "Driver $pid Done exit 3" "Driver $pid Available"
 }
 
-@test "cancel_task: comes after the job has ended, which the stopped driver has not seen" {
+@test "cancel_task: changes nothing if the job has ended while its driver was stopped" {
     start_server
     create
     say "run $pid 100 until [ -e go ]; do sleep 0.01; done; exit 3"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Files for what jobs write: --output.
+# --output: files for what jobs write.
 
 load lib/helpers
 
-@test "--output: files are numbered from 1 in the order of commands, and named in the replies" {
+@test "--output: files are numbered from 1 in the order of the commands; replies name them" {
     start_server --output made
     create_many 2
     [ -d made ]
@@ -22,11 +22,11 @@ load lib/helpers
     log_is
 }
 
-@test "--output: what two jobs write at once is complete, and each in its own files" {
+@test "--output: what two jobs write at the same time is complete, in files of their own" {
     start_server --output output
     create_many 2
     mkfifo gate
-    # Each job waits until both run.
+    # Each job waits for the other to begin.
     for i in 0 1; do
         say "run ${pids[i]} 50 echo up >up$i; until [ -e up0 ] && [ -e up1 ]; do :; done; for i in 1 2 3 4; do yes $i$i | head -c 50000; yes e$i | head -c 50000 >&2; done"
     done
@@ -38,7 +38,7 @@ load lib/helpers
     done
 }
 
-@test "--output: an old file is emptied; one that cannot be opened is an Error" {
+@test "--output: an old file is emptied; if a file cannot be opened, the run gets an Error" {
     mkdir output output/2.out
     printf 'old and long' >output/1.out
     start_server --output output
@@ -52,7 +52,7 @@ load lib/helpers
     expect 'Error: cannot run: No such file or directory'
 }
 
-@test "--output: a job that is not run has no file that says it was" {
+@test "--output: a job that is not run leaves no new file" {
     start_server --output output
     create
     mkfifo gate
@@ -64,7 +64,7 @@ load lib/helpers
     [ ! -e output/2.out ]
 }
 
-@test "--output: if a directory cannot be written to, status 1 and why" {
+@test "--output: if the directory cannot be written to, the server says why; status 1" {
     echo >file
     run -1 session --output file </dev/null
     [ "$output" = 'server: cannot write into file: Not a directory' ]
@@ -82,7 +82,7 @@ load lib/helpers
     [ "$output" = 'server: cannot write into locked: Permission denied' ]
 }
 
-@test "--output: if replies cannot contain the path, status 2" {
+@test "--output: a path that a reply could not contain is wrong usage" {
     for path in $'a\nb' $'a\tb' $'\303\244' ''; do
         run -2 session --output "$path" </dev/null
         [[ $output == 'server: --output'* ]]
@@ -90,7 +90,7 @@ load lib/helpers
     long=$(printf '%0513d' 0)
     run -2 session --output "$long" </dev/null
     [[ $output == 'server: --output: path too long (limit 512 bytes)'* ]]
-    # The longest path is in both kinds of replies.
+    # The longest path fits into replies of both formats.
     mkdir -p '"\ '"/${long:0:200}/${long:0:200}"
     path='"\ '"/${long:0:200}/${long:0:200}/"
     path+=${long:0:512-${#path}}
@@ -106,7 +106,7 @@ load lib/helpers
     done
 }
 
-@test "--output: many of the longest replies, not read for a while, are whole and in order" {
+@test "--output: many of the longest replies, not read for a while, arrive whole and in order" {
     path=$(printf '%0200d/%0200d/%0100d' 0 0 0 | tr 0 '"')
     mkdir -p "$path"
     start_server -j --drivers 2 --output "$path"
@@ -128,7 +128,7 @@ load lib/helpers
     ((i == 150))
 }
 
-@test "--output: something there that is not a regular file is not written to, and delays nobody" {
+@test "--output: what is there but not a regular file is not written to; the run gets an Error" {
     mkdir output
     mkfifo output/1.out output/2.err
     start_server --output output
@@ -137,7 +137,7 @@ load lib/helpers
     expect 'Error: cannot run: *' 'Error: cannot run: *' "Driver $pid Done exit 0 output/3.out output/3.err"
 }
 
-@test "--output: a FIFO in the way delays nothing" {
+@test "--output: a FIFO without a reader in the file's place delays nothing" {
     mkdir o
     mkfifo o/1.out
     start_server --output o

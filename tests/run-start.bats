@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# How a job starts: with a shell or without, and in what environment.
+# How a job starts: with or without a shell, and in which environment.
 
 load lib/helpers
 
@@ -7,7 +7,7 @@ load lib/helpers
     mkdir output
     start_server --output output
     create
-    # The process that prints its status is a child of the driver, or of a shell.
+    # cat prints its own parent, which is the driver unless there is a shell in between.
     echo 'not for a shell' >a=b
     direct=('cat /proc/self/stat' $' \t cat\t/proc/self/stat \t' 'cat /proc/self/stat ./a=b' 'cat -- /proc/self/stat'
         "$(command -v cat) /proc/self/stat" 'cat /proc/self/stat %,+:@x_-')
@@ -19,7 +19,7 @@ load lib/helpers
         read -r self name state parent _ <output/$i.out
         [ "$name $parent" = "(cat) $pid" ]
     done
-    # Here the shell, whose pid is $$, leads the session.
+    # In these, the shell, whose pid is $$, leads the session.
     for command in 'echo $$; cat /proc/$$/stat; :' 'A=1 cat /proc/self/stat; echo'; do
         say "run $pid 50 $command"
         expect "Driver $pid Done exit 0 *"
@@ -28,7 +28,7 @@ load lib/helpers
     grep -qE "^$leader \(sh\) . $pid $leader $leader " output/7.out
 }
 
-@test "shell: an exec'ed job leads its session and group, below the driver" {
+@test "shell: an exec'ed job leads its session and process group, and is the driver's child" {
     mkdir output
     start_server --output output
     create
@@ -79,7 +79,7 @@ umask 077|
 END
 }
 
-@test "shell: gets a first word with =, even if a program has such a name" {
+@test "shell: runs a line whose first word has a =, even if a program has that name" {
     mkdir output bin
     printf '#!/bin/sh\necho wrong\n' >bin/A=1
     chmod +x bin/A=1
@@ -113,7 +113,7 @@ END
         expect "Driver $pid Done exit 0 output/@(1|2).out *"
         [[ $line =~ output/..out && $(<"${BASH_REMATCH[0]}") == "$long" ]]
     done
-    # As many words as fit.
+    # As many words as a line can have.
     words=$(printf 'x %.0s' {1..2030})
     command="run any 5 echo $words"
     command=${command::4095}
@@ -122,7 +122,7 @@ END
     [ "$(wc -w <output/3.out)" = $(($(wc -w <<<"$command") - 4)) ]
 }
 
-@test "text: bytes beyond ASCII, trailing blanks and a carriage return" {
+@test "text: bytes beyond ASCII reach the job; trailing blanks and a carriage return do not" {
     mkdir output
     start_server --output output
     create
@@ -151,12 +151,12 @@ END
     expect "Driver $pid Done exit 0" "Driver $pid Available" "Driver $pid Done exit 0"
     has err said
     has err complained
-    # The fourth belongs to ls, which reads the directory.
+    # The fourth is the directory, opened by ls.
     [ "$(grep -oE '[0-9]+ -> .*' err | sed 's/[0-9]*\/fd$/PID\/fd/')" = "0 -> /dev/null
 1 -> $PWD/err
 2 -> $PWD/err
 3 -> /proc/PID/fd" ]
-    # The job's output is not among the server's replies.
+    # The job's output did not get among the server's replies.
     say stats
     expect 'Stats *'
 }
@@ -179,7 +179,7 @@ END
     grep -qE '^Max open files +123 +456 ' output/3.out
 }
 
-@test "environment: the server's directory is the job's, and no secret is passed on" {
+@test "environment: a job runs in the server's directory, and no secret is passed on" {
     mkdir output
     start env SECRET=hidden LANG=C "$SERVER" "${PATIENT[@]}" --output output
     create
@@ -190,7 +190,7 @@ END
     run ! grep -q hidden output/2.out
 }
 
-@test "environment: a PATH that ends with something that is no directory does no harm" {
+@test "environment: a PATH that ends with something other than a directory does no harm" {
     start env "PATH=$PATH:/dev/null" "$SERVER" "${PATIENT[@]}"
     create
     say "run $pid 100 true" "wait $pid" "run $pid 100 exit 3" "wait $pid" "run $pid 100 no_such_command"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Jobs: what run answers, which drivers they get, and in what order.
+# Jobs: how run answers, which driver a job gets, and in what order.
 
 load lib/helpers
 
-@test "run: the exit status is reported" {
+@test "run: reports the job's exit status" {
     start_server
     create
     for status in 0 3 255; do
@@ -13,7 +13,7 @@ load lib/helpers
     log_is
 }
 
-@test "run: the signal that ended the job is reported" {
+@test "run: reports the signal that ended the job" {
     start_server
     create
     for signal in 1 2 9 13 15; do
@@ -23,7 +23,7 @@ load lib/helpers
     log_is
 }
 
-@test "run: each mistake is one Error" {
+@test "run: every mistake gets exactly one Error" {
     start_server
     say 'run' 'run 5' 'run any 5' 'run any 5  ' 'run any 0 true' 'run any -1 true' 'run any 31536001 true' \
         'run any x true' 'run 12x 5 true' 'run 77 5 true' 'run any 5 true'
@@ -37,20 +37,20 @@ load lib/helpers
     log_is
 }
 
-@test "run: a program that cannot be run is an Error, and the driver is free" {
+@test "run: if the program cannot be run, that is an Error, and the driver stays free" {
     start_server
     create
     echo 'not to be run' >plain
     say "run $pid 5 ./missing" "run $pid 5 ./plain" "run $pid 5 /" "run $pid 5 ./plain/file x" "get_status $pid"
     expect 'Error: cannot run: No such file or directory' 'Error: cannot run: Permission denied' \
         'Error: cannot run: Permission denied' 'Error: cannot run: Not a directory' "Driver $pid Available"
-    # If a shell runs them, it reports the failure by its status.
+    # A shell that runs such a line reports the failure by its exit status.
     say "run $pid 5 nosuchcommand" "wait $pid" "run $pid 5 ./missing;"
     expect "Driver $pid Done exit 127" "Driver $pid Available" "Driver $pid Done exit 127"
     stats_have runs=2 failures=2
 }
 
-@test "run: a busy driver is an Error, and its task or job goes on" {
+@test "run: on a busy driver it is an Error, and the driver's task or job goes on" {
     start_listening
     create
     say "send_task $pid 50" "run $pid 5 true" "cancel_task $pid"
@@ -64,7 +64,7 @@ load lib/helpers
     expect "Driver $pid Done exit 0"
 }
 
-@test "run: a driver that does not answer is an Error, and the job does not run later" {
+@test "run: if the driver does not answer, that is an Error, and the job does not run later" {
     start_server -t 3
     create
     stop_process "$pid"
@@ -78,12 +78,12 @@ load lib/helpers
     stats_have unanswered=1 timeouts=0 runs=1
 }
 
-@test "run: a job whose start is answered too late is cancelled, since after an Error it must not run" {
+@test "run: a job whose start is answered too late is cancelled, as it must not run after its Error" {
     printf '%s\n' '#!/bin/sh' "FAULT=execvp:delayed:1+ exec '$FAULTY/driver'" >slow
     chmod +x slow
     start_server -g 1000 -t 0.1 --driver ./slow
     create
-    # If the server itself is late, it does not notice that the driver is.
+    # A server that is late itself does not notice that the driver is.
     line=
     for ((i = 0; i < 20; i++)); do
         say "run $pid 5 sleep 1000"
@@ -96,7 +96,7 @@ load lib/helpers
     has_children_of "$pid" 0
 }
 
-@test "run: while a job runs its driver is Busy with the time left" {
+@test "run: while a job runs, its driver is Busy with the time left" {
     start_listening
     create
     busy_with "$pid"
@@ -108,12 +108,12 @@ load lib/helpers
     expect "Driver $pid Done exit 0"
 }
 
-@test "run: during a job's grace period its driver is Busy, with the rest of that period" {
+@test "run: during a job's grace period, its driver is Busy with the rest of that period" {
     start_listening -g 100
     create
     mkfifo gate
     asked() { has asked asked || read -r -t 0 -u "$from"; }
-    for limit in 0.5 2 10 40; do # longer if the job was not ready by then
+    for limit in 0.5 2 10 40; do # another try with more time if the job was not ready
         say "run $pid $limit trap 'echo asked >asked' TERM; until read x <gate; do :; done"
         wait_until asked
         [[ ! -e asked ]] || break
@@ -127,7 +127,7 @@ load lib/helpers
     expect "Driver $pid Done timeout"
 }
 
-@test "wait: until a job has ended" {
+@test "wait: answers once the job has ended" {
     start_listening
     create
     busy_with "$pid"
@@ -150,7 +150,7 @@ load lib/helpers
     stats_have runs=5 failures=2 timeouts=1 unanswered=0 tasks=0 tasks_done=0
 }
 
-@test "run: later commands go on in the meantime; their replies come after its own" {
+@test "run: does not hold back later commands; their replies come after the job's" {
     start_server
     create_many 2
     busy_with "${pids[0]}"
@@ -175,7 +175,7 @@ load lib/helpers
     stats_have runs=20 failures=20
 }
 
-@test "run any: takes the driver that has been Available longest, and so all of them in turn" {
+@test "run any: takes the driver that has been Available longest, so all of them in turn" {
     start_server
     create_many 3
     for pid in "${pids[1]}" "${pids[2]}" "${pids[0]}"; do
@@ -188,7 +188,7 @@ load lib/helpers
     done
 }
 
-@test "run: many jobs on drivers, some of which are killed, all end as they must" {
+@test "run: of many jobs, some with drivers that are killed, each ends exactly once" {
     run -0 --separate-stderr "$ROOT/scripts/torture/jobs.sh" 400
     [[ $output == 'jobs: 400 jobs in '*'; books in order' ]]
     [ -z "$stderr" ]

@@ -3,8 +3,8 @@
 
 load lib/helpers
 
-# All signals except those raised by a fault in the program (ILL 4, TRAP 5, ABRT 6, BUS 7, FPE 8,
-# SEGV 11, SYS 31) and those that cannot be blocked (KILL 9, STOP 19); 64 bits, see proc(5).
+# All 64 signals except those that a fault in the program raises (ILL 4, TRAP 5, ABRT 6, BUS 7, FPE
+# 8, SEGV 11, SYS 31) and those that cannot be blocked (KILL 9, STOP 19), as a mask; see proc(5).
 ALL_BLOCKED=ffffffffbffbfa07
 
 @test "signals: all but faults are blocked and none has a handler, in both programs" {
@@ -44,7 +44,7 @@ ALL_BLOCKED=ffffffffbffbfa07
     done
 }
 
-@test "TERM: a running task is cancelled, and the log says how many were" {
+@test "TERM: running tasks are cancelled, and the log says how many" {
     start_server
     create
     say "send_task $pid 100"
@@ -54,7 +54,7 @@ ALL_BLOCKED=ffffffffbffbfa07
     [ "$(cat err)" = 'server: 1 task cancelled' ]
 }
 
-@test "TERM: a driver that does not exit within the grace period is killed; its task counts" {
+@test "TERM: a driver that does not exit in the grace period is killed, its task cancelled" {
     start_server -g 0.2
     create
     say "send_task $pid 100"
@@ -67,7 +67,7 @@ ALL_BLOCKED=ffffffffbffbfa07
 server: 1 task cancelled" ]
 }
 
-@test "INT, TERM or HUP: a second one, while stopping, kills the drivers at once" {
+@test "INT, TERM, HUP: a second one, during the stop, kills the drivers at once" {
     start_server -g 1000
     for signal in TERM HUP INT; do
         create
@@ -75,7 +75,7 @@ server: 1 task cancelled" ]
     done
     children=$(children_of "$server_pid")
     kill -TERM "$server_pid"
-    wait_until no_reading # it has seen the first one
+    wait_until no_reading # the first signal was handled
     kill -HUP "$server_pid"
     server_ends 0
     for child in $children; do
@@ -88,7 +88,7 @@ no_reading() {
     run ! grep -qE '^tfd: +0 ' "/proc/$server_pid/fdinfo/3"
 }
 
-@test "QUIT: drivers are killed at once" {
+@test "QUIT: kills the drivers at once" {
     start_server -g 1000
     create
     kill -STOP "$pid"
@@ -108,7 +108,7 @@ no_reading() {
     server_ends 0
 }
 
-@test "signals: if inherited as ignored, they change nothing else" {
+@test "signals: inheriting ignored signals (other than HUP) makes no difference" {
     for signal in CHLD INT TERM QUIT PIPE USR1 TSTP; do
         start_after "trap '' $signal"
         create
@@ -122,7 +122,7 @@ no_reading() {
     done
 }
 
-@test "USR1: the stats line goes to standard error" {
+@test "USR1: writes the stats line to standard error" {
     start_server
     create
     kill -USR1 "$server_pid"
@@ -131,21 +131,21 @@ no_reading() {
     expect "Driver $pid Available" '1 driver'
 }
 
-@test "CHLD: reaps strangers as well" {
+@test "CHLD: inherited children are reaped, too" {
     mkfifo stranger
-    # The shell becomes the server, and its background process the server's child.
+    # The shell becomes the server, so its background process becomes the server's child.
     start_after 'read -r _ <stranger & echo $! >pid'
     create
     wait_until test -s pid
     stranger=$(<pid)
-    : >stranger # ends its reader
+    : >stranger # ends the child's read
     wait_until gone "$stranger"
     say get_drivers
     expect "Driver $pid Available" '1 driver'
     log_is
 }
 
-@test "CHLD: strangers that died before the server began are reaped, too" {
+@test "CHLD: inherited children that had died before the server began are reaped, too" {
     start "$LIB/dead-children.pl" "$SERVER"
     say get_drivers
     expect '0 drivers'
@@ -154,13 +154,13 @@ no_reading() {
     done
 }
 
-@test "CHLD: one signal may stand for many deaths, of drivers and strangers" {
+@test "CHLD: one signal may stand for many deaths, of drivers and inherited children" {
     mkfifo stranger
     start_after 'for i in 1 2 3; do read -r _ <stranger & echo $! >pid$i; done'
     create_many 3
     wait_until test -s pid3
     stop_process "$server_pid"
-    : >stranger # ends all of its readers
+    : >stranger # ends all three reads
     kill -KILL "${pids[@]}"
     for pid in "${pids[@]}" $(cat pid1 pid2 pid3); do
         wait_until in_state "$pid" Z
@@ -184,7 +184,7 @@ no_reading() {
     log_is
 }
 
-@test "TSTP: where no shell could continue the server, does nothing" {
+@test "TSTP: does nothing where no shell could continue the server" {
     start setsid "$SERVER"
     say get_drivers
     expect '0 drivers'
@@ -193,11 +193,11 @@ no_reading() {
     expect '0 drivers'
 }
 
-@test "CONT: neither causes an end of input nor loses any input" {
+@test "CONT: neither ends nor loses any input" {
     start_server -t 100
     create
     stop_process "$pid"
-    flood 10000 "get_status $pid" # more than the server takes before it is answered
+    flood 10000 "get_status $pid" # more than the server takes unanswered
     wait_until flooder_waits
     for _ in 1 2 3 4; do
         kill -CONT "$server_pid"
@@ -210,7 +210,7 @@ no_reading() {
     wait "$flooder"
 }
 
-@test "driver: TERM ends it politely, its task cancelled" {
+@test "driver: on TERM it cancels its task and exits with status 0" {
     start_server -v
     create
     say "send_task $pid 100"
@@ -222,7 +222,7 @@ no_reading() {
     expect '0 drivers'
 }
 
-@test "driver: neither the terminal's signals nor any others touch it" {
+@test "driver: ignores the terminal's signals and all others but TERM" {
     start_server
     create
     say "send_task $pid 100"
@@ -235,7 +235,7 @@ no_reading() {
     log_is
 }
 
-@test "idle: no system call and no context switch, in either process" {
+@test "idle: neither server nor driver wakes up" {
     start_server
     create
     say "send_task $pid 0.01" "get_status $pid"
@@ -244,15 +244,16 @@ no_reading() {
     wait_until rests "$server_pid"
     wait_until rests "$pid"
     before=$(switches "$server_pid" "$pid")
-    # The lives of two other servers pass the time.
+    # Time passes while two other servers start and end.
     ask 'create_driver 20'
     ask 'create_driver 20'
     [ "$(switches "$server_pid" "$pid")" = "$before" ]
 }
 
-@test "signals: a flood of queued ones holds up neither server nor driver" {
-    # All processes of a user share what may be queued: with a lower limit for these, others have room.
-    start_after 'ulimit -i $(($(ulimit -i) / 4))'
+@test "signals: a flood of queued signals holds up neither server nor driver" {
+    # All processes of a user share one quota of queued signals. A lower limit for these two leaves
+    # some of it to the tests that run beside this one.
+    start_after 'ulimit -i 1000'
     create
     for flooded in "$server_pid" "$pid"; do
         for i in 1 2 3; do

@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
-# Standard output and standard error: who reads, who does not, and what stays as it was.
+# Standard output and standard error, with and without a reader; and that what the caller shares
+# stays as it was.
 
 load lib/helpers
 
-# The flags of a descriptor of this shell, in octal; see proc(5).
+# flags_of FD: prints the flags of a descriptor of this shell, in octal; see proc(5).
 flags_of() {
     sed -n 's/^flags:[[:space:]]*//p' "/proc/$BASHPID/fdinfo/$1"
 }
@@ -46,7 +47,7 @@ nonblocking() {
     logged 'server: output that nobody read was dropped'
 }
 
-@test "stdout: if its reader stops reading, memory stays bounded, whatever is asked" {
+@test "stdout: if its reader stops reading, the server's memory stays bounded" {
     for command in help x stats get_drivers; do
         start_server -g 0.1
         flood 1000000 $command
@@ -58,7 +59,7 @@ nonblocking() {
     done
 }
 
-@test "stdout: if its reader comes back, every reply is there, in order, once" {
+@test "stdout: if its reader comes back, it gets every reply exactly once, in order" {
     start_server
     seq -f 'x%.0f' 20000 >commands
     cat commands >in 3>&- &
@@ -70,7 +71,7 @@ nonblocking() {
     server_ends 0
 }
 
-@test "stdout: if its reader goes away, the server ends cleanly with status 1, and says why" {
+@test "stdout: if its reader goes away, the server says why and ends cleanly with status 1" {
     start_server
     create
     exec {from}<&-
@@ -81,25 +82,25 @@ nonblocking() {
     [ "$(cat err)" = 'server: cannot write standard output: Broken pipe' ]
 }
 
-@test "stdout: on a full disk, status 1, and why" {
+@test "stdout: on a full disk, the server says why and exits with status 1" {
     run -1 timeout 120 bash -c "echo help | '$SERVER' >/dev/full"
     [ "$output" = 'server: cannot write standard output: No space left on device' ]
 }
 
-@test "stdout: if closed, status 1 once there is something to say" {
+@test "stdout: if it is closed, the server exits with status 1 once it has a reply to write" {
     run -1 --separate-stderr timeout 120 bash -c "echo help | '$SERVER' >&-"
     [ "$stderr" = 'server: cannot write standard output: Bad file descriptor' ]
     run -0 --separate-stderr timeout 120 bash -c "true | '$SERVER' >&-"
 }
 
-@test "stderr: if closed or full, the server works on" {
+@test "stderr: if it is closed or full, the server works on" {
     output=$(echo create_driver | session -v 2>&-)
     [[ $output == 'Driver '*' Available' ]]
     output=$(echo create_driver | session -v 2>/dev/full)
     [[ $output == 'Driver '*' Available' ]]
 }
 
-@test "stderr: if nobody reads, log lines are dropped and counted, and nothing waits" {
+@test "stderr: if nobody reads it, log lines are dropped and counted, and nothing waits" {
     mkfifo log
     exec {both}<>log
     start bash -c "exec '$SERVER' 2>log"
@@ -116,7 +117,7 @@ nonblocking() {
     ((BASH_REMATCH[1] > 0)) || fail "$line"
 }
 
-@test "stderr: log lines say who speaks, and show control characters" {
+@test "stderr: log lines name the program and escape control characters" {
     ask create_driver
     [ "$status" = 0 ]
     run -0 --separate-stderr session --driver $'/no\n\33such' <<<create_driver
@@ -124,7 +125,7 @@ nonblocking() {
     [ "$stderr" = 'server: cannot run /no\x0a\x1bsuch: No such file or directory' ]
 }
 
-@test "another user's pipes: all replies" {
+@test "another user's pipes: all replies arrive" {
     become_other
     output=$(yes help | head -n 3000 | timeout 120 "${as_other[@]}" ./server 2>err | grep -c '^14 commands$')
     [ "$output" = 3000 ]
@@ -133,7 +134,7 @@ nonblocking() {
 
 @test "another user's pipes: if their reader stops reading, TERM still ends the server" {
     become_other
-    umask 077 # for the FIFOs
+    umask 077 # the other user may not open the FIFOs
     start "${as_other[@]}" ./server -g 0.2
     flood 5000 help
     wait_until held_back
@@ -141,7 +142,7 @@ nonblocking() {
     server_ends 0
 }
 
-@test "another user's terminal: a session like any other" {
+@test "another user's terminal: prompt, replies and Ctrl+C work as usual" {
     become_other
     start_terminal "${as_other[*]} $PWD/server"
     shows '> $'
@@ -152,7 +153,7 @@ nonblocking() {
     wait "$terminal_pid"
 }
 
-@test "another user's terminal: a session like any other, also if it is not the controlling one" {
+@test "another user's terminal: works even if it is not the controlling one" {
     become_other
     start_terminal "${as_other[*]} setsid --wait $PWD/server"
     shows '> $'
@@ -163,7 +164,7 @@ nonblocking() {
     wait "$terminal_pid"
 }
 
-@test "socket: for both stdin and stdout; its end is the end of input" {
+@test "socket: can be both stdin and stdout; its end is the end of input" {
     run -0 "$LIB/socket-session.pl" ask "$SERVER" 2>err
     [ "$output" = $'0 drivers\nError: unknown command \'fly\' (try help)' ]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Where a dead server has left its control socket, several may want to take its place: the directory is
-# locked from the look at the socket until the new server listens.
+# Several servers may want to replace a dead one that has left its control socket: the directory is
+# locked from the check of the old socket until the new server listens.
 
 load lib/helpers
 load lib/looks
@@ -12,7 +12,7 @@ dead_socket() {
     hang_up
 }
 
-# The server waits for a lock, proc(5); or it did not, and is up.
+# The server waits for a lock, see proc(5).
 waits_for_lock() {
     grep -qE "^[0-9]+: -> FLOCK +ADVISORY +WRITE $server_pid " /proc/locks
 }
@@ -37,7 +37,7 @@ waits_or_listens() {
     run -0 control get_drivers
 }
 
-@test "takeover: the directory is locked until the new server listens, and not longer" {
+@test "takeover: the directory is locked until the new server listens, and no longer" {
     command -v strace >/dev/null || skip 'no strace to see the order of calls with'
     dead_socket
     start strace -D -qq -o trace -e trace=openat,flock,unlink,bind,listen,close "$SERVER" --listen taxi.sock

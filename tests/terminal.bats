@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A person at a terminal, which script(1) makes; what it shows collects in the file screen.
+# A person at a terminal. script(1) makes the terminal; what it shows goes to the file screen.
 
 load lib/helpers
 
@@ -10,7 +10,7 @@ start_server_at_terminal() {
     wait_until prompts 1
 }
 
-# A shell with job control, as a person has it.
+# An interactive shell, with job control.
 start_shell_at_terminal() {
     start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
     shows 'ready: $'
@@ -39,13 +39,13 @@ terminal_ends() {
     prompts 0
 }
 
-@test "prompt: again after an empty line" {
+@test "prompt: shown again after an empty line" {
     start_server_at_terminal
     keys '\n\n'
     wait_until prompts 3
 }
 
-@test "prompt: not in the middle of a line" {
+@test "prompt: not shown in the middle of a line" {
     start_server_at_terminal
     keys 'get_\004'
     keys 'drivers\n'
@@ -54,14 +54,14 @@ terminal_ends() {
     run ! grep -q 'get_.*>' screen
 }
 
-@test "prompt: a log line takes its place, and it is shown again" {
+@test "prompt: a log line replaces it, and it is shown again below" {
     start_server_at_terminal
     kill -USR1 "$server_pid"
     shows $'> \r''server: Stats .*'
     wait_until prompts 2
 }
 
-@test "Ctrl+C: stops the server with status 0, and no driver is left, as kill -INT does" {
+@test "Ctrl+C: stops the server with status 0 as kill -INT does, and no driver is left" {
     start_server_at_terminal
     keys 'create_driver 2\n'
     shows '^2 drivers'
@@ -83,14 +83,14 @@ terminal_ends() {
     terminal_ends 0
 }
 
-@test "Ctrl+D: is the end of input; a line typed before it counts" {
+@test "Ctrl+D: ends the input; a line typed before it counts" {
     start_server_at_terminal
     keys 'get_drivers\004\004'
     shows '0 drivers'
     terminal_ends 0
 }
 
-@test "hangup: the terminal's end stops the server and its drivers" {
+@test "hangup: ends the server and its drivers" {
     start_server_at_terminal
     keys 'create_driver\n'
     shows '^Driver'
@@ -100,7 +100,7 @@ terminal_ends() {
     wait_until ended "$child"
 }
 
-@test "Ctrl+Z and fg: the server stops as a job of the shell and goes on; a task keeps its time" {
+@test "Ctrl+Z and fg: stop and continue the server as the shell's job; a task keeps its time" {
     start_shell_at_terminal
     keys "'$SERVER' -v\n"
     wait_until prompts 1
@@ -124,7 +124,7 @@ terminal_ends() {
     terminal_ends 0
 }
 
-@test "Ctrl+Z and kill: the server ends, though it is in the background" {
+@test "Ctrl+Z and kill: end the server, though it is stopped in the background" {
     start_shell_at_terminal
     keys "$SERVER\n"
     wait_until prompts 1
@@ -136,7 +136,7 @@ terminal_ends() {
     terminal_ends 0
 }
 
-@test "./server &: in an interactive shell, stops as a job when it would read; fg continues it" {
+@test "./server &: in an interactive shell, it stops as a job when it would read; fg continues it" {
     start_shell_at_terminal
     keys "'$SERVER' &\n"
     shows '\[1\] [0-9]+'
@@ -153,18 +153,18 @@ terminal_ends() {
     terminal_ends 0
 }
 
-# stopped TIMES: the shell has reported that often that the server stopped, which it does before a
-# prompt.
+# stopped TIMES: the shell, which reports such things before a prompt, has reported that many times
+# that the server stopped.
 stopped() {
     keys '\n'
     pause
     [ "$(grep -c 'Stopped' screen)" -ge "$1" ]
 }
 
-@test "background: of a terminal where no shell could continue it, the read is the end of input" {
+@test "background of a terminal: if no shell could continue the server, its input ends" {
     mkfifo never
-    # The group's parent, a shell with job control, has ended before the server begins, so the group
-    # is orphaned.
+    # The process group is orphaned: its parent, a shell with job control, ends before the server
+    # begins.
     start_terminal "bash --norc -c 'set -m
         (while kill -0 \$\$; do :; done 2>/dev/null
          \"$SERVER\" </dev/tty; echo \"status \$?\" >status) & disown; exit'

@@ -1,17 +1,17 @@
 #!/usr/bin/env bats
-# A terminal, once more: when the prompt is shown, what stops with the server in the background, and a
-# terminal that we may not open by its name.
+# More about terminals: when the prompt is shown, what stops together with a server in the
+# background, and a terminal that the server may not open by its name.
 
 load lib/helpers
 load lib/looks
 
-# The server among the descendants of the terminal's script(1).
+# Sets server_pid to the server among the descendants of the terminal's script(1).
 find_server() {
     server_pid=$(descendant "$terminal_pid" server)
     [[ -n $server_pid ]]
 }
 
-# descendant PID NAME: the pid of a process of that name below that one.
+# descendant PID NAME: prints the pid of the descendant with that name.
 descendant() {
     local child
     for child in $(children_of "$1"); do
@@ -23,12 +23,12 @@ descendant() {
     done 2>/dev/null
 }
 
-# So many prompts were shown so far.
+# prompts COUNT: that many prompts have been shown so far.
 prompts() {
     [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
 }
 
-@test "prompt: not while a reply is awaited" {
+@test "prompt: not shown while a reply is awaited" {
     start_terminal "exec '$SERVER' -t 100"
     wait_until find_server
     started+=("$server_pid")
@@ -43,7 +43,8 @@ prompts() {
     keys "get_status $pid\n"
     stats_show() { kill -USR1 "$server_pid"; pause; (($(grep -ca ' commands=2 ' screen) >= $1)); }
     wait_until stats_show 1
-    # A line of the log takes the place of a prompt, which is then shown again: here there is none.
+    # A log line would replace a prompt, which would then be shown again; here there is none to
+    # show.
     before=$(grep -ao '> ' screen | wc -l)
     wait_until stats_show 5
     prompts "$before"
@@ -72,7 +73,7 @@ prompts() {
     wait_until ended "$terminal_pid"
 }
 
-@test "a terminal of another user: a screen that takes no more holds up nothing, as TERM shows" {
+@test "another user's terminal: if its screen takes no more, TERM still ends the server" {
     [ "$(id -u)" = 0 ] || skip 'only root can become another user'
     command -v setpriv >/dev/null || skip 'no setpriv'
     cp "$SERVER" "$DRIVER" .
@@ -84,9 +85,10 @@ prompts() {
     shows '^0 drivers'
     wait_until find_server
     started+=("$server_pid")
-    kill -STOP "$terminal_pid" # which has the screen
+    kill -STOP "$terminal_pid" # script(1), which reads what the screen shows
     wait_until in_state "$terminal_pid" T
-    yes help 2>/dev/null | head -n 5000 >&"$feed" 3>&- {feed}>&- & # more than a terminal takes
+    # The replies exceed what a terminal takes.
+    yes help 2>/dev/null | head -n 5000 >&"$feed" 3>&- {feed}>&- &
     stands_still() {
         local before
         before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")

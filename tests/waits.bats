@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
-# wait, of tasks and jobs that the driver has not even answered: they count from when they were given.
+# wait: a task or job counts from the moment it is given, even before the driver has answered.
 
 load lib/helpers
 load lib/looks
 
-# unanswered COMMAND...: the stopped driver was given that by the console, and then two clients wait, one for
-# the driver and one for all; each asks for the stats next.
+# unanswered COMMAND: the console gives that command (P stands for the pid) to a stopped driver.
+# Then two clients wait, one for the driver and one for all, and ask for the stats. Then the driver
+# goes on.
 unanswered() {
     start_listening
     create
@@ -21,21 +22,21 @@ unanswered() {
     kill -CONT "$pid"
 }
 
-@test "wait: a task that is not answered yet counts" {
+@test "wait: counts a task that the driver has not answered yet" {
     unanswered 'send_task P 0.01'
     expect "Driver $pid Busy 1"
     hear one "Driver $pid Available" 'Stats * tasks=1 tasks_done=1 *'
     hear all '1 driver' 'Stats * tasks=1 tasks_done=1 *'
 }
 
-@test "wait: a job that is not answered yet counts" {
+@test "wait: counts a job that the driver has not answered yet" {
     unanswered 'run P 50 exit 3'
     expect "Driver $pid Done exit 3"
     hear one "Driver $pid Available" 'Stats * runs=1 failures=1 *'
     hear all '1 driver' 'Stats * runs=1 failures=1 *'
 }
 
-@test "wait: a task that is not answered yet is cancelled, or its driver deleted, or dies" {
+@test "wait: ends when an unanswered task is cancelled, or its driver is deleted or dies" {
     for end in cancel_task delete_driver kill; do
         unanswered 'send_task P 1000'
         if [[ $end == kill ]]; then

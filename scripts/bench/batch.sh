@@ -1,6 +1,6 @@
 #!/bin/bash
-# batch.sh TOOL COUNT: how many times per second that tool runs /bin/true, two at a time, COUNT times
-# in all. Task-spooler gets a server of its own, which is ended again.
+# batch.sh TOOL COUNT: has the tool (xargs, parallel or tsp) run /bin/true COUNT times, two at a
+# time, and prints how many it ran per second. tsp gets a server of its own, which is ended again.
 set -eu
 tool=$1 count=$2
 dir=$(mktemp -d)
@@ -20,7 +20,7 @@ batch() {
         for ((i = 0; i < count; i++)); do
             tsp -n /bin/true
         done >"$dir/ids"
-        tsp -w # waits for the last one; the one before may still run, to tsp's advantage
+        tsp -w # waits only for the last job; if another still runs, that is to tsp's advantage
         ;;
     esac
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# fair.pl FLOODS SECONDS: starts ./server at a control socket with two drivers. One client asks one
-# of them again and again. If FLOODS is 1, another client asks the other driver as fast as the server
-# takes it, and reads. Prints, in ms, how long the first client waits for an answer: the median, the
-# time within which it has 99 in 100, and the longest.
+# fair.pl FLOODS SECONDS: starts ./server at a control socket, with two drivers. One client asks one
+# of them again and again. If FLOODS is 1, another client asks the other driver as fast as the
+# server takes its commands, and reads the replies. Prints how long the first client waits for an
+# answer, in ms: the median, the time within which 99 in 100 come, and the longest.
 use strict;
 use warnings;
 use Socket;
@@ -15,18 +15,18 @@ my $path = tempdir(CLEANUP => 1) . '/socket';
 $SIG{PIPE} = 'IGNORE';
 alarm $seconds + 30;
 
-# Starts the server, and waits until it says that it is ready.
+# Starts the server, and waits until it is ready.
 sub start_server {
     pipe my $ready, my $tell or die;
     my $pid = fork // die;
     if (!$pid) {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', '/dev/null';
-        fcntl $tell, 2, 0; # F_SETFD: it passes the exec
+        fcntl $tell, 2, 0; # F_SETFD: stays open in the server
         exec './server', '--drivers', 2, '--listen', $path, '--ready-fd', fileno $tell or die;
     }
     close $tell;
-    defined <$ready> or die 'the server does not start';
+    defined <$ready> or die 'the server did not start';
     return $pid;
 }
 
@@ -37,7 +37,7 @@ sub attach {
     return $socket;
 }
 
-# One process writes, another reads; both end when the server does.
+# Starts a process that writes and one that reads; both end when the server does.
 sub start_flood {
     my ($line) = @_;
     my $socket = attach();
@@ -59,7 +59,7 @@ my @times;
 for (my $end = time + $seconds; time < $end;) {
     my $begin = time;
     print $client "get_status $drivers[1]\n";
-    <$client> eq "Driver $drivers[1] Available\n" or die 'a wrong answer';
+    <$client> eq "Driver $drivers[1] Available\n" or die 'wrong answer';
     push @times, (time - $begin) * 1e3;
 }
 print $client "shutdown\n";

@@ -1,11 +1,11 @@
-# Rows without a target: what else one could take, as far as it is installed. All supervisors run
-# bare-worker, a static program that says that it is up, and pauses. s6 and runit run it directly,
-# without the shell script that is usual there.
+# Rows without a target, which compare the server with other programs, if they are installed. All
+# supervisors run bare-worker, a static program that reports that it is up, then pauses. s6 and
+# runit run it directly, without the usual shell script.
 # shellcheck shell=bash
 
 OTHERS=(xargs s6-svscan runsvdir supervisord)
 
-# services COUNT: makes a directory with that many services, as s6 and runit want it.
+# services COUNT: makes a directory with COUNT services, in the layout of s6 and runit.
 services() {
     local i
     for ((i = 0; i < $1; i++)); do
@@ -39,7 +39,7 @@ stderr_logfile=NONE
 EOF
 }
 
-# with NAME CPUS MODE COUNT: has that supervisor run workers, in that mode; see workers.c.
+# with NAME CPUS MODE COUNT: has the supervisor NAME run COUNT workers; workers.c describes MODE.
 with() {
     local name=$1 cpus=$2 mode=$3 count=$4 argv
     rm -rf "$dir/services"
@@ -64,7 +64,7 @@ with() {
     figures "$cpus" "$BENCH/workers" "$mode" "$count" "$dir/fifo" "${argv[@]}"
 }
 
-# Prints the signal that makes a supervisor stop its workers; xargs has none.
+# stop_signal NAME: prints the signal that makes the supervisor stop its workers; xargs has none.
 stop_signal() {
     case $1 in
     s6-svscan | supervisord) echo 15 ;;
@@ -77,7 +77,8 @@ installed() {
 }
 
 declare -A times=()
-# Sets the times of each, "SECONDS_UP SECONDS_STOP", once for both rows that show them.
+# Sets the times of each program to "SECONDS_UP SECONDS_STOP". Two rows use them; they are measured
+# once.
 measure_times() {
     local n name signal mode
     [ ${#times[@]} = 0 ] || return 0
@@ -119,7 +120,8 @@ row_stop() {
     show_times "stop $(size 1000 10) workers, 2 processors" 2
 }
 
-# asked NAME COUNT COMMAND...: how often per second the command that asks for one worker runs.
+# asked NAME COUNT COMMAND...: measures how often per second the supervisor's command, which asks
+# for the status of one worker, can be run.
 asked() {
     local name=$1 n=$2
     shift 2
@@ -129,7 +131,7 @@ asked() {
         "$(calc %.1f "$our / ${ours[1]}")" '' ''
 }
 
-# Asks beanstalkd on a UNIX socket. This is a subshell, so that its trap ends beanstalkd.
+# Asks beanstalkd over a UNIX socket. The function is a subshell, whose trap ends beanstalkd.
 beanstalk_asked() (
     rm -f "$dir/beanstalk"
     taskset -c "$ONE" beanstalkd -l "unix:$dir/beanstalk" >>"$dir/log" 2>&1 &

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Draws what a command and a driver cost with 10, 100, 1,000 and 10,000 drivers.
+# Draws what a command and a driver cost with 10, 100, 1,000 and 10,000 drivers. Needs gnuplot.
 #
-#   scripts/bench/plot.sh [FILE]       scripts/bench/cost.svg; needs gnuplot
+#   scripts/bench/plot.sh [FILE]       writes FILE, by default scripts/bench/cost.svg
 #
-# A figure is the median of ROUNDS (3). Numbers of drivers that the limits here do not allow are left
-# out, with a message.
+# Each figure is the median of ROUNDS measurements, by default 3. Numbers of drivers that the limits
+# of this system do not allow are left out, with a message.
 set -u
 cd "$(dirname "$0")/../.." || exit
 LOAD=build/bench/load
@@ -17,7 +17,7 @@ fail() {
     exit 1
 }
 
-# median COMMAND...: the median of the first numbers that it prints.
+# median COMMAND...: runs the command ROUNDS times, and prints the median of its first numbers.
 median() {
     local round numbers=() number
     for ((round = 0; round < ROUNDS; round++)); do
@@ -29,7 +29,8 @@ median() {
 
 on() { taskset -c "$1" timeout --foreground "$PATIENCE" "${@:2}"; }
 
-# hold DRIVERS: the mean PSS of a driver, and the server's own memory for one, both in KiB.
+# hold DRIVERS: prints the mean PSS of a driver, and the server's own memory for a driver, both in
+# KiB.
 hold() {
     local own pids pid holder to from paths=()
     coproc HOLD { exec timeout --foreground "$PATIENCE" "$LOAD" hold "$1"; }
@@ -38,7 +39,7 @@ hold() {
     for pid in $pids; do
         paths+=("/proc/$pid/smaps_rollup")
     done
-    # All paths do not fit into one command line.
+    # The paths may not fit into one command line.
     printf '%s\0' "${paths[@]}" | xargs -0 cat |
         awk -v own="$own" '/^Pss:/ { sum += $2; n++ } END { printf "%.2f %s\n", sum / n, own }'
     exec {to}>&- {from}<&-
@@ -54,12 +55,12 @@ one=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//') # the first processor that we
 
 for drivers in 10 100 1000 10000; do
     if (($(ulimit -Hn) < drivers + 50 || $(cat /proc/sys/kernel/pid_max) < drivers + 2000)); then
-        echo "plot.sh: $drivers drivers: left out, the limits of descriptors or pids are too low" >&2
+        echo "plot.sh: $drivers drivers are left out: the limit of descriptors or pids is too low" >&2
         continue
     fi
-    pipelined=$(median on "$one" "$LOAD" pipeline "$drivers" 1000000) || fail "no rate"
-    trip=$(median on "$one" "$LOAD" trip "$drivers" 10 20000) || fail "no rate of trips"
-    read -r pss own < <(hold "$drivers") || fail "no memory"
+    pipelined=$(median on "$one" "$LOAD" pipeline "$drivers" 1000000) || fail 'load pipeline failed'
+    trip=$(median on "$one" "$LOAD" trip "$drivers" 10 20000) || fail 'load trip failed'
+    read -r pss own < <(hold "$drivers") || fail 'load hold failed'
     awk -v n="$drivers" -v pipelined="$pipelined" -v trip="$trip" -v pss="$pss" -v own="$own" \
         'BEGIN { print n, 1e6 / trip, 1e6 / pipelined, pss, own }'
 done | tee "$dir/data"

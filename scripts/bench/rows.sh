@@ -1,4 +1,4 @@
-# Rows with a target: each runs its programs in turns, and reports.
+# Rows with a target: each runs its programs in turns, and reports the result.
 # shellcheck shell=bash
 
 row_trip() {
@@ -39,8 +39,8 @@ row_create() {
         '>= 0.60' "${ours[0]} >= 0.60 * ${bare[0]}"
 }
 
-# Runs a program that starts processes, prints a number and their pids, and holds them until its
-# input ends. Prints that number, and the mean PSS of the processes in KiB.
+# hold COMMAND...: runs a program that starts processes, prints a number and their pids, and keeps
+# them until its input ends. Prints the number, and the mean PSS of the processes in KiB.
 hold() {
     local first pids pid to from holder status paths=()
     coproc HOLD { exec timeout --foreground "$PATIENCE" "$@" 2>>"$dir/log"; }
@@ -78,7 +78,7 @@ row_own() {
         '<= 0.8 KiB' "${ours[0]} <= 0.8"
 }
 
-# too_many COUNT: prints why there cannot be that many drivers here, or nothing if there can.
+# too_many COUNT: prints why this system does not allow COUNT drivers, or nothing if it does.
 too_many() {
     local descriptors processes
     descriptors=$(ulimit -Hn)
@@ -98,12 +98,12 @@ row_many() {
     report "$n drivers: up, 2 processors" "${ours[0]} s" '' '' '<= 6 s' "${ours[0]} <= 6"
     report "$n drivers: get_drivers" "${ours[1]} s" '' '' '<= 0.4 s' "${ours[1]} <= 0.4"
     report "$n drivers: TERM to exit" "${ours[2]} s" '' '' '<= 1.5 s' "${ours[2]} <= 1.5"
-    report "$n drivers: left after that" "${ours[4]}" '' '' 0 "${ours[4]} == 0"
+    report "$n drivers: left over after that" "${ours[4]}" '' '' 0 "${ours[4]} == 0"
     report "$n drivers: wakeups of all in an idle second" "${ours[3]}" '' '' 0 "${ours[3]} == 0"
 }
 
-# The same five are asked in both cases, so the difference is what the others cost. If all were asked
-# in turn, each would find its memory in no cache, which is not the server's doing.
+# Five drivers are asked in both cases, so the difference is the cost of the others. If all were
+# asked in turn, none would find its data in a cache, which the server cannot change.
 row_crowd() {
     local n crowd five=5
     n=$(size 30000 200)

@@ -1,16 +1,18 @@
 #!/bin/bash
-# Measures what the server costs, each figure beside that of a bare program taken in the same run.
+# Measures what the server costs, beside bare programs that are measured in the same run.
 #
-#   scripts/bench/run.sh               all rows, as a table
-#   scripts/bench/run.sh ROW...        these rows (run.sh --rows names them)
-#   scripts/bench/run.sh --smoke       all rows, tiny and once: whether each yields its figures
+#   scripts/bench/run.sh               prints a table of all rows
+#   scripts/bench/run.sh ROW...        prints these rows
+#   scripts/bench/run.sh --rows        lists the names of the rows
+#   scripts/bench/run.sh --smoke       runs all rows once, in tiny sizes, to see whether they work
 #
-# What is compared runs in turns, ROUNDS times (5; other supervisors 3 times), and the medians are
-# shown: a machine that is busy with something else is busy for both. Times alone mean little; ratios
-# do. "1 processor": everything that takes part, the client included, runs on one; else on two. A bare
-# program does what its name says and nothing more; see the beginning of each in scripts/bench.
+# The programs that are compared run in turns, ROUNDS times (by default 5; other supervisors at most
+# 3), and the table shows the medians. A machine that is busy with something else is busy for both,
+# so the ratios mean more than the times. "1 processor" means that all processes, even the client,
+# run on one processor; otherwise they use two. A bare program does what its name says and nothing
+# more; see the first lines of each.
 #
-# Status 0 when each row has its figures, whether or not they meet their targets; else 1.
+# The exit status is 0 if each row has its figures, whether or not they meet their targets; else 1.
 # shellcheck disable=SC2317 # the rows are called by their names
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -26,12 +28,13 @@ ROWS=(trip pipeline spread create memory own many crowd deaths tasks calls alloc
 
 # ---- figures
 
-# size FULL SMOKE
+# size FULL SMOKE: prints the size for this run.
 size() {
     if [ -n "$smoke" ]; then echo "$2"; else echo "$1"; fi
 }
 
-# figures CPUS COMMAND...: runs a program that prints numbers once, on these processors.
+# figures CPUS COMMAND...: runs a program on these processors, and prints the line of numbers that
+# it prints.
 figures() {
     local cpus=$1 out
     shift
@@ -39,18 +42,18 @@ figures() {
     [[ $out =~ ^[-0-9.\ ]*[0-9]$ ]] && echo "$out"
 }
 
-# Prints the median of each column of the numbers on standard input.
+# Reads lines of numbers, and prints the median of each column.
 medians() {
     awk '{ for (i = 1; i <= NF; i++) v[i, NR] = $i; if (NF > n) n = NF }
         END { for (i = 1; i <= n; i++) {
-                  for (j = 1; j <= NR; j++)       # in order
+                  for (j = 1; j <= NR; j++)       # sort the column
                       for (k = j; k > 1 && v[i, k] + 0 < v[i, k - 1] + 0; k--) {
                           t = v[i, k]; v[i, k] = v[i, k - 1]; v[i, k - 1] = t }
                   printf "%s%s", v[i, int((NR + 1) / 2)], i < n ? " " : "\n" } }'
 }
 
-# alternate COMMAND... [-- COMMAND...]: runs them in turns, and sets ours and bare to the medians of
-# the numbers that each prints.
+# alternate COMMAND... [-- COMMAND...]: runs the two commands in turns, and sets ours and bare to
+# the medians of the numbers that they print.
 alternate() {
     local first=() round a='' b='' line
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -81,8 +84,8 @@ rate() { awk -v n="$1" 'BEGIN { n = sprintf("%.0f", n)
 
 line() { printf '| %-58s | %-22s | %-36s | %-9s | %-17s | %-7s |\n' "$@"; }
 
-# report WHAT MEASURED AGAINST RATIO TARGET CONDITION: the condition, for awk, says whether the target
-# is met; without a target it is empty.
+# report WHAT MEASURED AGAINST RATIO TARGET CONDITION: prints a row. The condition, an awk
+# expression, is true if the target is met; without a target it is empty.
 report() {
     local verdict=''
     if [ -n "$6" ] && [ -z "$smoke" ]; then
@@ -119,7 +122,8 @@ for argument; do
     --smoke) smoke=1 ROUNDS=1 ;;
     --rows) printf '%s\n' "${ROWS[@]}" && exit ;;
     *)
-        [[ " ${ROWS[*]} " == *" $argument "* ]] || { echo "run.sh: no row '$argument'" >&2; exit 2; }
+        [[ " ${ROWS[*]} " == *" $argument "* ]] ||
+            { echo "run.sh: no row '$argument' (try --rows)" >&2; exit 2; }
         rows+=("$argument")
         ;;
     esac
@@ -131,7 +135,7 @@ dir=$(mktemp -d)
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
-# All processors that we may use.
+# The processors that we may use.
 processors=()
 for range in $(taskset -cp $$ | sed 's/.*: //; s/,/ /g'); do
     for ((i = ${range%-*}; i <= ${range#*-}; i++)); do
@@ -141,10 +145,10 @@ done
 ONE=${processors[0]}
 TWO=$ONE${processors[1]:+,${processors[1]}}
 
-others_rounds=$((ROUNDS < 3 ? ROUNDS : 3)) # they take long, and their times are far from ours
+others_rounds=$((ROUNDS < 3 ? ROUNDS : 3)) # they take long, and differ widely from ours
 
 echo "Linux $(uname -r), $(uname -m); ${#processors[@]} processors; medians of $ROUNDS (others: $others_rounds)"
-[ -n "${processors[1]:-}" ] || echo 'There is only one processor, also for the rows that want two.'
+[ -n "${processors[1]:-}" ] || echo 'There is only one processor, even for the rows that need two.'
 echo
 line what measured against ratio target verdict
 line --- --- --- --- --- ---

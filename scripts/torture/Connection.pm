@@ -1,5 +1,5 @@
-# What the clients in this directory share: connections to a control socket, and looks at the
-# server.
+# Functions that the clients in this directory share: connections to a control socket, and the state
+# of the server.
 package Connection;
 use strict;
 use warnings;
@@ -10,10 +10,10 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(attach send_some wait_for fill server_pid queued_us);
 
-use constant PEERCRED => 17; # SO_PEERCRED, which not every perl names
+use constant PEERCRED => 17; # SO_PEERCRED, which not every perl defines
 
-# attach PATH: a nonblocking connection: s, its socket; up, what is still to be sent; down, what has
-# come and was not looked at.
+# attach PATH: returns a nonblocking connection: s, its socket; up, the data still to be sent; down,
+# the data received and not yet parsed.
 sub attach {
     my ($path) = @_;
     socket my $s, AF_UNIX, SOCK_STREAM, 0 or die "socket: $!\n";
@@ -22,7 +22,7 @@ sub attach {
     return {s => $s, up => '', down => ''};
 }
 
-# Sends what can be sent now. Returns whether that was anything.
+# Sends as much of up as possible without waiting. Returns whether that was anything.
 sub send_some {
     my ($c) = @_;
     my $sent = 0;
@@ -34,7 +34,8 @@ sub send_some {
     return $sent;
 }
 
-# Waits until something has come or, if it writes, until something can be sent.
+# wait_for CONNECTION, WRITES: waits until data has come or, if WRITES is true, until data can be
+# sent.
 sub wait_for {
     my ($c, $writes) = @_;
     vec(my $in = '', fileno $c->{s}, 1) = 1;
@@ -43,8 +44,8 @@ sub wait_for {
 }
 
 # fill SEND, CONNECTION: calls SEND, which returns whether the server took anything, until the
-# server takes no more: until it has slept for a while, too. (On a loaded machine it may just not
-# have come to it.)
+# server takes no more and sleeps. (One that takes nothing but does not sleep may only be waiting
+# for a processor.)
 sub fill {
     my ($send, $c) = @_;
     my $slept = '';
@@ -56,7 +57,8 @@ sub fill {
     }
 }
 
-# If the server at the other end sleeps, returns a text that changes when it has run; else ''.
+# Returns '' if the server at the other end is not asleep, else a text that changes whenever it
+# runs.
 sub look_at_server {
     my ($c) = @_;
     my $pid = server_pid($c);
@@ -65,14 +67,14 @@ sub look_at_server {
     return $text =~ /^State:\s*S/ ? $text : '';
 }
 
-# The pid of the server at the other end.
 sub server_pid {
     my ($c) = @_;
     return unpack 'l', getsockopt $c->{s}, SOL_SOCKET, PEERCRED;
 }
 
-# The time, in microseconds, that these processes have been ready to run but had to wait for a
-# processor. What others do to a loaded machine shows here; what the server does shows elsewhere.
+# queued_us PID...: returns the time, in microseconds, that these processes were ready to run but
+# had to wait for a processor. We subtract it from measured times, so that other programs on a
+# loaded machine do not count against the server.
 sub queued_us {
     my $sum_ns = 0;
     for my $pid (@_) {

@@ -1,18 +1,25 @@
 #!/bin/bash
-# Floods a server, has its readers and drivers misbehave, and measures what it costs.
+# Floods servers with input, has their readers, clients and drivers misbehave, and measures the
+# cost.
 #
-#   scripts/torture/flood.sh [MEGABYTES [COMMANDS]]      1000 megabytes, 1000000 commands; at least 100000,
-#                                                        more than the server holds
+#   scripts/torture/flood.sh [MEGABYTES [COMMANDS]]
 #
-# Each row of the table is a server of its own: what is done to it, how much of it, the seconds that
-# this took, the server's peak memory in KiB (VmHWM), the milliseconds from TERM to its end, and a
-# verdict. The verdict is WRONG, with the reason, if memory exceeded 16 MiB; if TERM took longer
-# than the grace period and half a second; if a reply was lost, doubled or out of order; if the exit
-# status was another, a driver was left, or the log lacked a line that was due; if the trouble of
-# one driver kept an answer of another waiting for over 100 ms; or if clients that flood kept more
-# than one in 100 answers to another client waiting that long. A WRONG row is a failure. Times are
-# without those in which server, driver and client waited for a processor: a loaded machine is no
-# fault of the server's.
+#   MEGABYTES    of input without commands; by default 1000
+#   COMMANDS     of a flood; by default 1000000, at least 100000, more than the server queues
+#
+# Each row of the table has a server of its own. It shows what was done to the server, how much of
+# it, the seconds that this took, the server's peak memory in KiB (VmHWM), the milliseconds from
+# SIGTERM to its end, and a verdict. The verdict is WRONG, with the reason, if
+#
+#   - the server used more than 16 MiB of memory
+#   - it ended later than half a second after the grace period
+#   - a reply was lost, repeated or out of order
+#   - the exit status was wrong, a driver was left over, or the log lacked a line
+#   - the trouble of one driver delayed an answer of another one by more than 100 ms
+#   - clients that flood delayed more than 1 in 100 answers to another client by more than 100 ms
+#
+# If any row is WRONG, the script fails. The time in which server, driver and client waited for a
+# processor does not count, since the server is not responsible for a loaded machine.
 # shellcheck disable=SC2317 # row calls functions by name
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -21,7 +28,7 @@ source scripts/torture/flood/server.sh
 source scripts/torture/flood/streams.sh
 source scripts/torture/flood/drivers.sh
 source scripts/torture/flood/crowds.sh
-export LC_ALL=C SHELL=$BASH # script(1) would take the user's shell
+export LC_ALL=C SHELL=$BASH # for script(1), which runs $SHELL
 SERVER=$ROOT/server
 MEMORY_MAX_KB=16384
 GRACE_S=1
@@ -31,8 +38,9 @@ ANSWER_MAX_US=100000
 main() {
     check_numbers "$@"
     megabytes=${1:-1000} commands=${2:-1000000}
-    ((commands >= 100000)) || usage 2 >&2
-    DEADLINE=$((PATIENCE + megabytes + commands / 1000)) # seconds, for any event; that a whole flood was taken is one
+    ((commands >= 100000)) || misused 'COMMANDS must be at least 100000'
+    # Seconds to wait for any event, such as the end of a flood.
+    DEADLINE=$((PATIENCE + megabytes + commands / 1000))
     make -s || exit
     dir=$(mktemp -d) || exit
     server='' to='' from='' keys='' wrong=0
@@ -45,13 +53,14 @@ main() {
     exit $wrong
 }
 
-# row NAME SIZE FUNCTION ARGUMENT...
+# row NAME SIZE FUNCTION ARGUMENT...: calls the function in a directory of its own, and prints the
+# row.
 row() {
     local start=${EPOCHREALTIME/./} tenths
     why='' note='' peak=- stop_ms=- server='' runner='' writer='' reader='' to='' from='' keys=''
     drivers=()
     mkdir "$dir/row" && cd "$dir/row" || exit
-    "${@:3}" || [[ -n $why ]] || flaw 'it went no further'
+    "${@:3}" || [[ -n $why ]] || flaw 'it failed'
     [[ $peak == - ]] || ((peak <= MEMORY_MAX_KB)) || flaw "over $MEMORY_MAX_KB KiB"
     tenths=$(((${EPOCHREALTIME/./} - start) / 100000))
     printf '%-50s %8s %7s %6s %5s  %s\n' "$1" "$2" "$((tenths / 10)).$((tenths % 10))" \
@@ -63,11 +72,11 @@ row() {
     sweep
 }
 
-# Ends what the row has left behind, which is much only if it went wrong.
+# Ends the processes of the row that still run, and removes its files. Few are left if it went well.
 sweep() {
     local fd job jobs
-    jobs=$(jobs -pr) # children of this shell that run: their pids are theirs
-    disown -a         # or bash would report each that is killed
+    jobs=$(jobs -pr) # children of this shell: we have not reaped them, so no pid can be reused
+    disown -a        # or bash would report each one that is killed
     [[ -z $server || ! /proc/$server/exe -ef $SERVER ]] || kill -KILL "$server"
     for job in $jobs; do
         kill -KILL "$job" 2>/dev/null

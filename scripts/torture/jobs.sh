@@ -1,16 +1,19 @@
 #!/bin/bash
-# Runs many jobs on a pool of drivers, one of which is killed now and then, and audits the books.
+# Runs many jobs on a pool of drivers, kills a driver now and then, and audits the books.
 #
-#   scripts/torture/jobs.sh [COUNT [SEED]]         10000 jobs, seed 1
+#   scripts/torture/jobs.sh [COUNT [SEED]]         by default 10000 jobs, seed 1
 #
-# Each job's number says how the job must end: with an exit status or a signal, at its limit, or not
-# at all since there is no such program; some leave children behind. About one reply in a hundred is
-# an occasion to kill a driver. In the end each job has one reply, in its turn and right, or the
-# Error of a driver that has died, and there are no more of these than drivers were killed. No job
-# ran twice, and each that is said to have run did. There are as many drivers as were to be kept;
-# and, after the end, no process.
+# The number of a job determines how it must end: with an exit status, by a signal, at its time
+# limit, or with an Error since there is no such program. Some jobs leave children behind. After
+# about one reply in a hundred, the script kills a driver. Then it checks that
 #
-# TEST_BUILD names another build to use.
+#   - each job has one reply, in the right order: the correct one, or the Error of a dead driver
+#   - there are no more such Errors than drivers that were killed
+#   - no job ran twice, and each job that has a reply ran
+#   - all drivers that died were replaced
+#   - no process is left after the server's end
+#
+# TEST_BUILD names another build to use, such as build/asan.
 set -u
 cd "$(dirname "$0")/../.." || exit
 source scripts/torture/lib.sh
@@ -20,8 +23,8 @@ BUILD=$ROOT/${TEST_BUILD:-.}
 main() {
     check_numbers "$@"
     count=${1:-10000}
-    RANDOM=${2:-1} # seeds bash's generator: the same jobs and kills, though not at the same moments
-    ((count > 0)) || usage 2 >&2
+    RANDOM=${2:-1} # seeds bash's generator: each run has the same kills, at other moments
+    ((count > 0)) || misused 'COUNT must be at least 1'
     [ -n "${TEST_BUILD-}" ] || make -s || exit
     declare -gA lost=() killed=()
     start
@@ -29,11 +32,11 @@ main() {
     audit_drivers
     audit_runs
     stop
-    echo "jobs: $count jobs in $((elapsed_ms / 1000)).$((elapsed_ms % 1000 / 100)) s, $kills drivers killed," \
-        "${#lost[@]} jobs lost with them; books in order"
+    echo "jobs: $count jobs in $((elapsed_ms / 1000)).$((elapsed_ms % 1000 / 100)) s;" \
+        "$kills drivers killed, ${#lost[@]} jobs lost with them; books in order"
 }
 
-# Starts the server. It and whatever it starts work in the directory.
+# Starts the server. Its working directory is $dir, as for all processes that it starts.
 start() {
     dir=$(mktemp -d) || exit
     server=
@@ -44,8 +47,8 @@ start() {
     exec {to}>"$dir/in" {from}<"$dir/out"
 }
 
-# Gives the server all jobs, and reads and judges the replies. Sets kills, how many drivers were
-# killed.
+# Gives the server all jobs, and reads and checks the replies. Sets kills to the number of drivers
+# that were killed.
 run_all() {
     local giver begun=${EPOCHREALTIME/./}
     give >&"$to" {from}<&- &
@@ -56,20 +59,20 @@ run_all() {
         if [[ $reply =~ ^Error:\ driver\ [0-9]+\ died\ \(killed\ by\ signal\ 9\)$ ]]; then
             lost[$i]=1
         elif [[ $reply != "$wanted" && ! $reply =~ ^Driver\ [0-9]+\ Done\ "$wanted"$ ]]; then
-            fail "to job $i, '$job', came '$reply'"
+            fail "wrong reply to job $i, '$job': '$reply'"
         fi
         ((RANDOM % 100)) || kill_one
     done
     elapsed_ms=$(((${EPOCHREALTIME/./} - begun) / 1000))
     kills=${#killed[@]}
-    # The list waits for nobody: a driver that is being replaced is not in it.
+    # The list may be short: a driver that is being replaced is not in it.
     hear
     while [[ $reply == 'Driver '* ]]; do hear; done
-    [[ $reply =~ ^[0-9]+\ drivers?$ ]] || fail "after the last reply came '$reply'"
+    [[ $reply =~ ^[0-9]+\ drivers?$ ]] || fail "wrong reply to get_drivers: '$reply'"
     wait "$giver"
 }
 
-# Says all jobs, and get_drivers after them.
+# Prints the commands: a run for each job, and get_drivers.
 give() {
     local i
     for ((i = 1; i <= count; i++)); do
@@ -79,8 +82,8 @@ give() {
     echo get_drivers
 }
 
-# How job number $1 must end: sets job, limit and wanted. Those that the driver runs by a shell say
-# that they ran.
+# job_of NUMBER: sets job, limit and wanted, how the job must end. Each job that needs a shell
+# writes its number to the file "ran".
 job_of() {
     local status=$(($1 * 7 % 256)) signals=(1 2 9 10 13 14 15)
     local signal=${signals[$1 % 7]}
@@ -103,7 +106,7 @@ hear() {
     IFS= read -r -t "$PATIENCE" -u "$from" reply || fail "no reply after $i of $count"
 }
 
-# Kills a child of the server that is still a driver.
+# Kills a random child of the server, if it is still a driver.
 kill_one() {
     local drivers driver
     read -r -a drivers <"/proc/$server/task/$server/children"
@@ -112,7 +115,7 @@ kill_one() {
     [[ /proc/$driver/exe -ef $BUILD/driver ]] && kill -KILL "$driver" 2>/dev/null && killed[$driver]=1
 }
 
-# As many drivers as are kept are there again, and no more jobs were lost than drivers died.
+# Checks that all drivers that died are replaced, and that no more jobs were lost than drivers died.
 audit_drivers() {
     local died end=$((SECONDS + PATIENCE))
     ((${#lost[@]} <= kills)) || fail "${#lost[@]} jobs lost, but $kills drivers killed"
@@ -124,14 +127,14 @@ audit_drivers() {
         ((SECONDS < end)) || fail "$kills killed: $reply"
         pause 0.02
     done
-    # Fewer may have died than were killed: what a killed driver has just forked looks like a
-    # driver.
+    # Fewer drivers may have died than were killed: a child that a driver has just forked, and that
+    # became the server's when its driver was killed, looks like a driver.
     [[ $reply =~ \ died=([0-9]+) ]]
     died=${BASH_REMATCH[1]}
     ((${#lost[@]} <= died && died <= kills)) || fail "$kills killed, ${#lost[@]} jobs lost: $reply"
 }
 
-# The file ran has the number of each job that said that it ran.
+# Checks how often each job ran; the file "ran" has a number for each time.
 audit_runs() {
     local times
     declare -A ran=()
@@ -143,20 +146,20 @@ audit_runs() {
         times=${ran[$i]-0}
         unset "ran[$i]"
         [[ $job == 'echo '* ]] || continue
-        # One that its limit ends may not have come to say so.
+        # The time limit may end a job before it writes its number.
         [[ $wanted != timeout ]] || ((times > 0)) || times=1
         ((times == 1 || (times == 0 && ${lost[$i]-0}))) || fail "job $i, '$job', ran $times times"
     done
-    ((${#ran[@]} == 0)) || fail "nobody wanted: ${!ran[*]}"
+    ((${#ran[@]} == 0)) || fail "these ran, but are not our jobs: ${!ran[*]}"
 }
 
-# Ends the server by the end of its input.
+# Ends the server by closing its input.
 stop() {
     local status=0
     exec {to}>&-
     wait "$server" || status=$?
-    [ $status = 0 ] || fail "exit status $status"
-    [ -z "$(working_in "$dir")" ] || fail "left: $(working_in "$dir")"
+    [ $status = 0 ] || fail "the server ended with status $status"
+    [ -z "$(working_in "$dir")" ] || fail "processes are left: $(working_in "$dir")"
 }
 
 fail() {
@@ -166,7 +169,7 @@ fail() {
 }
 
 finish() {
-    # shellcheck disable=SC2046,SC2086 # words are wanted; no server, no word
+    # shellcheck disable=SC2046,SC2086 # each pid is a word, and $server may be empty
     kill -KILL $server $(working_in "$dir") 2>/dev/null
     rm -rf "$dir"
 }

@@ -1,21 +1,23 @@
 #!/bin/bash
 # Deals random blows to a server, its drivers and its clients, then audits the books.
 #
-#   scripts/torture/storm.sh [SECONDS [SEED]]      10 seconds, seed 1
+#   scripts/torture/storm.sh [SECONDS [SEED]]      by default 10 seconds, seed 1
 #
-# Blows (storm/blows.sh): KILL, STOP, CONT and TERM to random drivers, some of which the server
-# keeps; tasks, jobs, cancels, lists, floods of questions and nonsense, creations and deletions to
-# the server; signals that it ignores. At the same time clients come to its control socket, ask,
-# stay, flood, vanish and are killed (storm/client.pl). Replies are read all the while, and counted:
-# one for each command, each in its turn.
+# The blows (storm/blows.sh): random drivers, some of which the server keeps, get KILL, STOP, CONT
+# and TERM. The server gets tasks, jobs, cancellations, lists, floods of questions, nonsense,
+# creations, deletions, and signals that it ignores. At the same time clients connect to its control
+# socket, ask, stay, flood, vanish and are killed (storm/client.pl). All replies are read and
+# checked: each command must have one, in the right order.
 #
-# The audit (storm/audit.sh) continues all drivers, and the clients are gone. The listed drivers are
-# the children that live; none is a zombie; nothing is left of the jobs. Each kept driver that was
-# killed was replaced, and nothing else was, by the server's log, by its stats, and by what was
-# dealt. The server has forgotten clients that went while they waited for a task that lasts or for a
-# driver that was stopped. Descriptors and memory are as they were with as many drivers at the
-# start; nothing moves; and TERM ends the server with status 0, and leaves neither a driver nor its
-# socket.
+# The audit (storm/audit.sh) continues all drivers, after the clients have gone. Then
+#
+#   - the listed drivers must be the server's children, and none of these a zombie
+#   - no process of a job may be left
+#   - each kept driver that was killed must have been replaced, and no other one: the server's log,
+#     its stats and the book of blows must agree on that
+#   - the server must forget clients that go while they wait for a busy or a stopped driver
+#   - the server must have no more descriptors and memory than at the start, and be idle
+#   - TERM must end it with status 0, and leave neither a driver nor the socket
 set -u
 cd "$(dirname "$0")/../.." || exit
 source scripts/torture/lib.sh
@@ -23,24 +25,24 @@ source scripts/torture/storm/blows.sh
 source scripts/torture/storm/audit.sh
 DRIVERS=10
 KEPT=6
-POLITE_MAX=2 # how many kept drivers the storm may delete or tell to exit; these are not replaced
+POLITE_MAX=2 # how many kept drivers the storm may delete or send TERM; these are not replaced
 CLIENTS=4
 
 main() {
     check_numbers "$@"
     seconds=${1:-10}
-    RANDOM=${2:-1} # seeds bash's generator: the same blows, though not at the same moments
+    RANDOM=${2:-1} # seeds bash's generator: each run has the same blows, at other moments
     make -s || exit
     start
     take_stock
     rage
     audit
     stop
-    echo "storm: $blows blows in $seconds s, $((said + answered)) commands answered, $answered of them to" \
-        "clients that came and went; another $vanished vanished; $replaced drivers replaced; books in order"
+    echo "storm: $blows blows in $seconds s; $((said + answered)) commands answered, $answered of" \
+        "them at the control socket; $vanished clients vanished; $replaced drivers replaced; books in order"
 }
 
-# Starts a server with a log, err, and our own book, deeds.
+# Starts a server. Its log is the file "err"; our own book is the file "deeds".
 start() {
     export STORM=$$ # in the arguments of all that jobs leave behind
     dir=$(mktemp -d) || exit
@@ -54,18 +56,17 @@ start() {
     exec {to}>"$dir/in" {from}<"$dir/out"
 }
 
-# Has everything allocated that is allocated once, and notes what the server takes.
+# Makes the server allocate whatever it allocates only once, then notes its descriptors and memory.
 take_stock() {
     refill
     flood
-    perl "$TORTURE/storm/warm.pl" "$dir/socket" $((6 * CLIENTS)) || fail 'the first clients fail'
+    perl "$TORTURE/storm/warm.pl" "$dir/socket" $((6 * CLIENTS)) || fail 'the first clients failed'
     forget_the_gone
-    quiet || fail 'it is not idle with nothing to do'
+    quiet || fail 'the server is not idle although it has nothing to do'
     descriptors_before=$(descriptors)
     memory_before=$(memory)
 }
 
-# The storm itself.
 rage() {
     local i end
     for ((i = 0; i < CLIENTS; i++)); do
@@ -91,12 +92,12 @@ rage() {
 # Ends the server by TERM.
 stop() {
     kill -TERM "$server"
-    await_end "$server" || fail 'TERM does not end it'
-    wait "$server" || fail "status $?"
+    await_end "$server" || fail 'TERM does not end the server'
+    wait "$server" || fail "the server ended with status $?"
     for driver in $children; do
-        [ ! -e "/proc/$driver" ] || fail "driver $driver is left"
+        [ ! -e "/proc/$driver" ] || fail "driver $driver is left over"
     done
-    [ ! -e "$dir/socket" ] || fail 'the socket is left'
+    [ ! -e "$dir/socket" ] || fail 'the socket is left over'
 }
 
 fail() {
@@ -106,7 +107,7 @@ fail() {
 }
 
 finish() {
-    # shellcheck disable=SC2086 # no server, no word
+    # shellcheck disable=SC2086 # $server may be empty
     kill -KILL $server "${clients[@]}" 2>/dev/null
     rm -rf "$dir"
 }

@@ -1,53 +1,67 @@
 #!/bin/bash
-# Makes the system calls of the programs fail, one in each run, and checks what comes of it.
+# Makes system calls of the programs fail, one in each run, and checks the consequences.
 #
-#   scripts/torture/sweep.sh                  a subset, in about a minute
-#   scripts/torture/sweep.sh --full           every errno of sweep/faults.sh at every occurrence of its call
-#   scripts/torture/sweep.sh --one PROGRAM/CALL:error=ERRNO:when=K    one run; prints its log, too
+#   scripts/torture/sweep.sh           a subset, in about a minute
+#   scripts/torture/sweep.sh --full    every errno of sweep/faults.sh at every occurrence of its call
+#   scripts/torture/sweep.sh --one PROGRAM/CALL:error=ERRNO:when=K
+#                                      one run, such as server/read:error=EIO:when=3; prints its log,
+#                                      too; sweep/run.sh names the other kinds of faults
 #
 # The programs, each with a session of its own (sweep/programs.sh):
 #
-#   server    commands at standard input, two drivers
+#   server    commands from standard input, two drivers
 #   driver    the same session; the fault is in the first driver
-#   control   a server that listens and keeps a driver: commands at its control socket, most by a
-#             connection each, some by one that stays open; the kept driver is killed
-#   client    server --connect, with commands at standard input; the server it talks to has no fault
-#   words     server --connect, with one command, in its arguments
+#   control   a server with a control socket and a kept driver, which is killed; most commands have
+#             a connection of their own, some share one that stays open
+#   client    server --connect, with commands from standard input; its server has no fault
+#   words     server --connect, with one command as its arguments; its server has no fault
 #
-# A session first runs without faults, under strace(1), which shows the calls that the program makes
-# and how often. Then it runs again for each call, errno and occurrence: that one call fails, or the
-# program is killed there (strace --inject). Faults that strace cannot inject are linked into
-# special builds (tests/faults/inject.c): reads, writes, sends and receives that move one byte only;
-# closes that fail, yet have closed; allocations that fail, once or from some moment on; a driver's
-# exec that is slow, while the server is left alone, told to stop, or killed.
+# A session first runs without a fault, under strace(1), which shows what calls the program makes,
+# and how often. Then it runs again for each call, errno and occurrence: strace --inject makes that
+# one call fail, or kills the program there. Faults that strace cannot inject are linked into
+# special builds (tests/faults/inject.c): reads, writes, sends and receives that move a single byte;
+# a close that closes but fails; allocations that fail, once or from some moment on; a driver's exec
+# that takes long, while the server is left alone, told to stop, or killed.
 #
-# Each run must end by itself with status 0 or 1 (a client also with 3), unless the program was
-# killed; leave no process; answer each command with its reply or with one Error; report the failure
-# in a reply, in the log or by the status, if it had any effect; and, where the server goes on, cost
-# at most one driver or one connection. The control socket's file is removed, or the log says why
-# not, and another server can listen there at once, even after the first was killed. A server that
-# is ready stays until it is told to stop: only a failed epoll_wait(2) may end it. A client that
-# ends with status 0 has all replies, and no fault of a client harms its server or the drivers. The
-# table at the end shows program, call, fault, runs, and how many were borne without a trace, told,
-# fatal to the program, or WRONG. A WRONG one is a failure.
+# Each run must
 #
-# SWEEP_BUILD names another build of both programs, for coverage.sh. Each run of it writes its
-# counts to a directory of its own, since the fault may spoil them.
+#   - end by itself, with status 0 or 1 (a client also with 3), unless the program is killed
+#   - leave no process behind
+#   - answer each command with its reply or with one Error
+#   - report the failure, if it had any effect: in a reply, in the log or by the exit status
+#   - cost at most one driver or one connection, if the server goes on
+#   - remove the control socket's file, or log why it cannot; another server can listen there at
+#     once, even after the first one was killed
+#
+# A server that is ready runs until it is told to stop; only a failed epoll_wait(2) may end it. A
+# client that ends with status 0 has received all replies, and no fault in a client harms its server
+# or the drivers.
+#
+# The table at the end shows program, call, fault and number of runs, and how many of these were
+# borne (no effect), told (the failure was reported), fatal to the program, or WRONG. If any run is
+# WRONG, the sweep fails.
+#
+# SWEEP_BUILD names another build of both programs, such as build/coverage. Each of its runs writes
+# its counts to a directory of its own, since the fault may spoil them.
 set -u
 cd "$(dirname "$0")/../.." || exit
 source scripts/torture/lib.sh
 source scripts/torture/sweep/faults.sh
 PROGRAMS=(server driver control client words)
+A_RUN='^(server|driver|control|client|words)/([a-z0-9_]+:(error|signal|linked)=[A-Za-z]+:when=[0-9]+[+]?)?$'
 RUN=$TORTURE/sweep/run.sh
 
 main() {
     local full='' one='' begun=$SECONDS
-    case ${1-} in
-    '') ;;
-    --full) full=1 ;;
-    --one) one=${2-} ;;
-    -h | --help) usage ;;
-    *) usage 2 >&2 ;;
+    case ${1-}/$# in
+    /0) ;;
+    --full/1) full=1 ;;
+    --one/*)
+        one=${2-}
+        [[ $# = 2 && $one =~ $A_RUN ]] || misused "bad run '$one'"
+        ;;
+    -h/* | --help/*) usage ;;
+    *) misused "bad arguments '$*'" ;;
     esac
     mkdir -p build
     [ -n "${SWEEP_BUILD-}" ] || make -s all faulty || exit
@@ -64,7 +78,7 @@ main() {
     echo "$(grep -cv unreached build/sweep.results) runs in $((SECONDS - begun)) s, none wrong"
 }
 
-# Prepares what the servers of all runs meet: a socket that a dead server has left, and a service
+# Prepares what the servers of all runs find: a socket that a dead server has left, and a service
 # manager.
 surround() {
     RUNS=$(mktemp -d) || exit # with a directory for each run
@@ -79,8 +93,8 @@ surround() {
     done
 }
 
-# Runs each program without a fault, and prints which occurrences of each call are the program's
-# own: "PROGRAM CALL FIRST LAST". The dynamic loader makes the calls before them.
+# Runs each program without a fault, and prints for each call "PROGRAM CALL FIRST LAST": which of
+# its occurrences are the program's own. The earlier ones are the dynamic loader's.
 find_calls() {
     local program begin result
     for program in "${PROGRAMS[@]}"; do
@@ -101,11 +115,11 @@ find_calls() {
 plan_injected() {
     local program call first last fault k step
     while read -r program call first last; do
-        # The subset: the first, the last, and some between.
+        # The subset: the first occurrence, the last, and some between.
         step=$(((last - first) / 3 + 1))
         [ "$program" != control ] || step=$((last - first + 1))
         [[ -z $full || $program/$call == control/rt_sigaction ]] || step=1
-        # shellcheck disable=SC2046 # words are wanted
+        # shellcheck disable=SC2046 # each errno is a word
         for fault in $(printf 'error=%s\n' $(errnos "$call") | grep '=.') signal=KILL; do
             for ((k = first; k <= last; k++)); do
                 ((k != first && k != last && k % step != 0)) || echo "$program/$call:$fault:when=$k"
@@ -114,7 +128,8 @@ plan_injected() {
     done
 }
 
-# Prints the runs whose faults are linked in: at each occurrence, and from some of them on.
+# Prints the runs whose faults are linked in: at each occurrence alone, and from some occurrences
+# on.
 plan_linked() {
     local program call kind last k
     for program in "${PROGRAMS[@]}"; do
@@ -137,7 +152,7 @@ show_table() {
              END { for (key in n) printf "%s %5d %6d %6d %6d %6d\n", key, n[key], v[key, "borne"],
                        v[key, "told"], v[key, "fatal"], v[key, "WRONG"] }' |
         LC_ALL=C sort | tr '~' ' '
-    echo "killed there, but not made to fail: $(while read -r _ call _; do
+    echo "killed at these calls, but none made to fail: $(while read -r _ call _; do
         [ -n "$(errnos "$call")" ] || echo "$call"; done <build/sweep.calls | sort -u | tr '\n' ' ')"
 }
 

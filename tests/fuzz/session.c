@@ -1,148 +1,22 @@
 /*
  * Fuzzes the server as a whole: its command parser and the state machine of its drivers. It is the
- * real server.c, in this process, turn by turn. Only what reaches outside of it is replaced: clone()
- * makes no process but keeps the driver's end of the socketpair, waitpid() tells of the deaths that
- * the input asks for, kill() notes, and the clock and the timer are the input's to advance.
+ * real server, in this process, turn by turn; see world.h for what is replaced.
  *
  * The input is a sequence of steps: a byte that chooses, then what the step takes. If COMMANDS_ONLY
  * is defined, it is what the client says, and the drivers are silent. At the end the server is
  * stopped, all drivers die, and the books must balance: nothing queued, nothing owed.
  */
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <sys/wait.h>
-#include <time.h>
-
-static int fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument);
-static pid_t fuzz_waitpid(pid_t pid, int *status, int options);
-static int fuzz_kill(pid_t pid, int number);
-static int fuzz_clock_gettime(clockid_t clock, struct timespec *now);
-
-static unsigned fuzz_failures; /* allocations that are to fail */
-
-static void *
-fuzz_malloc(size_t size)
-{
-    if (fuzz_failures == 0)
-        return malloc(size);
-    fuzz_failures--;
-    errno = ENOMEM;
-    return NULL;
-}
-
-static void *
-fuzz_calloc(size_t count, size_t size)
-{
-    if (fuzz_failures == 0)
-        return calloc(count, size);
-    fuzz_failures--;
-    errno = ENOMEM;
-    return NULL;
-}
-
-#define main                                 server_main
-#define malloc                               fuzz_malloc
-#define calloc                               fuzz_calloc
-#define clone                                fuzz_clone
-#define waitpid                              fuzz_waitpid
-#define kill                                 fuzz_kill
-#define clock_gettime                        fuzz_clock_gettime
-#define timerfd_create(clock, flags)         eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-#define timerfd_settime(fd, flags, at, none) ((void)(at), 0)
-
-#include "../../server.c"
+#include "state.h"
 
 enum {
-    FUZZ_DRIVERS = 16,
     FUZZ_CLIENTS = 3,
-    FIRST_PID = 1000,
 };
-
-static struct fuzz_driver {
-    int socket; /* the driver's end; -1: closed */
-    pid_t pid;  /* 0: none, or reaped */
-    bool dead;  /* to be reaped */
-    int status;
-} fuzz_drivers[FUZZ_DRIVERS];
 
 /* The other ends of the clients: of standard input and output, and of connections; -1: closed. */
 static int fuzz_clients[FUZZ_CLIENTS];
-static pid_t fuzz_next_pid;
-static int64_t fuzz_now_ns;
 static struct fuzz_input {
     const uint8_t *at, *end;
 } fuzz_input;
-
-/* The socket is dup'ed, as a child would have it. */
-static int
-fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument)
-{
-    (void)run, (void)stack, (void)flags, (void)argument;
-    for (size_t i = 0; i < FUZZ_DRIVERS; i++) {
-        if (fuzz_drivers[i].pid != 0)
-            continue;
-        fuzz_drivers[i] =
-            (struct fuzz_driver){.socket = dup(server.spawn_fd), .pid = fuzz_next_pid++};
-        return fuzz_drivers[i].pid;
-    }
-    errno = EAGAIN;
-    return -1;
-}
-
-static pid_t
-fuzz_waitpid(pid_t pid, int *status, int options)
-{
-    (void)options;
-    for (size_t i = 0; i < FUZZ_DRIVERS; i++) {
-        struct fuzz_driver *driver = &fuzz_drivers[i];
-        if (driver->pid == 0 || !driver->dead || (pid > 0 && pid != driver->pid))
-            continue;
-        pid = driver->pid;
-        *status = driver->status;
-        driver->pid = 0;
-        return pid;
-    }
-    return 0;
-}
-
-static void
-fuzz_die(struct fuzz_driver *driver, int status)
-{
-    if (driver->socket >= 0)
-        close(driver->socket);
-    driver->socket = -1;
-    driver->dead = true;
-    driver->status = status;
-}
-
-/* A signal to a pid that is not a driver's any more is a bug of the server. */
-static int
-fuzz_kill(pid_t pid, int number)
-{
-    for (size_t i = 0; i < FUZZ_DRIVERS; i++) {
-        if (fuzz_drivers[i].pid != pid)
-            continue;
-        if (!fuzz_drivers[i].dead)
-            fuzz_die(&fuzz_drivers[i], number);
-        return 0;
-    }
-    abort();
-}
-
-static int
-fuzz_clock_gettime(clockid_t clock, struct timespec *now)
-{
-    (void)clock;
-    now->tv_sec = fuzz_now_ns / NS_PER_S;
-    now->tv_nsec = fuzz_now_ns % NS_PER_S;
-    return 0;
-}
 
 static uint8_t
 take(void)
@@ -185,14 +59,6 @@ hang_up(int *socket)
     if (*socket >= 0)
         close(*socket);
     *socket = -1;
-}
-
-static void
-fire_timer(void)
-{
-    uint64_t one = 1;
-
-    (void)!write(server.timer.fd, &one, sizeof(one));
 }
 
 #ifdef COMMANDS_ONLY
@@ -315,7 +181,7 @@ step_connection(int *client)
         break;
     default:
         hang_up(client);
-        if (server.stopping ||
+        if (phase_stopping() ||
             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
             break;
         *client = pair[0];
@@ -368,8 +234,7 @@ step(void)
         child_died(driver->pid); /* a hint that may be as good as any */
         break;
     case 12:
-        fuzz_now_ns += take() * 20 * NS_PER_MS;
-        fire_timer();
+        fuzz_pass_ms(take() * 20);
         break;
     case 13: /* it reads what it was sent */
         drain(driver->socket);
@@ -379,7 +244,7 @@ step(void)
         break;
     case 15:
         if (choice / 16 == 0)
-            server_stop(take() % 2);
+            phase_stop(take() % 2);
         else if (choice / 16 < 8)
             fuzz_failures = take();
         else
@@ -394,46 +259,60 @@ step(void)
 static void
 turn(void)
 {
-    client_wake(&server.console);
+    client_wake(&console);
     loop_turn();
 }
 
 static void
 fuzz_open(void)
 {
+    static const struct rlimit nofile;
     sigset_t none;
     int pair[2];
-    struct client *client = &server.console;
 
-    fuzz_failures = 0;
-    fuzz_next_pid = FIRST_PID;
-    fuzz_now_ns = NS_PER_S;
-    server.driver_path = "/none";
+    fuzz_world_begin();
+    options.driver_path = "/none";
     sigemptyset(&none);
-    server_open(&none);
-    server.log = (struct stream){.source.fd = -1, .fd = -1};
+    server_open(&none, &nofile);
+    reaper_open();
+    logging.out = (struct stream){.source.fd = -1, .fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         abort();
     fuzz_clients[0] = pair[0];
-    client_init(client);
-    client->in = (struct stream){
-        .source = {.fd = pair[1], .ready = client_in_ready}, .fd = pair[1], .kind = STREAM_SOCKET};
-    client->out = (struct stream){.source = {.fd = dup(pair[1]), .ready = client_out_ready},
+    client_init(&console, &format_text);
+    console.in = (struct stream){
+        .source = {.fd = pair[1], .ready = console_in_ready}, .fd = pair[1], .kind = STREAM_SOCKET};
+    console.out = (struct stream){.source = {.fd = dup(pair[1]), .ready = console_out_ready},
                                   .kind = STREAM_SOCKET};
-    client->out.fd = client->out.source.fd;
+    console.out.fd = console.out.source.fd;
 }
 
-/* Whether all objects of the pool have been given back. */
-static bool
-fuzz_all_free(const struct pool *pool)
+/* Nothing is left in any module. */
+static void
+check_books(void)
 {
-    size_t there = 0, not_taken = 0;
+    assert(list_empty(&console.requests) && console.owed == 0 && console.jobs == 0);
+    assert(buffer_used(&console.output) == 0 && list_empty(&console.held));
+    assert(client_first() == NULL && clients_count() == 0 && clients_gone() == 0);
+    assert(list_empty(dispatch_any()) && list_empty(dispatch_all()));
+    assert(fleet_next(NULL) == NULL && fleet_unsent() == NULL && list_empty(fleet_dropped()));
+    assert(fleet_idle() == NULL && fleet_engaged() == 0 && fleet_kept_starting() == 0);
+    assert(list_empty(&fleet.ended));
+    for (int of = 0; of < DRIVER_STATES; of++)
+        assert(fleet_count((enum driver_state)of) == 0);
+    for (size_t i = 0; i < fleet.table_size; i++)
+        assert(fleet.table[i] == NULL);
+    for (int kind = 0; kind < DEADLINE_STOP; kind++)
+        assert(deadlines_none((enum deadline_kind)kind));
+    assert(jobs_all_freed() && pool_is_whole(&call_pool) && pool_is_whole(&clients.pool));
+    assert(pool_is_whole(&requests.requests) && pool_is_whole(&requests.texts));
+}
 
-    for (const struct pool_slab *slab = pool->slabs; slab != NULL; slab = slab->next)
-        there += pool->per_slab;
-    for (const struct pool_item *item = pool->free; item != NULL; item = item->next)
-        not_taken++;
-    return there == not_taken;
+static void
+drain_all(void)
+{
+    for (int i = 0; i < FUZZ_CLIENTS; i++)
+        drain(fuzz_clients[i]);
 }
 
 /* Stops it as two signals would, with a reader that reads to the end. */
@@ -441,41 +320,23 @@ static void
 fuzz_finish(void)
 {
     fuzz_failures = 0;
-    server_stop(false);
-    server_stop(false);
+    phase_stop(false);
+    phase_stop(false);
     for (int turns = 0; !server_finished(); turns++) {
         assert(turns < 1000);
         for (size_t i = 0; i < FUZZ_DRIVERS; i++)
             if (fuzz_drivers[i].pid != 0 && !fuzz_drivers[i].dead)
                 fuzz_die(&fuzz_drivers[i], 0);
-        while (child_reap(-1))
-            ;
-        for (int i = 0; i < FUZZ_CLIENTS; i++)
-            drain(fuzz_clients[i]);
+        children_sweep();
+        drain_all();
         turn();
     }
-    fuzz_now_ns += 2 * RETRY_DELAY_MS * NS_PER_MS;
-    fire_timer();
+    fuzz_pass_ms(2 * RETRY_DELAY_MS);
     for (int turns = 0; turns < 100; turns++) {
-        for (int i = 0; i < FUZZ_CLIENTS; i++)
-            drain(fuzz_clients[i]);
+        drain_all();
         turn();
     }
-    assert(list_empty(&server.console.requests) && server.console.owed == 0);
-    assert(buffer_used(&server.console.output) == 0 && list_empty(&server.console.held));
-    assert(list_empty(&server.connections) && server.connection_count == 0);
-    assert(list_empty(&server.any_waiting) && list_empty(&server.all_waiting));
-    assert(list_empty(&server.idle) && server.engaged == 0 && server.kept_starting == 0);
-    assert(list_empty(&server.ended));
-    for (int state = 0; state < DRIVER_STATES; state++)
-        assert(server.counts[state] == 0);
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++)
-        assert(list_empty(&server.deadlines[kind].queue) || kind >= DEADLINE_STOP);
-    for (size_t i = 0; i < server.by_pid_size; i++)
-        assert(server.by_pid[i] == NULL);
-    assert(list_empty(&server.unsent) && list_empty(&server.dropped));
-    assert(server.console.runs == 0 && fuzz_all_free(&server.runs) &&
-           fuzz_all_free(&server.run_texts));
+    check_books();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -483,22 +344,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct server initial;
     static bool saved;
 
-    if (!saved) {
-        initial = server;
-        saved = true;
-    }
-    server = initial;
-    memset(fuzz_drivers, 0, sizeof(fuzz_drivers));
-    for (size_t i = 0; i < FUZZ_DRIVERS; i++)
-        fuzz_drivers[i].socket = -1;
+    if (!saved)
+        state_save();
+    saved = true;
+    state_restore();
     for (size_t i = 0; i < FUZZ_CLIENTS; i++)
         fuzz_clients[i] = -1;
     fuzz_input = (struct fuzz_input){.at = data, .end = data + size};
 #ifndef COMMANDS_ONLY
-    server.kept_wanted = take() % 4;
+    options.drivers = take() % 4;
 #endif
     fuzz_open();
     while (fuzz_input.at < fuzz_input.end && !server_finished()) {
@@ -506,13 +362,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         turn();
     }
     fuzz_finish();
-    close(server.console.in.fd);
-    close(server.console.out.fd);
-    server.console.in.source.events = server.console.out.source.events = 0;
-    server.console.in.source.fd = server.console.in.fd = -1;
-    server.console.out.source.fd = server.console.out.fd = -1;
+    int in = console.in.fd, out = console.out.fd;
+    server_close();
+    close(in);
+    close(out);
     for (size_t i = 0; i < FUZZ_CLIENTS; i++)
         hang_up(&fuzz_clients[i]);
-    server_close();
     return 0;
 }

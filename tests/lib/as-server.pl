@@ -1,26 +1,26 @@
 #!/usr/bin/perl
-# as-server.pl DRIVER: starts that driver and is the server at the other end of its socket. Lines on
-# standard input are sent as frames, and frames that come are said as lines on standard output; see
-# proto.h. It encodes and decodes by itself, so that it does not share a mistake of ours.
+# as-server.pl DRIVER: starts that driver and plays the server at the other end of its socket. It
+# sends lines of standard input as frames, and prints the frames that come as lines; see proto.h. It
+# has its own encoder and decoder, so that it cannot share a mistake with the programs.
 #
 #     task ID MS [EXPIRES_NS]                    hello ID PID
 #     status ID                                  state ID BUSY REFUSAL VALUE REMAINING_MS
 #     cancel ID TASK_ID                          end ID OUTCOME
 #     run ID LIMIT GRACE EXPIRES OUTPUT TEXT     result ID OUTCOME STATUS
-#     exit                                       gone STATUS: the socket has ended, and the driver, too
+#     exit                                       gone STATUS: the socket and the driver have ended
 #     frame VERSION TYPE LENGTH ID HEX           other TYPE ID
 #     slowly LINE: the frame of that line, byte by byte
-#     flood: asks until neither direction takes any more        asked COUNT
+#     flood: asks until neither direction takes any more      asked COUNT
 #
-# EXPIRES may be -, for never. In TEXT \0 is a zero byte, and {x*9} stands for nine times x. HEX is
-# the body in hexadecimal digits. At the end of the input the server is gone: it closes the socket,
-# waits for the driver and ends with its status.
+# EXPIRES may be -, for never. In TEXT, \0 is a zero byte, and {x*9} is nine times x. HEX is the
+# body in hexadecimal digits. The end of the input means that the server is gone: as-server.pl
+# closes the socket, waits for the driver and exits with its status.
 use strict;
 use warnings;
 use Socket;
 use POSIX;
 
-$^F = 9;    # the socket passes an exec
+$^F = 9;    # so that exec does not close the socket
 socketpair(my $socket, my $its, AF_UNIX, SOCK_STREAM, 0) or die "socketpair: $!";
 my $driver = fork // die "fork: $!";
 if (!$driver) {
@@ -64,7 +64,7 @@ sub state_of {
     return join '', grep /^State|ctxt_switches/, <$file>;
 }
 
-# Until the driver sleeps, and an attempt to send more neither succeeds nor wakes it.
+# Asks until the driver sleeps and an attempt to send more neither succeeds nor wakes it.
 sub flood {
     my ($asked, $before) = (0, '');
     while (1) {
@@ -88,7 +88,7 @@ sub obey {
 
 my $heard = '';
 
-# Says the frames that have come as a whole.
+# Prints the frames that have arrived completely.
 sub say_heard {
     while (length $heard >= 8) {
         my (undef, $type, $length, $id) = unpack 'CCSL', $heard;

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# busy.pl: uses a tenth of a second of processor time, and 50 MB.
+# busy.pl: uses a tenth of a second of processor time and 50 MB of memory.
 use strict;
 use warnings;
 

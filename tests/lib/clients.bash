@@ -1,25 +1,26 @@
 # Clients at a control socket.
-# shellcheck shell=bash disable=SC2004 # names are no arithmetic
+# shellcheck shell=bash disable=SC2004 # subscripts are names, not arithmetic
 
-# start_listening OPTION...: a server that also listens at taxi.sock, and has begun to.
+# start_listening OPTION...: starts a server with the control socket taxi.sock, and waits until it
+# listens.
 start_listening() {
     start_server --listen taxi.sock "$@"
     say 'session'
     expect 'Error: usage: session*'
 }
 
-# control WORD...: a client, of one command or of those at its standard input.
+# control [WORD...]: runs a client with that one command, or with those at its standard input.
 control() {
     timeout --foreground -k 1 120 "$SERVER" --connect taxi.sock "$@"
 }
 
-# attach NAME OPTION...: a client at FIFOs of its own, in the background.
+# attach NAME OPTION...: starts a client in the background, at two FIFOs of its own.
 attach() {
     local name=$1 fd
     shift
     mkfifo "$name.in" "$name.out"
     (
-        # If it held the FIFOs of others open, these would have no end.
+        # If it held the others' FIFOs open, those would never be at their end.
         for fd in $to $from "${client_to[@]}" "${client_from[@]}"; do exec {fd}>&-; done
         exec "$SERVER" --connect taxi.sock "$@"
     ) <"$name.in" >"$name.out" 2>"$name.err" 3>&- &
@@ -42,32 +43,32 @@ hear() {
     expect "${@:2}"
 }
 
-# detach NAME: the end of the client's input.
+# detach NAME: ends the client's input.
 detach() {
     local fd=${client_to[$1]}
     exec {fd}>&-
 }
 
-# client_ends NAME STATUS
+# client_ends NAME STATUS: the client ends with that exit status.
 client_ends() {
     local server_pid=${client_pid[$1]}
     server_ends "$2"
 }
 
-# has_clients COUNT: the server has so many, and says so in its log when it is asked.
+# has_clients COUNT: by its stats, the server has that many clients.
 has_clients() {
     logged_stats
     [[ $stats == *" clients=$1 "* ]]
 }
 
-# How many commands the server has taken so far.
+# Prints how many commands the server has taken so far.
 commands_taken() {
     logged_stats
     sed -n 's/.* commands=\([0-9]*\) .*/\1/p' <<<"$stats"
 }
 
-# A crowd of clients, of which one program, tests/lib/crowd.c, is all. crowd LINE: it does that, and
-# has done it; sets said to what it says.
+# A crowd of clients, all of them played by one program, tests/lib/crowd.c. crowd LINE: gives it
+# that instruction, waits until it has done it, and sets said to its answer.
 start_crowd() {
     mkfifo crowd.in crowd.out
     "$HELPERS/crowd" taxi.sock "$DEADLINE" <crowd.in >crowd.out 3>&- {to}>&- {from}<&- &
@@ -83,8 +84,8 @@ crowd() {
     [[ $said == ok* ]] || fail "$*: $said"
 }
 
-# crowd_is_held_back LINE: its client 1 floods the server with that command, and throws the replies
-# away. By now the server reads no more of it, however often it is tried.
+# crowd_is_held_back LINE: the crowd's client 1 floods the server with that line and throws the replies
+# away, until the server does not read it any more.
 crowd_is_held_back() {
     crowd "flood 1 $1"
     rests "$server_pid" no_more_is_taken "$1"

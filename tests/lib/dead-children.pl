@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# dead-children.pl COMMAND...: becomes it with three children that have ended and were not reaped;
-# their pids are in the file pids.
+# dead-children.pl COMMAND...: becomes that command, with three children that have ended but were
+# not reaped. Writes their pids to the file pids.
 use strict;
 use warnings;
 

@@ -1,9 +1,9 @@
-# Programs that are not quite a driver, and one that is not quite the server.
+# Stand-ins for a driver, and one for the server.
 # shellcheck shell=bash
 
-# fake_driver NAME LINE...: a bash script, to be used with --driver, which has the functions of
-# tests/lib/fake-driver.bash. It starts with all signals blocked, like any driver, so it can only
-# run builtins.
+# fake_driver NAME LINE...: makes a bash script for --driver that has the functions of
+# tests/lib/fake-driver.bash. Like any driver it starts with all signals blocked, so it can run only
+# builtins.
 fake_driver() {
     local name=$1
     shift
@@ -15,8 +15,8 @@ fake_driver() {
     chmod +x "$name"
 }
 
-# start_as_server [DRIVER]: tests/lib/as-server.pl with a driver, at two FIFOs: say() sends frames,
-# and expect() receives them. Sets driver to the pid of the driver, which has said HELLO.
+# start_as_server [DRIVER]: starts tests/lib/as-server.pl with a driver, at two FIFOs: say() sends
+# frames, and expect() receives them. Sets driver to the pid of the driver, which has said HELLO.
 start_as_server() {
     start "$LIB/as-server.pl" "${1-$DRIVER}"
     expect 'hello 0 +([0-9])'
@@ -24,8 +24,8 @@ start_as_server() {
     [[ $(children_of "$server_pid") == "$driver " ]]
 }
 
-# stopped_driver_asked COUNT: a driver is stopped and then asked that often, so that as many
-# requests and calls are in use, of the 60 each that a server has to begin with. Sets pid.
+# stopped_driver_asked COUNT: creates a driver, stops it and asks it that many times, so that as
+# many of the 60 requests and 60 calls that a server starts with are in use. Sets pid.
 stopped_driver_asked() {
     local i
     create

@@ -1,9 +1,10 @@
-# The examples of tests/examples, which are built from lib's base alone.
+# The programs of tests/examples, which use lib's base alone.
 # shellcheck shell=bash
 
 EXAMPLES=$ROOT/${TEST_EXAMPLES:-build/examples}
 
-# example NAME ARGUMENT...: starts it, with its output and its errors in the files of these names.
+# example NAME ARGUMENT...: starts an example. Its standard output goes to the file output, its
+# standard error to the file errors. Sets server_pid.
 example() {
     rm -f output errors
     "$EXAMPLES/$1" "${@:2}" >output 2>errors 3>&- &
@@ -11,7 +12,7 @@ example() {
     started+=("$server_pid")
 }
 
-# The example sleeps, and did not run between two looks: what spins never does that.
+# The example sleeps, and used no processor time between two looks; a program that spins never does.
 idle() {
     local before
     before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")
@@ -22,12 +23,14 @@ idle() {
     in_state "$server_pid" S && [ "$(cut -d' ' -f14,15 "/proc/$server_pid/stat")" = "$before" ]
 }
 
-# watches EVENTS COUNT: it waits for these events, a sum in hex, at that many descriptors.
+# watches EVENTS COUNT: the example waits for these events (a hexadecimal sum) at that many
+# descriptors.
 watches() {
     (($(cat "/proc/$server_pid/fdinfo"/* 2>/dev/null | grep -cE "^tfd: .* events: +$1 ") == $2))
 }
 
-# All but those of faults, as in signals.bats; of a sanitizer there are handlers for faults.
+# All signals but faults are blocked, as in signals.bats, and there is a signalfd. Handlers for
+# faults may be a sanitizer's.
 signals_are_read() {
     local blocked=0xffffffffbffbfa07
     ((0x$(status_field "$server_pid" SigBlk) == blocked)) &&
@@ -35,8 +38,8 @@ signals_are_read() {
         [[ $(readlink "/proc/$server_pid/fd/"*) == *'[signalfd]'* ]]
 }
 
-# ends_soon COMMAND...: starts an example by that; TERM then ends it sooner than its alarm would, at
-# least in one of ten tries.
+# ends_soon COMMAND...: the command starts an example, and TERM then ends it sooner than its alarm
+# would, in at least one of ten tries.
 ends_soon() {
     local i before
     for i in {1..10}; do

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# exchange.pl SOCKET: connects, sends its standard input and the end of it, byte for byte, and
+# exchange.pl SOCKET: connects, sends its standard input unchanged, shuts down that direction, and
 # prints what comes back.
 use strict;
 use warnings;

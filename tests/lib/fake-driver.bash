@@ -1,4 +1,5 @@
-# What a driver that a test makes up can say; see proto.h. Is put before what the test has it do.
+# What a fake driver can say; see proto.h. fake_driver() puts this before the lines that the test
+# gives.
 # shellcheck shell=bash disable=SC2034,SC2059 # used below; escapes are meant
 LC_ALL=C # a character is a byte
 
@@ -6,7 +7,7 @@ u8() { printf '\\x%02x' "$1"; }
 u16() { u8 $(($1 & 255)); u8 $(($1 >> 8 & 255)); }
 u32() { u16 $(($1 & 65535)); u16 $(($1 >> 16 & 65535)); }
 u64() { u32 $(($1 & 4294967295)); u32 $(($1 >> 32)); }
-# frame VERSION TYPE LENGTH ID [BODY, as u8 and the like print it]
+# frame VERSION TYPE LENGTH ID [BODY]; BODY is as u8 and the others print it
 frame() { printf "$(u8 "$1")$(u8 "$2")$(u16 "$3")$(u32 "$4")${5-}" >&3; }
 hello() { frame 1 65 4 0 "$(u32 "${1-$$}")"; }
 # state ID BUSY REFUSAL REMAINING_MS [VALUE]
@@ -14,8 +15,8 @@ state() { frame 1 66 16 "$1" "$(u8 "$2")$(u8 "$3")$(u16 0)$(u32 "${5-0}")$(u64 "
 # result ID OUTCOME STATUS
 result() { frame 1 68 40 "$1" "$(u32 "$2")$(u32 "$3")$(u64 1)$(u64 1)$(u64 1)$(u64 1)"; }
 
-# take BYTES: reads that many; the socket is nonblocking, and fails until there are some. Sets byte
-# to the last.
+# take BYTES: reads that many bytes, and sets byte to the last one. The socket is nonblocking, so a
+# read fails until something is there.
 take() {
     local n
     for ((n = 0; n < $1; n++)); do
@@ -23,7 +24,7 @@ take() {
     done
 }
 
-# What a whole frame has; the RUN of a command of one byte.
+# Sizes of whole frames; RUN is for a job of one byte.
 RUN=41 STATUS=8 TASK=24 CANCEL=12
 
 linger() { exec sleep 1000; }

@@ -1,7 +1,7 @@
 #!/bin/bash
-# A job that resists: it ignores TERM, and has a child, one in a session of its own, one that no
-# parent waits for, and one that is stopped. Each writes its pid to the file pids. Told to exit, the
-# first one then does; otherwise it stays.
+# A job that resists: it ignores TERM and has four descendants, one of them in a session of its own,
+# one orphaned, and one stopped. Each writes its pid to the file pids. With the argument exit, the
+# job's first process then exits; otherwise it stays.
 trap '' TERM HUP INT
 member='echo $$ >>pids; exec sleep 1000'
 bash -c "$member" &

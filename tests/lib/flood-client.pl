@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# flood-client.pl SOCKET LINE: a client that gives that command without end and throws the replies
-# away. One process writes and one reads; TERM ends both.
+# flood-client.pl SOCKET LINE: a client that sends that command without end and throws the replies
+# away. One process writes, another reads; TERM ends both.
 use strict;
 use warnings;
 use Socket;

@@ -1,13 +1,13 @@
-# Helpers for the tests. A test talks to a server over two FIFOs and waits for what it expects, a
-# line or a process's end, with a deadline; nothing here waits for time to pass.
+# Helpers for the tests. A test talks to a server over two FIFOs and waits, with a deadline, for
+# what it expects: a line, or the end of a process. Nothing here waits for time to pass.
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0
 
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$LIB/../.." && pwd)
-# The reply timeout, unless a test gives another: a driver on a loaded machine may need more than
-# the second that it has by default.
+# The reply timeout, unless a test gives another: on a loaded machine a driver may need more than
+# the default of one second.
 PATIENT=(-t 30)
 BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # the binaries under test
 SERVER=$BUILD/server
@@ -15,11 +15,11 @@ DRIVER=$BUILD/driver
 FAULTY=$(cd "$ROOT/${TEST_BUILD:-build/faulty}" && pwd) # builds that fail on demand
 HELPERS=$ROOT/build/tests                               # the programs of tests/lib/*.c
 
-: "${MEMORY_MAX_KB:=16384}" # what the server may take at most
+: "${MEMORY_MAX_KB:=16384}" # the most that the server may use
 DEADLINE=60 # seconds, for anything that should happen at once; generous for a loaded machine
 
-# A user that owns no other process and no file, for tests that run as root. Tests that run at the
-# same time do not share it.
+# A user that owns no process and no file, for tests that run as root. Tests that run at the same
+# time use different ones.
 OTHER_UID=$((20000 + $$ % 40000))
 
 setup() {
@@ -33,7 +33,7 @@ teardown() {
     end_started
 }
 
-# Ends what the test started. A driver that is left over fails the test.
+# Ends what the test started. The test fails if a driver is left over.
 end_started() {
     local pid fd left=
     for fd in "${client_to[@]}" "${client_from[@]}"; do
@@ -49,7 +49,8 @@ end_started() {
     [[ -z $left ]] || fail "drivers of$left were left over"
 }
 
-# Ends that process, a server as a user in a hurry would, and checks that its children end.
+# drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks
+# that its children end.
 drivers_are_gone_with() {
     local child children
     children=$(children_of "$1")
@@ -71,7 +72,8 @@ fail() {
     return 1
 }
 
-# wait_until COMMAND...: until it succeeds, tried often, for at most DEADLINE seconds.
+# wait_until COMMAND...: tries the command again and again until it succeeds, for at most DEADLINE
+# seconds.
 wait_until() {
     local end=$((SECONDS + DEADLINE))
     until "$@"; do
@@ -80,7 +82,7 @@ wait_until() {
     done
 }
 
-# Yields the processor between two looks: a read from a pipe that nobody writes to.
+# Yields the processor between two tries, by a read from a pipe that nobody writes to.
 pause() {
     local nothing
     [[ -n ${idle_fd-} ]] || exec {idle_fd}<> <(:)
@@ -93,13 +95,14 @@ uptime_ms() {
     echo "${up/./}0"
 }
 
-# For what cannot be waited for otherwise: wait_until past "$(($(uptime_ms) + 500))".
+# past MS: the uptime is later than that. For what no event tells: wait_until past "$(($(uptime_ms)
+# + 500))".
 past() {
     (($(uptime_ms) > $1))
 }
 
-# sooner MS COMMAND...: it takes less than that, at least in one of ten tries. What is too slow
-# never does; a loaded machine now and then does.
+# sooner MS COMMAND...: the command takes less than that in at least one of ten tries. Code that is
+# too slow never does; right code now and then does, even on a loaded machine.
 sooner() {
     local limit=$1 before i
     shift
@@ -111,8 +114,8 @@ sooner() {
     fail "took $limit ms or longer, ten times: $*"
 }
 
-# Becomes able to run commands as another user, with "${as_other[@]}" COMMAND..., who can reach the
-# programs ./server and ./driver, and own none of our files.
+# Prepares for running commands as another user: "${as_other[@]}" COMMAND... That user can reach the
+# programs ./server and ./driver, and owns none of our files.
 become_other() {
     [ "$(id -u)" = 0 ] || skip 'only root can become another user'
     command -v setpriv >/dev/null || skip 'no setpriv'

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# hinder-signals.pl [--ignore] COMMAND...: runs it with all signals blocked, and some of them
-# ignored.
+# hinder-signals.pl [--ignore] COMMAND...: becomes that command with all signals blocked; with
+# --ignore, some of them are ignored, too.
 use strict;
 use warnings;
 use POSIX;

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# hold-descriptors.pl PID: copies all that the process has open, and keeps it; says so by the file
-# held. Ends with 1 if it may not. The calls are pidfd_open(2) and pidfd_getfd(2).
+# hold-descriptors.pl PID: copies the descriptors of that process and keeps them open; creates the
+# file held when it has them. Exits with 1 if it may not. The calls are pidfd_open(2) and
+# pidfd_getfd(2).
 use strict;
 use warnings;
 

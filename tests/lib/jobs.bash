@@ -1,7 +1,7 @@
-# Jobs: what they do, and what is left of them.
+# Jobs: what they do, and what they leave behind.
 # shellcheck shell=bash
 
-# wait_for FILE [LINE]: it has that line, or any.
+# wait_for FILE [LINE]: waits until the file has that line, or any line.
 wait_for() {
     wait_until has "$@"
 }
@@ -21,8 +21,8 @@ open_gate() {
     echo >gate
 }
 
-# family_of PID SECONDS: the driver runs tests/lib/family.sh, a job that resists, and all of it is
-# up.
+# family_of PID SECONDS: the driver runs tests/lib/family.sh, a job that resists. Waits until all of
+# its processes are up.
 family_of() {
     say "run $1 $2 $LIB/family.sh"
     wait_until family_is_up
@@ -32,7 +32,8 @@ family_is_up() {
     [[ -e pids && $(wc -l <pids) == 5 ]]
 }
 
-# None of it lives. The process that killed it need not be the one that has to reap it.
+# All of the family have ended, though some may not be reaped yet: the process that killed them need
+# not be the one that has to reap them.
 family_has_ended() {
     local member
     [[ -s pids ]] || return
@@ -41,7 +42,7 @@ family_has_ended() {
     done <pids
 }
 
-# None of it is left, not even to be reaped.
+# All of the family have ended and were reaped.
 family_is_gone() {
     local member
     [[ -s pids ]] || return
@@ -50,7 +51,7 @@ family_is_gone() {
     done <pids
 }
 
-# The job was asked to end: the stopped member of its family was continued.
+# The job was asked to end: the stopped member of the family was continued.
 in_grace() {
     local member
     while read -r member; do
@@ -58,8 +59,9 @@ in_grace() {
     done <pids
 }
 
-# reach_limit PID CODE: the driver runs that code, which makes the file up when it is ready, until
-# its limit; one that was not ready by then has another try, with more time. Expects the reply.
+# reach_limit PID CODE: the driver runs that code until its time limit, and the reply says so. The
+# code creates the file up when it is ready; if it was not ready by the limit, it is run again with
+# more time.
 reach_limit() {
     local limit
     for limit in 0.3 2 10 40; do
@@ -71,7 +73,7 @@ reach_limit() {
     fail "in $limit s it was not ready: $2"
 }
 
-# What tests/lib/leave.pl has left has ended, or will.
+# The process that tests/lib/leave.pl left behind ends.
 left_ends() {
     local left
     left=$(cat left)

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# json.pl: each line of its standard input must be one JSON object, by a strict parser; prints them
-# with their keys in order.
+# json.pl: fails unless a strict parser takes each line of standard input as one JSON object. Prints
+# them with their keys sorted.
 use strict;
 use warnings;
 use JSON::PP;

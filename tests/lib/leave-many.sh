@@ -1,6 +1,6 @@
 #!/bin/bash
-# A job that ends and leaves a hundred processes behind, which ignore TERM, each with another in a
-# session of its own. Each writes its pid to the file pids.
+# A job that ends and leaves a hundred processes behind, each with a child in a session of its own.
+# All ignore TERM and write their pids to the file pids.
 for _ in {1..100}; do
     (
         echo $BASHPID >>pids

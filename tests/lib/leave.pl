@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# leave.pl session|groups: a job that leaves a process, whose pid is in the file left: in a session
-# of its own, when the job has ended; or, while the job lasts, in a process group of its own, as the
-# child of another such.
+# leave.pl session|groups: a job that leaves a process behind, and writes its pid to the file left.
+# session: the process has a session of its own, and the job ends. groups: the process has a process
+# group of its own, as has its parent, and the job goes on until it is killed.
 use strict;
 use warnings;
 use POSIX;

@@ -1,9 +1,9 @@
-# What can be seen of a server from outside: what it has taken, its deadlines, its descriptors. And
-# puppets, drivers that do as they are told.
+# What can be seen of a server from outside: its counters, its deadlines, its descriptors. And
+# puppets, drivers that follow a script.
 # shellcheck shell=bash
 
 : "${HELPERS:=$ROOT/build/tests}" # the programs of tests/lib/*.c
-# What a slow machine may need; a test that passes does not wait for it.
+# Seconds that a slow machine may need; a test that passes does not wait for them.
 ((DEADLINE >= 30)) || DEADLINE=30
 
 # puppet NAME STEP...: a program for --driver; see tests/lib/puppet.c.
@@ -13,8 +13,8 @@ puppet() {
     chmod +x "$1"
 }
 
-# field KEY: the number that the server's log has for it after a request for the stats. The server's
-# log must go to the file err.
+# field KEY: asks the server, by a signal, to log its stats, and prints the number that they have
+# for KEY. The server's log must go to the file err.
 field() {
     local before
     before=$(grep -c 'server: Stats' err)
@@ -27,7 +27,7 @@ more_stats_than() {
     (($(grep -c 'server: Stats' err) > $1))
 }
 
-# stays KEY N: the server sleeps, with nothing left to do, and the stats say N.
+# stays KEY N: once the server sleeps, the stats have N for KEY.
 stays() {
     local number
     wait_until in_state "$server_pid" S || return
@@ -35,7 +35,7 @@ stays() {
     ((number == $2)) || fail "$1 is $number, not $2"
 }
 
-# becomes KEY N: in time, the stats say N.
+# becomes KEY N: the stats have N for KEY, in time.
 becomes() {
     wait_until field_is "$@"
 }
@@ -44,25 +44,28 @@ field_is() {
     (($(field "$1") == $2))
 }
 
-# The milliseconds until the server's timer, its earliest deadline; 0: it is not armed, or over.
+# timer_ms [PID]: prints the milliseconds until the timer of that process, by default the server,
+# expires (its earliest deadline); 0 if it is not armed or has expired.
 timer_ms() {
-    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/$server_pid/fdinfo/"* 2>/dev/null |
-        awk '{ print int($1 * 1000 + $2 / 1000000) }'
+    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/${1-$server_pid}/fdinfo/"* 2>/dev/null |
+        awk '{ ms = int($1 * 1000 + $2 / 1000000) } END { print ms + 0 }'
 }
 
-# No deadline runs. Not right after a reply: the timer is set at the end of the turn that has sent it.
+# No deadline runs. A test must not ask right after a reply: the timer is set at the end of the turn
+# that sends it.
 no_deadline() {
     (($(timer_ms) == 0))
 }
 
-# deadline_is MS SINCE: the earliest deadline was MS away at some moment from SINCE, an uptime_ms, on.
+# deadline_is MS SINCE [PID]: the earliest deadline was MS away when it was set, at SINCE (an
+# uptime_ms) or later.
 deadline_is() {
     local left
-    left=$(timer_ms)
+    left=$(timer_ms "${3-$server_pid}")
     ((left <= $1 && left >= $1 - ($(uptime_ms) - $2) - 20)) || fail "the timer has $left ms left, of $1"
 }
 
-# is_at_rest: no deadline runs, and the server sleeps and goes on to.
+# is_at_rest: no deadline runs, and the server sleeps and goes on sleeping.
 is_at_rest() {
     local before
     before=$(grep ctxt_switches "/proc/$server_pid/status")
@@ -76,7 +79,7 @@ one_turn_later() {
     expect "Error: unknown command 'fly' (try help)"
 }
 
-# What each descriptor of that process is, a line each, in order.
+# descriptors PID: prints a line for each descriptor of the process: its number and what it is.
 descriptors() {
     local fd
     for fd in "/proc/$1/fd/"*; do

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# make-socket.pl PATH: a socket there that nobody listens to.
+# make-socket.pl PATH: makes a socket at which nobody listens.
 use strict;
 use warnings;
 use Socket;

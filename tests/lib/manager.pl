@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# manager.pl SOCKET: a service manager's socket, as sd_notify(3) has it; @ for the first byte stands
-# for a zero byte. Prints "bound", and then what is sent there.
+# manager.pl SOCKET: receives at a service manager's socket, see sd_notify(3); a leading @ stands
+# for a zero byte. Prints "bound", then each message.
 use strict;
 use warnings;
 use Socket;

@@ -1,15 +1,15 @@
 #!/usr/bin/perl
-# What the tests of tests/examples/echo.c need and bash's /dev/tcp cannot; see each sub.
+# Clients for the tests of tests/examples/echo.c, where bash's /dev/tcp is not enough; see each sub.
 use strict;
 use warnings;
 use IO::Handle;
 use Socket qw(:DEFAULT :addrinfo IPPROTO_TCP TCP_MAXSEG);
 
-alarm 60; # a server that does not answer fails the test, and does not hang it
+alarm 60; # so that a server that does not answer fails the test instead of hanging it
 $SIG{PIPE} = 'IGNORE';
 
-# attached TYPE HOST PORT [small => 1]: a socket that is connected. If it is small, it takes little
-# at a time and has the other side buffer little, so that an echo cannot be sent in one piece.
+# attached TYPE HOST PORT [small => 1]: returns a connected socket. A small one takes little at a
+# time and makes the other side buffer little, so that an echo cannot be sent in one piece.
 sub attached {
     my ($type, $host, $port, %options) = @_;
     my ($error, $address) = getaddrinfo($host, $port, {socktype => $type, flags => AI_NUMERICHOST});
@@ -23,8 +23,8 @@ sub attached {
     return $socket;
 }
 
-# exchange HOST PORT: sends standard input, closes that direction, and prints what comes back until
-# the other is closed, too. A child sends, so that neither direction waits for the other.
+# exchange HOST PORT: sends standard input, shuts down that direction, and prints what comes back
+# until the server closes. A child sends, so that neither direction waits for the other.
 sub exchange {
     my $socket = attached(SOCK_STREAM, @_, small => 1);
     defined(my $pid = fork) or die "fork: $!\n";
@@ -47,8 +47,8 @@ sub exchange {
     exit($? != 0);
 }
 
-# datagrams HOST PORT SIZE...: sends datagrams of these sizes, one after the other, and says of each
-# whether it came back.
+# datagrams HOST PORT SIZE...: sends datagrams of these sizes, one after the other, and prints for
+# each whether it came back unchanged.
 sub datagrams {
     my ($host, $port, @sizes) = @_;
     my $socket = attached(SOCK_DGRAM, $host, $port);
@@ -60,7 +60,8 @@ sub datagrams {
     }
 }
 
-# vanish HOST PORT COUNT: so many clients send more than they read, and reset the connection.
+# vanish HOST PORT COUNT: that many clients, one after the other, send and then reset the
+# connection.
 sub vanish {
     my ($host, $port, $count) = @_;
     for (1 .. $count) {
@@ -72,8 +73,8 @@ sub vanish {
     }
 }
 
-# late HOST PORT SIZE: sends that many bytes, 5000 at a time, and says when they have arrived; once
-# it gets a USR1, prints what comes back until the other side closes.
+# late HOST PORT SIZE: sends that many bytes, 5000 at a time, and says when all have arrived. After
+# a USR1, prints what comes back until the other side closes.
 sub late {
     my ($host, $port, $size) = @_;
     my $socket = attached(SOCK_STREAM, $host, $port, small => 1);
@@ -84,7 +85,7 @@ sub late {
         my $left = pack 'i', -1;
         while (unpack 'i', $left) {
             select undef, undef, undef, 0.001;
-            ioctl $socket, 0x5411, $left or die "SIOCOUTQ: $!\n"; # not acknowledged yet, tcp(7)
+            ioctl $socket, 0x5411, $left or die "SIOCOUTQ: $!\n"; # bytes not acknowledged, tcp(7)
         }
     }
     print STDERR "sent\n";
@@ -97,7 +98,7 @@ sub late {
 # deaf HOST PORT: a client that sends without end and never reads.
 sub deaf {
     my $socket = attached(SOCK_STREAM, @_, small => 1);
-    alarm 0; # until it is killed
+    alarm 0; # it runs until it is killed
     1 while syswrite $socket, 'x' x 65536;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# noise.pl: lines of all bytes that there are, of many that JSON has to escape, and of 3000 random
-# ones; then some commands.
+# noise.pl: prints a line of all bytes but newline, lines of bytes that JSON has to escape, 3000
+# random lines, and some commands.
 use strict;
 use warnings;
 

@@ -1,8 +1,8 @@
 # What /proc says of processes.
 # shellcheck shell=bash
 
-# Sets process_state to the letter of its state, see proc(5), or to nothing if there is no such
-# process.
+# look_at PID: sets process_state to the letter of its state, see proc(5), or to nothing if there is
+# no such process.
 look_at() {
     local stat
     process_state=
@@ -16,13 +16,13 @@ alive() {
     [[ $process_state == [RSDTt] ]]
 }
 
-# Ended and reaped.
+# gone PID: the process has ended and was reaped.
 gone() {
     look_at "$1"
     [[ -z $process_state ]]
 }
 
-# Ended; reaping it may be left to another process, which may be slow.
+# ended PID: the process has ended; whoever has to reap it may not have done so yet.
 ended() {
     look_at "$1"
     [[ $process_state == Z || -z $process_state ]]
@@ -37,7 +37,7 @@ children_of() {
     cat "/proc/$1/task/$1/children" 2>/dev/null || true
 }
 
-# has_children COUNT: the server has.
+# has_children COUNT: the server has that many children.
 has_children() {
     has_children_of "$server_pid" "$1"
 }
@@ -46,12 +46,12 @@ has_children_of() {
     (($(children_of "$1" | wc -w) == $2))
 }
 
-# A field of /proc/PID/status.
+# status_field PID FIELD: prints that field of /proc/PID/status.
 status_field() {
     sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
 }
 
-# Processor time of the server, in hundredths of a second.
+# Prints the processor time that the server has used, in hundredths of a second.
 ticks() {
     local stat
     read -r stat <"/proc/$server_pid/stat"
@@ -60,8 +60,8 @@ ticks() {
     echo $((${12} + ${13}))
 }
 
-# How often each of these processes has slept or lost the processor: the same number twice means
-# that it did not run in between, if it slept both times.
+# switches PID...: prints how often each process has slept or lost the processor. If it was asleep
+# both times and the number is the same, it did not run in between.
 switches() {
     local process
     for process; do
@@ -69,7 +69,7 @@ switches() {
     done
 }
 
-# No deadline runs: the process has no timerfd that is armed.
+# timer_is_off PID: no deadline runs; the process has no armed timerfd.
 timer_is_off() {
     local fd
     for fd in "/proc/$1/fd/"*; do
@@ -80,8 +80,8 @@ timer_is_off() {
     done
 }
 
-# rests PID [COMMAND...]: it sleeps, and neither time nor what the command does (which must succeed)
-# wakes it; so it goes on only when something else happens.
+# rests PID [COMMAND...]: the process sleeps, and neither time nor the command, which must succeed,
+# wakes it. So it goes on only when something else happens.
 rests() {
     local pid=$1 before
     shift

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# queue-signals.pl PID: sends it a signal that is queued, again and again, for 30 s.
+# queue-signals.pl PID: sends that process a realtime signal, which the kernel queues, again and
+# again for 30 s.
 use strict;
 use warnings;
 

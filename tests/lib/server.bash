@@ -1,8 +1,8 @@
 # A server at two FIFOs.
 # shellcheck shell=bash
 
-# start COMMAND...: runs it, a server or a command that becomes one, at two FIFOs. Sets server_pid;
-# its standard error goes to the file err.
+# start COMMAND...: runs a server, or a command that becomes one, at two FIFOs. Its standard error
+# goes to the file err. Sets server_pid.
 start() {
     mkfifo in out
     "$@" <in >out 2>err 3>&- &
@@ -15,12 +15,12 @@ start_server() {
     start "$SERVER" "${PATIENT[@]}" "$@"
 }
 
-# start_faulty FAULT OPTION...: a server to which that happens, see tests/faults/inject.c.
+# start_faulty FAULT OPTION...: starts a server with an injected fault, see tests/faults/inject.c.
 start_faulty() {
     start env "FAULT=$1" "$FAULTY/server" "${PATIENT[@]}" "${@:2}"
 }
 
-# start_after CODE: a shell that runs that code and then becomes the server.
+# start_after CODE: starts a shell that runs that code and then becomes the server.
 start_after() {
     start bash -c "$1; exec '$SERVER' ${PATIENT[*]}"
 }
@@ -43,29 +43,30 @@ reply() {
     IFS= read -r -t "$DEADLINE" -u "$from" line || fail "no reply; the log: $(cat err)"
 }
 
-# expect PATTERN...: the next replies match them, one each.
+# expect PATTERN...: the next replies match these patterns, one each.
 expect() {
     local pattern
     for pattern in "$@"; do
         reply || return
-        # shellcheck disable=SC2053 # a pattern is what is wanted
+        # shellcheck disable=SC2053 # the right side is a pattern
         [[ $line == $pattern ]] || fail "expected: $pattern" "got:      $line" || return
     done
 }
 
-# flood COUNT LINE...: gives these commands so often, in the background. Sets flooder.
+# flood COUNT LINE...: gives these commands COUNT times, in the background. Sets flooder to its pid.
 flood() {
     "$HELPERS/repeat" "$@" >in 2>/dev/null 3>&- {to}>&- {from}<&- &
     flooder=$!
     started+=("$flooder")
 }
 
-# tally COUNT: reads that many replies, and sets tally to how often each came: lines of "3 a reply".
+# tally COUNT: reads that many replies and sets tally to how often each came, in lines like "3 1
+# driver".
 tally() {
     tally=$("$HELPERS/tally" "$1" "$DEADLINE" <&"$from" 3>&-) || fail "$tally; the log: $(cat err)"
 }
 
-# The flooder has given all commands or waits for the server, and the server waits for something
+# The flooder has given all its commands or waits for the server, and the server waits for something
 # else, such as its reader.
 holds_flood_back() {
     rests "$server_pid" flooder_waits
@@ -75,12 +76,12 @@ flooder_waits() {
     ended "$flooder" || { in_state "$flooder" S && [[ $(<"/proc/$flooder/comm") != bash ]]; }
 }
 
-# The same, and what the server waits for is room in its output.
+# The same, and the server waits for room in its output.
 held_back() {
     output_waits && holds_flood_back
 }
 
-# The server waits for room in its output: its epoll set, descriptor 3, has descriptor 1.
+# The server waits for room in its output: its epoll set, descriptor 3, contains descriptor 1.
 output_waits() {
     grep -q '^tfd: *1 ' "/proc/$server_pid/fdinfo/3"
 }
@@ -91,7 +92,7 @@ took() {
     [[ $stats == *" commands=$1 "* ]]
 }
 
-# Sets stats to a line that the server writes into its log now.
+# Has the server log its stats, and sets stats to that line.
 logged_stats() {
     local before
     before=$(grep -c Stats err)
@@ -104,7 +105,7 @@ more_stats() {
     (($(grep -c Stats err) > $1))
 }
 
-# stop_process PID: stops it, and waits until it has.
+# stop_process PID: stops the process, and waits until it is stopped.
 stop_process() {
     kill -STOP "$1"
     wait_until in_state "$1" T
@@ -136,7 +137,7 @@ end_input() {
     to=
 }
 
-# server_ends STATUS: the server has ended with it.
+# server_ends STATUS: the server ends with that exit status.
 server_ends() {
     local status=0
     wait_until ended "$server_pid" || return
@@ -144,7 +145,7 @@ server_ends() {
     ((status == $1)) || fail "exit status $status; the log: $(cat err)"
 }
 
-# The log holds nothing but lines that match one of the patterns.
+# log_is PATTERN...: the log has only lines that match one of the patterns.
 log_is() {
     local logged pattern
     while IFS= read -r logged; do
@@ -170,19 +171,20 @@ stats_have() {
     done
 }
 
-# counted KEY=VALUE: the stats have it.
+# counted KEY=VALUE: the stats contain that.
 counted() {
     say stats
     expect 'Stats *'
     [[ "$line " == *" $1 "* ]]
 }
 
-# session OPTION...: a server that ends by itself, or is made to.
+# session OPTION...: runs a server in the foreground until it ends; after two minutes it is ended.
 session() {
     timeout --foreground -k 1 120 "$SERVER" "${PATIENT[@]}" "$@"
 }
 
-# ask LINE...: a whole session of its own; sets output and status, its log is in the file err.
+# ask LINE...: gives these commands to a server of their own. Sets output and status; its log is in
+# the file err.
 ask() {
     # shellcheck disable=SC2034
     {

@@ -1,35 +1,38 @@
 # Plays the sessions of documents: README files and manual pages.
 #
-# A block fenced as ```console, or in a manual page a literal display that begins with `$ ` or `# `, is a
-# session. It is typed at an interactive bash, at a terminal of its own, in a directory of its own that has
-# ./server, ./driver, scripts/ and the command taxi-server.
+# A session is a block fenced as ```console, or in a manual page a literal display that begins with
+# `$ ` or `# `. It is typed at an interactive bash, at a terminal of its own, in a directory of its
+# own that has ./server, ./driver, scripts/ and the command taxi-server.
 #
-# - What follows `$ ` is typed at the shell's prompt, and so is what follows `# `, root's prompt. What follows
-#   `> ` is typed at the server's prompt, or at the shell's second. A line is typed when its prompt is shown;
-#   `^C` and the like are keys. A prompt without anything after it has to be shown.
-# - All other lines are what the terminal shows for the line typed above them: all of it, to the letter.
+# - What follows `$ `, or `# ` as root's prompt, is typed at the shell's prompt. What follows `> `
+#   is typed at the server's prompt, or at the shell's second. A line is typed when its prompt is
+#   shown; `^C` and the like are keys. A prompt with nothing after it must be shown, too.
+# - All other lines are what the terminal shows for the line typed above them, in full and to the
+#   letter.
 #
 # But these may differ:
 #
-# - Process ids. A number of four or more digits is one if the word before it is driver or pid, or if no word
-#   is before it. One number of a document is one process, another number another process, and a number that
-#   is typed stands for the process of this session. A number that is typed before it is shown is itself.
-# - Seconds after Busy. Where the document has no more than it last had for that driver, they may be anything
-#   from 1 to what was shown last. The first of a task are exact. The same holds for left_ms of JSON, in
-#   seconds rounded up.
-# - What bash says when its jobs start and end, `[1] 4711` and `[1]+  Done`, where the document does not have
-#   it. The document has to say that a job is stopped.
+# - Process ids. A number of four or more digits is one if the word before it is driver or pid, or
+#   if there is no word before it. The same number in a document is the same process, another number
+#   another process. A number that is typed is replaced by the pid of that process in this session;
+#   one that is typed before it was shown is left as it is.
+# - Seconds after Busy. The first ones of a task must be exact. Later ones, where the document has
+#   no more than it last had for that driver, may be anything from 1 to what was shown last. The
+#   same holds for left_ms in JSON, in seconds rounded up.
+# - What bash says when its jobs start and end, `[1] 4711` and `[1]+  Done`, if the document leaves
+#   it out. The document must say that a job has stopped.
 #
-# Four things are done that no reader does. A server is more patient with its drivers unless it is told
-# otherwise, as in all tests. After `--listen PATH ... &` nothing is typed until PATH takes connections. /run/
-# is a directory of the session. And systemctl is a stand-in, see systemctl.bash.
+# Four things are not as a reader would have them. The reply timeout is longer, unless the session
+# sets it, as in all tests. After `--listen PATH ... &` nothing is typed until PATH takes
+# connections. /run/ is a directory of the session. And systemctl is a stand-in, see systemctl.bash.
 # shellcheck shell=bash
 
-SESSION_DEADLINE=60 # seconds, for all of one
-SHELL_PROMPT='{shell} ' # stands for `$ `; no output has it
+SESSION_DEADLINE=60 # seconds, for a whole session
+SHELL_PROMPT='{shell} ' # stands for `$ `; never part of any output
 export LC_ALL=C # lengths are in bytes
 
-# Puts the process into started, and what runs below it; servers first, which end their drivers.
+# add_started PID: adds the process and what runs below it to started; servers first, since these
+# end their drivers.
 add_started() {
     local child
     for child in $(children_of "$1"); do
@@ -42,7 +45,8 @@ add_started() {
     started+=("$1")
 }
 
-# The session's servers that run, also those that the session's shell is not a parent of.
+# Prints the pids of the session's running servers, also of those that are not children of its
+# shell.
 servers() {
     local pid
     while read -r pid; do
@@ -61,15 +65,17 @@ end_session() {
 
 # ---- documents
 
-# as_markdown FILE: a manual page with its headings and sessions as in Markdown, line by line.
+# as_markdown FILE: prints the document; of a manual page the headings and sessions become Markdown,
+# line by line.
 as_markdown() {
     [[ $1 == *.1 ]] || { cat "$1"; return; }
     sed '/^\.Bd -literal/{N;s/^[^\n]*\n\([$#] \)/```console\n\1/;s/^\.Bd[^\n]*/```/;}
         s/^\.Ed$/```/; s/^\.S[hs] /# /; s/\\e/\\/g; s/\\&//g' "$1"
 }
 
-# read_document FILE: each session is one of blocks, with the heading above it and the number of its first
-# line; all other lines are in outside, with their numbers.
+# read_document FILE: sets the arrays blocks, headings and numbers to each session's text, the
+# heading above it and the number of its first line; and outside to all other lines, with their
+# numbers.
 read_document() {
     local line number=0 heading='' fence=''
     blocks=() headings=() numbers=() outside=()
@@ -94,11 +100,11 @@ read_document() {
 
 # ---- a session
 
-# Starts its terminal, with the shell.
+# Starts the session's terminal and shell.
 start_session() {
     mkdir session bin run
     : >pids
-    # The server's own options come later and count.
+    # The session's own options come later, so they win.
     cat >session/server <<END
 #!$BASH
 echo \$\$ >>'$PWD/pids'
@@ -112,15 +118,15 @@ END
     printf '#!%s\nsource "%s" "$@"\n' "$BASH" "$ROOT/tests/lib/systemctl.bash" >bin/systemctl
     chmod +x bin/systemctl
     ln -s "$BUILD/driver" "$ROOT/scripts" session
-    # What is typed is not echoed: it would mix with what background jobs show.
+    # What is typed is not echoed, since it would mix with the output of background jobs.
     start_terminal "stty -echo; cd session && exec env -i HOME='$PWD' PATH='$PWD/bin:$PATH' LC_ALL=C \
         XDG_RUNTIME_DIR='$PWD/run' TERM=dumb PS1='$SHELL_PROMPT' '$BASH' --norc --noprofile --noediting -i"
     seen=0 key=false
     declare -gA process=() number_of=() busy=() busy_in_document=()
 }
 
-# answered COUNT: what was typed last is answered, by a prompt and at least that many lines. Sets prompt to
-# the prompt, and shown to the lines.
+# answered COUNT: what was typed last has been answered by at least that many lines and a prompt.
+# Sets shown to the lines, and prompt to the prompt.
 answered() {
     local text line
     IFS= read -r -d '' text <screen || true
@@ -130,17 +136,18 @@ answered() {
         '> ' | *$'\n> ') prompt='>' ;;
         *) prompt= ;;
     esac
-    [[ $text == *"$SHELL_PROMPT" || $text == *'> ' || $text == *$'\n' ]] || prompt= # in the midst of a line
+    # No prompt if this is the middle of a line.
+    [[ $text == *"$SHELL_PROMPT" || $text == *'> ' || $text == *$'\n' ]] || prompt=
     new_seen=$((seen + ${#text}))
     text=${text//"$SHELL_PROMPT"/}
     text=${text//$'\r\n'/$'\n'}
     [[ $prompt != '>' ]] || text=${text%'> '}
-    ! $key || text=${text#$'\n'} # that ends the line which the key was typed in
+    ! $key || text=${text#$'\n'} # this newline ends the line in which the key was typed
     shown=()
     while [[ -n $text ]]; do
         line=${text%%$'\n'*}
         text=${text:${#line} + 1}
-        line=${line##*$'\r'} # has overwritten what was before it, a prompt
+        line=${line##*$'\r'} # a log line overwrites the prompt before it
         $jobs_too || ! of_job "$line" || continue
         shown+=("$line")
     done
@@ -151,7 +158,7 @@ of_job() {
     [[ $1 =~ ^\[[0-9]+\]\ [0-9]+$ || $1 =~ ^\[[0-9]+\][-+\ ]\  && $1 != *@(Stopped|Running)* ]]
 }
 
-# await COMMAND...: until it succeeds, in the session's time.
+# await COMMAND...: tries the command until it succeeds, in the session's time.
 await() {
     until "$@"; do
         ((SECONDS < session_end)) || return
@@ -159,7 +166,7 @@ await() {
     done
 }
 
-# Types a line of the document, with the numbers and the paths of this session.
+# type_line LINE: types a line of the document, with this session's numbers and paths.
 type_line() {
     local rest=$1 line='' number code
     if [[ $1 == ^? ]]; then
@@ -179,12 +186,12 @@ type_line() {
     say "${line//' /run/'/" ../run/"}"
 }
 
-# A server answers there: the client that says nothing has no failure.
+# can_connect PATH: a server answers there, as a client that sends nothing succeeds.
 can_connect() {
     timeout --foreground "$DEADLINE" "$SERVER" --connect "$1" </dev/null 2>/dev/null
 }
 
-# same WANTED SHOWN: the lines are the same but for what may differ. Remembers the numbers.
+# same WANTED SHOWN: the lines are the same, except for what may differ. Remembers the numbers.
 same() {
     local rest=$1 other=$2 before='' number got word driver=none
     while :; do
@@ -221,12 +228,12 @@ same() {
     [[ $1 != *[Aa]vailable* ]] || busy_in_document[$driver]=0
 }
 
-# The number after that word is a process id.
+# By its length and the word before it, number is a process id.
 is_process() {
     ((${#number} > 3)) && [[ $word == @(driver|pid|) ]]
 }
 
-# The line with the document's numbers.
+# as_document LINE: prints a line of the session with the document's numbers.
 as_document() {
     local rest=$1 line=''
     while [[ $rest =~ ^([^0-9]*)([0-9]+)(.*)$ ]]; do
@@ -236,7 +243,8 @@ as_document() {
     printf '%s\n' "$line$rest"
 }
 
-# compare: what is shown is what is wanted; writes both, as the document has them, to the files got and wanted.
+# compare: the lines shown are those wanted. Adds both, with the document's numbers, to the files
+# got and wanted.
 compare() {
     local i differs=false
     for ((i = 0; i < ${#wanted[@]} || i < ${#shown[@]}; i++)); do
@@ -255,7 +263,7 @@ is_typed() {
     [[ $1 =~ ^([\$\#>])(\ (.*))?$ ]]
 }
 
-# play LINE...: types and compares, until something differs.
+# play LINE...: types the session and compares its output, until something differs.
 play() {
     local line typed late
     session_end=$((SECONDS + SESSION_DEADLINE))
@@ -294,7 +302,7 @@ play() {
     done
 }
 
-# run_sessions FILE: the sessions of the document below the heading that the test is named by.
+# run_sessions FILE: plays the document's sessions below the heading that the test is named after.
 run_sessions() {
     local heading=${BATS_TEST_DESCRIPTION#*: } count=0 i lines status
     read_document "$1"

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# shut-reading.pl: a driver, once it has said HELLO, that does not read any more; says so by the
-# file shut.
+# shut-reading.pl: a driver that has said HELLO becomes this. It shuts down the reading side of its
+# socket and creates the file shut.
 use strict;
 use warnings;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# socket-session.pl ask|flood SERVER: the server's standard input and output are one socket. Asks it
-# something, and ends the input; or floods it with questions whose answers nobody reads, until it
-# takes no more, and then ends it by TERM. Ends with its status.
+# socket-session.pl ask|flood SERVER: runs the server with one socket as standard input and output.
+# ask: asks it something and ends the input. flood: sends questions and reads no answers until it
+# takes no more, then ends it by TERM. Exits with the server's status.
 use strict;
 use warnings;
 use Socket;
@@ -27,13 +27,13 @@ sub state_of {
 if ($what eq 'ask') {
     syswrite $ours, "get_drivers\nfly";
     shutdown $ours, 1;
-    print scalar <$ours>;    # so it has begun
+    print scalar <$ours>;    # after this reply, the server has set up its streams
 } else {
     fcntl $ours, F_SETFL, O_NONBLOCK;
     my $before = '';
     while (1) {
         next if syswrite $ours, "help\n" x 1000;
-        # It sleeps, and our attempt to send more has not woken it.
+        # The loop ends when the server sleeps and an attempt to send more has not woken it.
         my $now = state_of();
         last if $now eq $before && $now =~ /^State:\s+S/;
         $before = $now;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# stderr-socket.pl PROGRAM: runs it with a socket as standard error; prints its status and what it
-# says there.
+# stderr-socket.pl PROGRAM: runs the program with a socket as standard error; prints its exit status
+# and what it wrote there.
 use strict;
 use warnings;
 use Socket;

@@ -1,5 +1,5 @@
-# Stands for systemctl(1) in sessions of documents: starts the unit's server as systemd would, with the
-# unit's own ExecStart, and returns when the server is ready.
+# A stand-in for systemctl(1) in the sessions of documents: starts the server as systemd would, by
+# the ExecStart of the unit, and returns when the server is ready.
 # shellcheck shell=bash
 
 [[ $* == 'start taxi' ]] || { echo "systemctl $*: no stand-in for this" >&2; exit 1; }

@@ -1,9 +1,8 @@
 # A server at a terminal.
 # shellcheck shell=bash
 
-# start_terminal COMMAND: bash runs it at a terminal of its own (by script(1), which would take the
-# user's shell); what is typed goes to $to, what is shown comes to the file screen. Sets
-# terminal_pid.
+# start_terminal COMMAND: runs the command by bash at a terminal of its own, which script(1) makes.
+# What is written to $to is typed there; what is shown goes to the file screen. Sets terminal_pid.
 start_terminal() {
     mkfifo keys
     : >screen
@@ -14,21 +13,21 @@ start_terminal() {
 }
 
 keys() {
-    # shellcheck disable=SC2059 # escapes are meant
+    # shellcheck disable=SC2059 # the keys contain escapes
     printf "$1" >&"$to"
 }
 
-# shows PATTERN: the screen shows it, in time; line ends are those of a terminal, \r\n.
+# shows PATTERN: waits until the screen shows that; lines end in \r\n, as at any terminal.
 shows() {
     wait_until grep -qaE "$1" screen || fail "on the screen: $(cat -v screen)"
 }
 
-# So many prompts were shown so far.
+# prompts COUNT: that many prompts have been shown so far.
 prompts() {
     [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
 }
 
-# The server below the terminal's shell or script.
+# Sets server_pid to the server below script(1) or below the terminal's shell.
 find_server() {
     local child
     for child in $(children_of "$terminal_pid") $(children_of "${shell_pid:-$terminal_pid}"); do

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# turns.pl PID DRIVER: reads a trace of the server by strace(1). A question to the driver PID, at
-# the descriptor DRIVER, must be passed on within two turns of the loop after it was received, and
-# so must its answer.
+# turns.pl PID DRIVER: reads a trace of the server by strace(1). The server must pass on each
+# question to the driver PID, at the descriptor DRIVER, within two turns of the loop, and so the
+# answer.
 use strict;
 use warnings;
 
@@ -13,7 +13,7 @@ while (<STDIN>) {
     next unless defined $client;
     if (/^sendto\($driver, / && $turns >= 0) {
         $turns <= 2 or die "line $.: asked after $turns turns\n";
-        $turns = -1e9;    # until it answers
+        $turns = -1e9;    # until the driver answers
     }
     $turns = 0 if /^recvfrom\($driver, "/ && $turns < 0;
     if (/^sendto\($client, "Driver $pid Available\\n"/) {

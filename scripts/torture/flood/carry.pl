@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# carry.pl COMMAND...: runs the command with a socket as its output, which is carried to the FIFO
-# out once that has a reader, and closed when the reader goes away. Ends with the command's status.
+# carry.pl COMMAND...: runs the command with a socket as its standard output. Once the FIFO "out"
+# has a reader, copies the output there; closes the socket when the reader goes away. Ends with the
+# command's status.
 use strict;
 use warnings;
 use Socket;
@@ -13,7 +14,7 @@ sub leave {
 }
 
 socketpair my $near, my $far, AF_UNIX, SOCK_STREAM, 0 or die "socketpair: $!";
-$SIG{CHLD} = \&leave; # while the FIFO has no reader
+$SIG{CHLD} = \&leave; # until the FIFO has a reader
 $SIG{PIPE} = 'IGNORE';
 defined($pid = fork) or die "fork: $!";
 if (!$pid) {

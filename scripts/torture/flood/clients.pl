@@ -1,10 +1,11 @@
 #!/usr/bin/perl
-# Clients at the control socket, "socket":
+# Clients at the control socket "socket":
 #
-#   clients.pl crowd PID CLIENTS COUNT    many flood and do not read, until the server takes no more; then they read
-#   clients.pl chatter COUNT              they flood without end, and read
-#   clients.pl asks PID COUNT             one asks, again and again; prints how long it waits
-#   clients.pl halves COUNT [stay]        they say half a line, and go or stay
+#   clients.pl crowd PID CLIENTS COUNT    CLIENTS flood with COUNT commands each, and do not read until
+#                                         the server reads no more
+#   clients.pl chatter COUNT              COUNT clients flood without end, and read
+#   clients.pl asks PID COUNT             one asks COUNT times; prints how long it waits for a reply
+#   clients.pl halves COUNT [stay]        COUNT clients send half a line, and go or stay
 use strict;
 use warnings;
 use Errno;
@@ -16,13 +17,13 @@ use Time::HiRes qw(sleep time);
 
 $| = 1;
 
-# A connection; said and heard count its commands and its replies.
+# Connects a client; said and heard count its commands and its replies.
 sub begin {
     return {%{attach('socket')}, said => 0, heard => 0};
 }
 
-# Gives the client more of its numbered commands, up to COUNT, every other one of which asks that
-# driver. Returns whether any was taken.
+# Sends more of the client's COUNT numbered commands; every other one asks the driver PID. Returns
+# whether the server took anything.
 sub push_up {
     my ($c, $pid, $count) = @_;
     if ($c->{up} eq '' && $c->{said} < $count) {
@@ -33,7 +34,7 @@ sub push_up {
     return send_some($c);
 }
 
-# Takes what has come, and checks it. Returns whether there is still somebody to say more.
+# Receives replies, and checks them. Returns false at the end of the connection.
 sub take_down {
     my ($c, $pid) = @_;
     my $n = sysread $c->{s}, $c->{down}, 65536, length $c->{down};
@@ -41,14 +42,14 @@ sub take_down {
     while ($c->{down} =~ /\G([^\n]*)\n/gc) {
         my ($line, $i) = ($1, ++$c->{heard});
         my $due = $i % 2 ? "Driver $pid Available" : "Error: unknown command 'x$i' (try help)";
-        die "to $i came $line\n" if $line ne $due;
+        die "wrong reply to command $i: $line\n" if $line ne $due;
     }
     substr $c->{down}, 0, pos $c->{down} // 0, '';
     return $n > 0;
 }
 
-# Says "held" when the server takes no more; waits for a line in the FIFO go; then each client in
-# turn reads its replies, which are checked. Says "done".
+# Prints "held" when the server takes no more, and waits for a line in the FIFO "go". Then each
+# client in turn sends the rest of its commands, and reads and checks its replies. Prints "done".
 sub crowd {
     my ($pid, $clients, $count) = @_;
     my @clients = map { begin() } 1 .. $clients;
@@ -60,7 +61,7 @@ sub crowd {
         while ($c->{heard} < $count) {
             push_up($c, $pid, $count);
             wait_for($c, $c->{heard} + 500 > $count ? 0 : $c->{up} ne '');
-            take_down($c, $pid) or die "the end after $c->{heard} of $count replies\n";
+            take_down($c, $pid) or die "closed after $c->{heard} of $count replies\n";
         }
         shutdown $c->{s}, 1;
         wait_for($c);
@@ -69,8 +70,8 @@ sub crowd {
     print "done\n";
 }
 
-# They give commands faster than the server takes them, and check their replies, until the server
-# stops. Says "floods" when all have begun.
+# The clients send commands faster than the server takes them, and check their replies, until the
+# server stops. Prints "floods" when each has had a reply.
 sub chatter {
     my ($count) = @_;
     my ($block, $reply) = ("x\n" x 32768, "Error: unknown command 'x' (try help)\n");
@@ -96,13 +97,14 @@ sub chatter {
             $came = substr($reply, 0, $at) . $came;
             $came =~ s/^(\Q$reply\E)+//;
             $c->{stops} = index("Error: server is stopping\n" x 4000, $came) == 0
-                or die 'there came ', substr($came, 0, 80), "\n";
+                or die 'wrong reply: ', substr($came, 0, 80), "\n";
         }
     }
 }
 
-# Asks when it has the reply to the last question. Prints the microseconds within which it has 99 in
-# 100 replies, without those in which the processes that take part waited for a processor.
+# Sends each question after the reply to the one before. Prints the number of microseconds within
+# which 99 in 100 replies came, less the time in which server, driver and client waited for a
+# processor.
 sub asks {
     my ($pid, $count) = @_;
     my ($c, @waits) = begin();
@@ -113,15 +115,15 @@ sub asks {
         send_some($c);
         while ($c->{heard} < $i) {
             wait_for($c);
-            take_down($c, $pid) or die "the end\n";
+            take_down($c, $pid) or die "closed after $c->{heard} of $count replies\n";
         }
         push @waits, int((time - $start) * 1e6 - (queued_us(@parties) - $queued));
     }
     print "$_\n" for (sort { $a <=> $b } @waits)[$count * 0.99 - 1];
 }
 
-# A third of them say a whole line before the half. Some go at once, the others when all are there;
-# or all stay. Says "done".
+# A third of the clients send a whole line before the half one. Every other client goes at once, the
+# rest after the last one has come; with stay, all of them stay. Prints "done".
 sub halves {
     my ($count, $stays) = @_;
     my @clients;
@@ -136,5 +138,5 @@ sub halves {
 }
 
 my %subs = (crowd => \&crowd, chatter => \&chatter, asks => \&asks, halves => \&halves);
-my $sub = $subs{shift // ''} // die "usage: see the beginning of $0\n";
+my $sub = $subs{shift // ''} // die "clients.pl: bad arguments (see its first lines)\n";
 $sub->(@ARGV);

@@ -1,16 +1,16 @@
 #!/usr/bin/perl
-# What a flood says at standard input, and what its replies must be:
+# The input of a flood, and the check of its replies:
 #
-#   commands.pl numbered COUNT [PID]              prints commands that are told apart by their replies
-#   commands.pl replied PID COUNT [stopped]       reads their replies, and prints what is wrong with them
-#   commands.pl bytes MEGABYTES                   prints random bytes, and writes the file expected
-#   commands.pl one_line MEGABYTES                prints them without a newline, and one command after them
+#   commands.pl numbered COUNT [PID]            prints commands that each have a reply of their own
+#   commands.pl replied PID COUNT [stopped]     reads the replies to them, and prints what is wrong
+#   commands.pl bytes MEGABYTES                 prints random bytes; writes the file "expected"
+#   commands.pl one_line MEGABYTES              prints one long line, and a command after it
 use strict;
 use warnings;
 
 $| = 1;
 
-# With PID every other command asks that driver instead. They are padded, so that few fill a pipe.
+# With PID, every other command asks that driver. The commands are padded, so that few fill a pipe.
 sub numbered {
     my ($count, $pid) = @_;
     for (my $i = 1; $i <= $count; $i++) {
@@ -18,13 +18,13 @@ sub numbered {
     }
 }
 
-# The reply to create_driver comes first. A server that was stopped may have said so to the last
-# commands.
+# The reply to create_driver comes first. With stopped, the last replies may say that the server is
+# stopping, or be missing.
 sub replied {
     my ($pid, $count, $stopped) = @_;
     my $stopping = 0;
     my $line = <STDIN> // 'nothing';
-    return print "first came $line" if $line !~ /^Driver $pid Available\r?\n\z/;
+    return print "wrong reply to create_driver: $line" if $line !~ /^Driver $pid Available\r?\n\z/;
     for my $i (1 .. $count) {
         $line = <STDIN>;
         return $stopped || print "no reply to $i of $count" if !defined $line;
@@ -32,13 +32,13 @@ sub replied {
         next if $line =~ /^(Driver $pid Available|Error: driver $pid is not responding)\r?\n\z/ && $i % 2;
         $stopping ||= $stopped && $line eq "Error: server is stopping\n";
         next if $stopping && $line =~ /^Error: (server is stopping|unknown command 'x$i' \(try help\))\n\z/;
-        return print "to $i of $count came $line";
+        return print "wrong reply to command $i of $count: $line";
     }
     print "more than $count replies" if defined <STDIN>;
 }
 
-# The bytes are the same each time: a pool of random ones laid over itself at random offsets, and a
-# newline. Works out the replies, too, whose checksum goes to the file expected.
+# The bytes are the same in each run: blocks of a random pool, XORed with each other, and a newline
+# at the end. Computes the right replies, too, and writes their checksum to the file "expected".
 sub bytes {
     my ($megabytes) = @_;
     my ($size, $rest) = (1 << 20, '');
@@ -73,5 +73,5 @@ sub one_line {
 }
 
 my %subs = (numbered => \&numbered, replied => \&replied, bytes => \&bytes, one_line => \&one_line);
-my $sub = $subs{shift // ''} // die "usage: see the beginning of $0\n";
+my $sub = $subs{shift // ''} // die "commands.pl: bad arguments (see its first lines)\n";
 $sub->(@ARGV);

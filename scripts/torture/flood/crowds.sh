@@ -1,24 +1,24 @@
-# Rows: what many clients do at the control socket.
+# Rows about many clients at the control socket.
 # shellcheck shell=bash
 
 crowd_rows() {
-    local full=$((commands > 200000 ? commands : 200000)) # more for each client than its socket holds
+    local full=$((commands > 200000 ? commands : 200000)) # more for each than its socket holds
     row '100 clients flood and never read, then TERM' endless crowd_floods TERM 100 1e18
     row '20 clients flood, and read later' $full crowd_floods read 20 $((full / 20))
     row 'one client floods and reads, another one asks' endless one_chatters
-    row 'clients say half a line and go' 1000 half_lines 1000
-    row 'clients say half a line and stay, then TERM' 1000 half_lines 1000 stay
+    row 'clients send half a line and go' 1000 half_lines 1000
+    row 'clients send half a line and stay, then TERM' 1000 half_lines 1000 stay
 }
 
-# Begins a server with a driver and a control socket. A line to $keys tells the clients to go on,
-# and the file said has what they say.
+# Starts a server with a driver and a control socket. A line to $keys tells the clients to go on;
+# what they print goes to the file "said".
 at_socket() {
     mkfifo go
     exec {keys}<>go
     begin pipe --listen socket && ask create_driver && drivers=("${reply//[^0-9]/}")
 }
 
-# clients DEED...: starts the clients.
+# clients ARGUMENT...: starts clients.pl.
 clients() {
     : >said
     perl "$TORTURE/flood/clients.pl" "$@" >said 2>&1 {to}>&- {from}<&- &
@@ -29,15 +29,15 @@ has_said() {
     grep -qx "$1" said
 }
 
-# The process of the clients ends by itself, and has no complaint.
+# Checks that clients.pl ends by itself and found nothing wrong.
 leaves() {
     wait_until ended "$writer" || return
     wait "$writer" || flaw "the clients: $(<said)"
 }
 
-# crowd_floods END CLIENTS COUNT: that many clients flood and do not read, until the server reads
-# from none of them. It answers others. Then the clients read (read), or the server is stopped
-# (TERM).
+# crowd_floods END CLIENTS COUNT: CLIENTS clients send COUNT commands each and do not read, until
+# the server no longer reads from any of them. It must still answer another client. Then the clients
+# read (END is read), or the server is stopped (TERM).
 crowd_floods() {
     at_socket && clients crowd "${drivers[0]}" "$2" "$3" || return
     wait_until has_said held && wait_until held_back && quick_for_others || return
@@ -49,11 +49,11 @@ crowd_floods() {
     fi
 }
 
-# Another client asks a thousand times, and is answered soon. Sets the note.
+# Checks that another client, which asks a thousand times, gets its answers soon. Sets the note.
 quick_for_others() {
     local us
     us=$(perl "$TORTURE/flood/clients.pl" asks "${drivers[0]}" 1000 2>&1 {to}>&- {from}<&-) ||
-        flaw "the one that asks: $us" || return
+        flaw "the client that asks: $us" || return
     note=", 99 in 100 answers within $((us / 1000)).$((us / 100 % 10)) ms"
     ((us <= ANSWER_MAX_US)) || flaw 'answers took too long'
 }
@@ -63,7 +63,7 @@ one_chatters() {
         ends 0 TERM && leaves
 }
 
-# half_lines COUNT [stay]: what clients have said that went counts, as far as it goes.
+# half_lines COUNT [stay]: clients send half a line. If they go, the server must treat it as a line.
 half_lines() {
     at_socket && clients halves "$@" && wait_until has_said 'done' || return
     if [[ -z ${2-} ]]; then

@@ -1,18 +1,18 @@
 #!/usr/bin/perl
-# driver.pl REAL DEED WAITING: a program for --driver. The first one that is started becomes the
-# real driver. The second does its deed as soon as there is a line in the FIFO go. It has all
-# signals blocked but KILL.
+# driver.pl REAL DEED WAITING: a program for --driver. The first process becomes the real driver.
+# The second one does its deed as soon as there is a line in the FIFO "go". It has inherited all
+# signals blocked, so only KILL ends it.
 #
-#   answers   answers as many requests as there were, WAITING, and more that nobody made, without end
+#   answers   answers WAITING requests, and 1000 that nobody made, in a loop
 #   bytes     does so once, a byte at a time
-#   garbage   says what is no frame, without end
-#   ends      says that a task has ended, without end
+#   garbage   sends bytes that are not a frame, in a loop
+#   ends      reports the end of a task, in a loop
 #   closes    closes its socket and stays
 use strict;
 use warnings;
 
 my ($real, $deed, $waiting) = @ARGV;
-my $server; # its socket, which is nonblocking
+my $server; # the socket, which is nonblocking
 
 # See proto.h.
 sub frame {

@@ -1,15 +1,15 @@
-# A server that is flooded, its commands and its replies. A row works in a directory of its own.
+# The server of a row, its commands and its replies. A row works in a directory of its own.
 # shellcheck shell=bash
 
 # ---- waiting and measuring
 
-# Makes the row wrong. To end it as well, "|| return" follows.
+# flaw WHY: makes the row WRONG. Returns 1, so that "|| return" can end the row.
 flaw() {
     why+=${why:+; }$*
     return 1
 }
 
-# wait_until COMMAND...: looks again and again until it succeeds.
+# wait_until COMMAND...: repeats the command until it succeeds.
 wait_until() {
     local end=$((SECONDS + DEADLINE))
     until "$@"; do
@@ -19,8 +19,8 @@ wait_until() {
     done
 }
 
-# Sets peak to the server's peak memory so far. That is measured all the time, as a server that has
-# ended has none.
+# Sets peak to the server's peak memory so far. It is called often, since the memory of a server that
+# has ended cannot be read.
 measure() {
     local key value
     while read -r key value _; do
@@ -28,8 +28,8 @@ measure() {
     done 2>/dev/null <"/proc/$server/status"
 }
 
-# The server does not read on: it sleeps from one look to the next, and so does whoever writes to
-# it.
+# Whether the server has stopped reading: it sleeps for a while, and so does the process that writes
+# to it.
 held_back() {
     local before
     before=$(switches "$server")
@@ -43,17 +43,22 @@ logged() {
     grep -qE "$1" err
 }
 
-# The log has to say that.
+# due PATTERN: the log must have such a line.
 due() {
     wait_until logged "$1"
 }
 
 # ---- a server and its end
 
-# begin KIND OPTION...: starts a server whose input is the FIFO in. By KIND, its output is: pipe,
-# the FIFO out, which nobody reads yet; socket, one that is carried to that FIFO when it has a
-# reader; terminal, one that shows in the file replies; full, a full disk. Its log is the file err.
-# Sets server, and runner, whose status is the server's.
+# begin KIND OPTION...: starts a server whose input is the FIFO "in" and whose log is the file
+# "err". Its output is, by KIND:
+#
+#   pipe       the FIFO "out", which nobody reads yet
+#   socket     a socket, whose data goes to that FIFO once the FIFO has a reader
+#   terminal   a terminal, whose output goes to the file "replies"
+#   full       a full disk
+#
+# Sets server to its pid, and runner to the pid of the process that ends with its status.
 begin() {
     local command=("$SERVER" -g "$GRACE_S" "${@:2}")
     kind=$1
@@ -77,7 +82,7 @@ server_runs() {
     [[ /proc/$server/exe -ef $SERVER ]]
 }
 
-# Gives the server a driver. The reply is left to be read with the others.
+# Has the server create a driver. The reply is read later, with the others.
 hire() {
     echo create_driver >&"$to"
     wait_until has_driver && wait_until created
@@ -93,8 +98,8 @@ created() {
     logged 'created=1 '
 }
 
-# ends STATUS [SIGNAL]: the server ends with that status, by itself or by the signal, and leaves no
-# driver.
+# ends STATUS [SIGNAL]: sends the signal, if one is given, and checks that the server ends with that
+# status and leaves no driver behind.
 ends() {
     local driver status=0 start queued_before
     measure
@@ -107,16 +112,16 @@ ends() {
     wait_until ended_at_last || return
     [[ -z ${2-} ]] || stop_ms=$(((ended_us - start - (queued_most - queued_before)) / 1000))
     for driver in "${drivers[@]}"; do
-        ended "$driver" || flaw "driver $driver was left"
+        ended "$driver" || flaw "driver $driver is left over"
     done
     wait_until ended "$runner" || return
     wait "$runner" || status=$?
-    ((status == $1)) || flaw "status $status, not $1"
-    [[ $stop_ms == - ]] || ((stop_ms <= STOP_MAX_MS)) || flaw "over $STOP_MAX_MS ms to its end"
+    ((status == $1)) || flaw "status $status instead of $1"
+    [[ $stop_ms == - ]] || ((stop_ms <= STOP_MAX_MS)) || flaw "took over $STOP_MAX_MS ms to end"
 }
 
-# The server has ended: at $ended_us, but for the time that we waited for a processor since the last
-# look. If it has not, notes how long it and its drivers have waited for one.
+# Whether the server has ended. If so, sets ended_us, less the time that we waited for a processor
+# since the last call. If not, notes how long the server and its drivers have waited for one.
 ended_at_last() {
     if ended "$server"; then
         ended_us=${EPOCHREALTIME/./}
@@ -133,27 +138,28 @@ ended_at_last() {
 
 # ---- commands and replies
 
-# ask COMMAND: its reply is read into $reply.
+# ask COMMAND: sends the command, and reads its reply into $reply.
 ask() {
     echo "$1" >&"$to"
     IFS= read -r -t "$DEADLINE" -u "$from" reply || flaw "no reply to $1"
 }
 
-# give COUNT [PID]: begins to write numbered commands. The input does not end with them.
+# give COUNT [PID]: starts to write numbered commands, and leaves the input open after them.
 give() {
     {
-        [[ -z $from ]] || exec {from}<&- # it would be a reader that never goes away
+        [[ -z $from ]] || exec {from}<&- # or the output would never be without a reader
         exec perl "$TORTURE/flood/commands.pl" numbered "$@"
     } 2>/dev/null 1>&"$to" &
     writer=$!
 }
 
-# Waits until all that is being written was taken, which then ends the input.
+# Waits until everything was written, then ends the input.
 given() {
     wait_until ended "$writer" && exec {to}>&- && to=''
 }
 
-# read_all [TEXT]: from now on replies go to the file replies, after TEXT, which was read before.
+# read_all [TEXT]: writes all replies from now on to the file "replies", after TEXT, the part that
+# was read before.
 read_all() {
     case $kind in
     pipe) { printf '%s' "${1-}" && exec cat; } <&"$from" >replies {to}>&- & ;;
@@ -163,11 +169,12 @@ read_all() {
     reader=$!
 }
 
-# replied COUNT [stopped]: that many numbered commands have their replies, in order, after the reply
-# to hire.
+# replied COUNT [stopped]: checks that COUNT numbered commands have their replies, in order, after
+# the reply to hire.
 replied() {
     local found
     [[ -z $reader ]] || wait_until ended "$reader" || return
-    found=$(perl "$TORTURE/flood/commands.pl" replied "${drivers[0]}" "$@" <replies) || flaw 'replies were not checked'
+    found=$(perl "$TORTURE/flood/commands.pl" replied "${drivers[0]}" "$@" <replies) ||
+        flaw 'cannot check the replies'
     [[ -z $found ]] || flaw "$found"
 }

@@ -1,4 +1,4 @@
-# Rows: what a client does at standard input and output.
+# Rows about a client at standard input and output.
 # shellcheck shell=bash
 
 stream_rows() {
@@ -40,8 +40,9 @@ no_newline() {
         $(wc -l <replies) == 3 ]] || flaw "replies: $(head -c 500 replies)"
 }
 
-# stopped_driver END COUNT OPTION...: the server holds the driver's client back, but still serves
-# others. Then the driver goes on (CONT), or the server is stopped (TERM).
+# stopped_driver END COUNT OPTION...: the server stops reading from the client of a stopped driver,
+# but still serves others. Then the driver is continued (END is CONT), or the server is stopped
+# (TERM).
 stopped_driver() {
     local stats
     begin pipe "${@:3}" && hire && read_all || return
@@ -64,8 +65,7 @@ more_stats() {
     (($(grep -c Stats err) > $1))
 }
 
-# held KIND COUNT: nobody reads the replies to that many commands, until the server does not read
-# either.
+# held KIND COUNT: sends COUNT commands and reads no replies, until the server stops reading, too.
 held() {
     begin "$1" && hire || return
     [[ $1 != terminal ]] || printf '\023' >&"$keys" # Ctrl+S
@@ -81,8 +81,8 @@ comes_back() {
     held "$1" "$commands" && read_all && given && ends 0 && replied "$commands"
 }
 
-# byte_a_second END: for three seconds. Then the reader takes all, or goes on like that while the
-# server is stopped.
+# byte_a_second END: reads a byte a second, for three seconds. Then reads everything (END is all),
+# or goes on like this while the server is stopped (TERM).
 byte_a_second() {
     local text='' byte
     held pipe "$commands" || return

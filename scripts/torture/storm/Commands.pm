@@ -1,16 +1,17 @@
-# The commands of the storm's clients, at random, each with what its reply must look like.
+# Random commands for the storm's clients, each with a pattern of its reply.
 package Commands;
 use strict;
 use warnings;
 use Exporter 'import';
 
 our @EXPORT = qw(command chance);
-our @pids = (1); # of drivers, as last listed
+our @pids = (1); # of the drivers in the last list
 
 sub chance { int rand $_[0] }
 
-# command JSON, AT_ONCE: a command, perhaps one that is answered at once. Returns its line, what the
-# last line of its reply looks like, and what the other lines do, if it has any.
+# command JSON, AT_ONCE: returns a command; if AT_ONCE is true, one whose reply does not take time.
+# The result is its line, a pattern of the last line of its reply and, for a list, a pattern of the
+# other lines.
 sub command {
     my ($json, $at_once) = @_;
     my $pid = $pids[rand @pids];
@@ -29,7 +30,7 @@ sub command {
                              : qr/^Error: unknown command '$nonsense' /);
 }
 
-# What the reply to a command about that driver looks like.
+# Returns a pattern of the reply to a command about that driver.
 my %about;
 
 sub reply_about {
@@ -46,8 +47,8 @@ sub task {
                          : qr/^(Driver \d+ Busy 1$|Error: no driver$|Error: driver \d+ )/);
 }
 
-# A job; its driver may be stopped, killed or told to exit. What it leaves behind has a name by
-# which storm.sh finds it.
+# A job, whose driver may be stopped, killed or told to exit. The processes that it leaves behind
+# have $STORM in their arguments, by which the audit finds them.
 sub job {
     my ($json) = @_;
     my $status = chance(100);

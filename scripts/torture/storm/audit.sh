@@ -1,31 +1,34 @@
-# What must be so after the storm.
+# Checks what must be true after the storm.
 # shellcheck shell=bash
 
 audit() {
     level
     strike_kept
-    (($(memory) <= memory_before + 512)) || fail "KiB of memory: $memory_before, now $(memory)"
+    (($(memory) <= memory_before + 512)) ||
+        fail "memory: $memory_before KiB before, $(memory) KiB now"
     forget_the_gone
     compare_books
     children=$(tr ' ' '\n' <"/proc/$server/task/$server/children" | grep . | sort)
     for driver in $children; do
         ! in_state "$driver" Z || fail "$driver is a zombie"
     done
-    commands=$(grep -lzs "[5]0\.$STORM" /proc/[0-9]*/cmdline) # by their arguments
-    [ -z "$commands" ] || fail "left of jobs: ${commands//$'\n'/ }"
+    commands=$(grep -lzs "[5]0\.$STORM" /proc/[0-9]*/cmdline)
+    [ -z "$commands" ] || fail "left over from jobs: ${commands//$'\n'/ }"
     [ "$(printf '%s\n' "${listed[@]}" | sort)" = "$children" ] ||
         fail "listed: ${listed[*]}; alive: ${children//$'\n'/ }"
-    [ "$(descriptors)" = "$descriptors_before" ] || fail "descriptors: $descriptors_before, now $(descriptors)"
-    quiet || fail 'it is never idle'
+    [ "$(descriptors)" = "$descriptors_before" ] ||
+        fail "descriptors: $descriptors_before before, $(descriptors) now"
+    quiet || fail 'the server is never idle'
 }
 
 # ---- waiting and looking
 
-# until_so COMMAND...: waits until it succeeds, or fails with what it says.
+# until_so COMMAND...: repeats the command until it succeeds. If it never does, fails with its
+# output.
 until_so() {
     local end=$((SECONDS + PATIENCE))
     until "$@" >/dev/null; do
-        ((SECONDS < end)) || fail "not so in $PATIENCE s: $* $("$@")"
+        ((SECONDS < end)) || fail "not true within $PATIENCE s: $* $("$@")"
         pause 0.1
     done
 }
@@ -33,7 +36,8 @@ until_so() {
 descriptors() { find "/proc/$server/fd" -type l | wc -l; }
 memory() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server/status"; }
 
-# Once the last reply timeout is over, neither the server nor a driver moves: not for a second.
+# Waits until neither the server nor a driver has run for a second. The last reply timeout may still
+# have to pass.
 quiet() {
     local still=0 before end=$((SECONDS + PATIENCE))
     while ((SECONDS < end && still < 10)); do
@@ -44,17 +48,18 @@ quiet() {
     ((still == 10))
 }
 
-# ---- drivers that are kept
+# ---- kept drivers
 
 books() { awk -v kept="$KEPT" -v show="${1-}" -f "$TORTURE/storm/books.awk" "$dir/deeds" "$dir/err"; }
 
 all_replaced() {
-    [ "$(books owed)" -le 0 ] || { echo "$(books owed) to be replaced"; return 1; }
+    [ "$(books owed)" -le 0 ] || { echo "$(books owed) not replaced yet"; return 1; }
 }
 
 has_died() { grep "driver $driver died" "$dir/err"; }
 
-# Gets as many drivers as at the start, once all replacements are there.
+# Once all replacements are there, deletes or creates drivers until there are as many as at the
+# start.
 level() {
     local spare
     refill
@@ -69,8 +74,8 @@ level() {
     drivers=("${listed[@]}")
 }
 
-# Of the kept drivers, deletes one that is stopped, sends TERM to one, and KILL to all others, one
-# of which is stopped.
+# Stops one of the kept drivers and deletes it; sends TERM to another one; stops a third; then sends
+# KILL to the third and to all others.
 strike_kept() {
     local kept
     mapfile -t kept < <(books kept)
@@ -89,11 +94,11 @@ strike_kept() {
     done
     level
     ((${#kept[@]} - 2 == $(books kept | wc -l))) ||
-        fail "of ${#kept[@]} kept drivers, one was deleted and one got TERM, but $(books kept | wc -l) are left"
+        fail "of ${#kept[@]} kept drivers, one was deleted, one got TERM; $(books kept | wc -l) are left"
 }
 
-# Holds the books against what is listed and what the server counts. The server keeps whoever is
-# listed and was not made by us.
+# Compares the books with the server's list and counters. A listed driver that we did not create
+# must be a kept one.
 compare_books() {
     local wrong died pid
     mapfile -t wrong < <(books)
@@ -101,7 +106,7 @@ compare_books() {
     read -r replaced died _ <<<"${wrong[0]}"
     say stats
     [[ $reply == *" clients=1 drivers=${#drivers[@]} starting=0 stopping=0 "*" died=$died replaced=$replaced "* ]] ||
-        fail "by the log $died have died and $replaced were replaced: $reply"
+        fail "the log says that $died drivers died and $replaced were replaced, but: $reply"
     say get_drivers
     for pid in "${listed[@]}"; do
         [ -n "${made[$pid]-}" ] || echo "$pid"
@@ -109,10 +114,10 @@ compare_books() {
         fail "kept: $(books kept | tr '\n' ' '); listed: ${listed[*]}; made: ${!made[*]}"
 }
 
-# ---- clients that are gone
+# ---- clients that have gone
 
-# All drivers but one have a task that lasts, and that one is stopped. Clients that would have to
-# wait for them, and go, are forgotten.
+# All drivers but one get a long task, and that one is stopped. Checks that the server forgets
+# clients that go while they wait for a driver.
 forget_the_gone() {
     local busy=("${drivers[@]:1}") stopped=${drivers[0]} tasks
     for driver in "${busy[@]}"; do
@@ -123,7 +128,8 @@ forget_the_gone() {
     until_so is_unresponsive
     say stats
     tasks=$(tasks_of "$reply")
-    perl "$TORTURE/storm/gone.pl" "$dir/socket" 40 "${busy[0]}" "$stopped" || fail 'the clients that go fail'
+    perl "$TORTURE/storm/gone.pl" "$dir/socket" 40 "${busy[0]}" "$stopped" ||
+        fail 'the clients that go failed'
     until_so is_alone
     hit CONT
     until_so is_free
@@ -131,7 +137,8 @@ forget_the_gone() {
         until_so is_free
     done
     say stats
-    [ "$(tasks_of "$reply")" = "$tasks" ] || fail "$tasks tasks, and then some for clients that are gone: $reply"
+    [ "$(tasks_of "$reply")" = "$tasks" ] ||
+        fail "after $tasks tasks, clients that have gone got one: $reply"
 }
 
 tasks_of() { [[ $1 =~ \ tasks=([0-9]+)\  ]] && echo "${BASH_REMATCH[1]}"; }

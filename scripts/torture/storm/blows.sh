@@ -1,7 +1,7 @@
-# What the storm deals, and the book that it keeps of it.
+# The blows of the storm, and the book that it keeps of them.
 # shellcheck shell=bash
 
-# Does something at random to a driver at random, or to the server.
+# Does something random, to a random driver or to the server.
 blow() {
     driver=${drivers[RANDOM % ${#drivers[@]}]}
     case $((RANDOM % 17)) in
@@ -22,7 +22,8 @@ blow() {
 }
 HARMLESS=(USR1 USR2 CHLD CONT PIPE ALRM WINCH URG TTIN TTOU 34 64)
 
-# Says a command and reads its reply into $reply; of a list, the pids into $listed.
+# say COMMAND: sends the command and reads the last line of its reply into $reply, and the pids of a
+# list into $listed.
 say() {
     echo "$1" >&"$to" || fail "the server is gone"
     listed=()
@@ -32,41 +33,41 @@ say() {
         listed+=("${BASH_REMATCH[1]}")
     done
     said=$((said + 1))
-    # A reply names what the command did, so one that comes out of turn shows.
+    # A reply names the object of its command, so one that is out of order is noticed.
     case $1 in
     get_drivers) [[ $reply == "${#listed[@]} driver"* ]] ;;
     stats) [[ $reply == Stats* ]] ;;
     create_driver) [[ $reply == 'Driver '*' Available' ]] ;;
     nonsense*) [[ $reply == "Error: unknown command '$1' (try help)" ]] ;;
     *) [[ $reply =~ [Dd]river\ $driver( |$) ]] ;;
-    esac || fail "to '$1' came '$reply'"
+    esac || fail "wrong reply to '$1': '$reply'"
     case $reply in
     Driver*Deleted) deed deleted "$driver" ;;
     Driver*Available) [[ $1 != create_driver ]] || deed made "${reply//[^0-9]/}" ;;
     esac
 }
 
-# Notes in our own book whom we made, so that the server does not keep it; whom we deleted; who got
-# KILL or TERM.
+# deed WHAT PID: notes in our own book that a driver was made by us, so that the server does not
+# keep it, was deleted, or got KILL or TERM.
 deed() {
     echo "deed $1 $2" >>"$dir/deeds"
     [ "$1" != made ] || made[$2]=1
 }
 
-# Sends a signal to the driver, while that pid is a driver's.
+# hit SIGNAL: sends the signal to $driver, if that pid is still a driver's.
 hit() {
     grep -qx "PPid:[[:space:]]*$server" "/proc/$driver/status" 2>/dev/null || return
     kill "-$1" "$driver" 2>/dev/null || return
     [[ $1 != KILL && $1 != TERM ]] || deed "$1" "$driver"
 }
 
-# Whether the driver may be deleted or told to exit: few of the kept ones may.
+# Whether $driver may be deleted or told to exit; at most POLITE_MAX of the kept ones may.
 dispensable() {
     [ -z "${made[$driver]-}" ] || return 0
     ((RANDOM % 8 == 0 && polite < POLITE_MAX)) && polite=$((polite + 1))
 }
 
-# Questions to all drivers at once, many times over; as many replies.
+# Asks all drivers many times without reading, then reads and checks the replies.
 flood() {
     local i count=$((RANDOM % 500 + 1))
     for ((i = 0; i < count; i++)); do
@@ -74,13 +75,14 @@ flood() {
     done >&"$to"
     for ((i = 0; i < count; i++)); do
         IFS= read -r -t "$PATIENCE" -u "$from" reply || fail 'no reply in a flood'
-        [[ $reply =~ [Dd]river\ ${drivers[i % ${#drivers[@]}]}( |$) ]] || fail "in a flood came '$reply'"
+        [[ $reply =~ [Dd]river\ ${drivers[i % ${#drivers[@]}]}( |$) ]] ||
+            fail "wrong reply in a flood: '$reply'"
     done
     said=$((said + count))
 }
 
-# Continues the drivers, creates some until there are DRIVERS again, and sets $drivers to their
-# list.
+# Continues all drivers, creates new ones until there are DRIVERS again, and sets $drivers to their
+# pids.
 refill() {
     for driver in "${drivers[@]}"; do
         hit CONT

@@ -1,19 +1,20 @@
-# Keeps the books of the drivers that the server keeps, from the storm's own book of deeds and the
-# server's log:
+# Compares the storm's own book, DEEDS, with the server's log, to follow the drivers that the server
+# keeps:
 #
 #   awk -v kept=COUNT [-v show=WHAT] -f books.awk DEEDS LOG
 #
-# With show=kept it prints the pids of the kept drivers that live; with show=owed, how many dead
-# ones are still to be replaced. Without, it prints what is wrong: each kept driver that is gone was
-# deleted or got TERM, or got KILL and was replaced; no other one was replaced; whoever was deleted
-# is gone. The last line then is how many were replaced, have died, and are kept.
+# With show=kept it prints the pids of the kept drivers that are alive; with show=owed, how many
+# dead ones have not been replaced yet. Otherwise it prints what is wrong, and a last line with the
+# numbers of drivers that were replaced, have died, and are kept. Each kept driver that is gone must
+# have been deleted or sent TERM, or sent KILL and replaced. No other one may be replaced, and each
+# driver that was deleted must be gone.
 
 function wrong(what) {
     if (!show)
         print what
 }
 
-# A kept driver is gone: deleted, by TERM, by KILL, or as a line of the log tells.
+# Notes that a kept driver is gone. how is "deleted", "TERM", "KILL" or a line of the log.
 function leaves(pid, how) {
     if (how == "deleted" || how == "TERM") {
         if (!((how, pid) in deeds))
@@ -21,7 +22,7 @@ function leaves(pid, how) {
         polite++
     } else {
         if (how != "KILL" || !(("KILL", pid) in deeds))
-            wrong(pid " died of " how ", which nobody dealt")
+            wrong(pid " died of " how ", which the storm did not cause")
         owed++
     }
     delete is_kept[pid]
@@ -38,9 +39,9 @@ $4 == "started" {
 
 $4 == "replaces" {
     if (owed-- <= 0)
-        wrong($3 " replaces nobody")
+        wrong($3 " replaces no dead driver")
     if (("made", $3) in deeds)
-        wrong($3 " was made by us, and replaces one")
+        wrong($3 " was created by the storm, but replaces a driver")
     is_kept[$3] = 1
     replaced++
 }
@@ -74,11 +75,11 @@ END {
     for (deed in deeds) {
         split(deed, of, SUBSEP)
         if (of[1] == "deleted" && of[2] in lives)
-            wrong(of[2] " was deleted, and lives")
+            wrong(of[2] " was deleted, but is alive")
     }
     if (owed)
-        wrong(owed " are not replaced")
+        wrong(owed " dead drivers were not replaced")
     if (left != kept - polite)
-        wrong(left " of " kept " are kept, and " polite + 0 " were told to go")
+        wrong(left " of " kept " are kept, but " polite + 0 " were told to go")
     print replaced + 0, died + 0, left + 0
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/perl
-# A client of the storm, or rather one after another, at a control socket:
+# Clients of the storm, one after another, at the control socket SOCKET, until the file STOP exists:
 #
-#   STORM=ID perl scripts/torture/storm/client.pl SERVER SOCKET SEED STOP      until there is a file STOP
+#   STORM=ID client.pl SERVER SOCKET SEED STOP
 #
-# They ask, and check the answers: as many replies as commands, each in its turn. Or they vanish:
-# without reading, in the middle of a line, after half closing, killed. Some are processes (SERVER
-# --connect SOCKET), some speak JSON. At the end prints how many replies were checked and how many
-# clients have vanished.
+# Some clients ask and check the replies: each command must have one, in the right order. Others
+# vanish: without reading, in the middle of a line, after shutting down one direction, or killed.
+# Some are processes (SERVER --connect SOCKET), some use JSON. At the end, prints how many replies
+# were checked and how many clients have vanished.
 use strict;
 use warnings;
 use Errno qw(EAGAIN EINTR);
@@ -18,7 +18,7 @@ use Connection;
 my ($server, $socket, $seed, $stop) = @ARGV;
 my $patience = 60; # seconds for a reply; a driver stays stopped for less
 my ($answered, $vanished) = (0, 0);
-my @lasting;       # connections that are used again later
+my @lasting;       # connections that stay() uses again
 my $awaited = '';
 
 sub main {
@@ -38,7 +38,8 @@ sub moment { select undef, undef, undef, rand $_[0] }
 
 # ---- a conversation
 
-# A connection; owed are its commands without a reply, listed the drivers of a list so far.
+# Connects; owed has the commands without a reply, listed the drivers in the list that is being
+# read.
 sub begin {
     my $json = chance(4) == 0;
     my $session = 'session farewell' . ($json ? ' json' : '') . "\n";
@@ -54,17 +55,17 @@ sub ask {
     }
 }
 
-# Takes a line of a reply.
+# Checks a line of a reply.
 sub heard {
     my ($c, $line) = @_;
-    my ($command, $last, $other) = @{$c->{owed}[0] // die "client.pl: '$line' was not asked for\n"};
+    my ($command, $last, $other) = @{$c->{owed}[0] // die "client.pl: nobody asked for '$line'\n"};
     if (defined $other && $line =~ $other) {
         push @{$c->{listed}}, $1;
         return;
     }
-    $line =~ $last or die "client.pl: to '$command' came '$line'\n";
+    $line =~ $last or die "client.pl: wrong reply to '$command': '$line'\n";
     if (defined $other) {
-        $1 == @{$c->{listed}} or die "client.pl: '$line' closes a list of @{$c->{listed}}\n";
+        $1 == @{$c->{listed}} or die "client.pl: '$line' ends the list @{$c->{listed}}\n";
         @Commands::pids = @{$c->{listed}} if $1 > 0;
         $c->{listed} = [];
     }
@@ -72,8 +73,8 @@ sub heard {
     $answered++;
 }
 
-# Sends and receives until nothing is owed. If it is to end, until the server has closed the
-# connection, too.
+# Sends and receives until no reply is owed and, if $ends is true, the server has closed the
+# connection.
 sub pump {
     my ($c, $ends) = @_;
     alarm $patience;
@@ -90,20 +91,20 @@ sub pump {
     }
     alarm 0;
     return unless $ends;
-    !@{$c->{owed}} or die "client.pl: the end, and no reply to '$c->{owed}[0][0]'\n";
+    !@{$c->{owed}} or die "client.pl: closed without a reply to '$c->{owed}[0][0]'\n";
     $c->{down} eq "\4" or die "client.pl: no farewell, but '$c->{down}'\n";
 }
 
-# ---- what they do
+# ---- what the clients do
 
-# Comes, asks, is answered, goes.
+# Connects, asks, reads all replies, and goes.
 sub visit {
     my $c = begin();
     ask($c, 1 + chance(60));
     pump($c, 1);
 }
 
-# Asks where it has asked before; some day it goes.
+# Asks over a connection that was used before; sometimes closes it then.
 sub stay {
     my $slot = chance(3);
     my $c = $lasting[$slot] //= begin();
@@ -113,7 +114,7 @@ sub stay {
     $lasting[$slot] = undef if $goes;
 }
 
-# Floods and does not read; then it does, or vanishes.
+# Floods without reading; then reads, or vanishes.
 sub flood {
     my $c = begin();
     ask($c, 5000 + chance(20000), 1);
@@ -123,7 +124,8 @@ sub flood {
     pump($c, 1);
 }
 
-# Goes in the middle of a line, of a wait, of a conversation; perhaps after half closing.
+# Goes in the middle of a line, a wait or a conversation, sometimes after shutting down one
+# direction.
 sub vanish {
     my $c = begin();
     ask($c, chance(20));
@@ -135,7 +137,7 @@ sub vanish {
     $vanished++;
 }
 
-# One command, in a process of its own.
+# Sends one command from a process of its own, which gets it as its arguments.
 sub words {
     my @json = chance(3) ? () : ('--json');
     my ($line, $last, $other) = command(scalar @json);
@@ -146,13 +148,14 @@ sub words {
     close $from;
     alarm 0;
     my $error = grep { /^(Error: |\{"error":)/ } @lines;
-    $? == ($error ? 256 : 0) or die "client.pl: '$line' has status $?: @lines\n";
+    $? == ($error ? 256 : 0) or die "client.pl: '$line' ended with wait status $?: @lines\n";
     my $c = {owed => [[$line, $last, $other]], listed => []};
     chomp, heard($c, $_) for @lines;
     !@{$c->{owed}} or die "client.pl: no reply to '$line'\n";
 }
 
-# A process that is killed, or sees its input end, and whose replies nobody reads.
+# Sends commands from a process of its own, which is killed or reaches the end of its input. Nobody
+# reads the replies.
 sub process {
     pipe my $in, my $to or die;
     my $pid = fork // die;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# gone.pl SOCKET COUNT BUSY STOPPED: that many clients say what would have to wait, for BUSY, a
-# driver with a task that lasts, or for STOPPED, a driver that is stopped; and go. Fails if the
-# server does not forget them.
+# gone.pl SOCKET COUNT BUSY STOPPED: COUNT clients send commands that must wait for BUSY, a driver
+# with a long task, or for STOPPED, a driver that is stopped. Then they go. Fails if the server does
+# not forget them.
 use strict;
 use warnings;
 use FindBin;
@@ -12,15 +12,15 @@ my ($socket, $count, $busy, $stopped) = @ARGV;
 my $patience = 60; # seconds
 my $awaited = 'the server to read no more';
 $SIG{PIPE} = 'IGNORE';
-$SIG{ALRM} = sub { die "gone.pl: nothing in $patience s: $awaited\n" };
+$SIG{ALRM} = sub { die "gone.pl: waited $patience s in vain for $awaited\n" };
 alarm $patience;
 
-# One that stays fills the stopped driver's socket and queue: the server then holds back whoever has
-# more than one question for that driver.
+# A client that stays fills the stopped driver's socket and queue. After that, the server stops
+# reading from every client that has more than one question for the driver.
 my ($stays, $asks) = (attach($socket), attach($socket));
 $stays->{up} = "get_status $stopped\n" x 200000;
 fill(sub { my $sent = send_some($stays); sysread $stays->{s}, my $replies, 1 << 20; $sent }, $stays);
-length $stays->{up} or die "gone.pl: a stopped driver takes all\n";
+length $stays->{up} or die "gone.pl: the server takes every question to a stopped driver\n";
 
 my @waits = ("wait\n", "wait $busy\n", "send_task any 1\n", "get_status $stopped\n" x 20000);
 for my $i (0 .. $count - 1) {
@@ -34,8 +34,8 @@ for my $i (0 .. $count - 1) {
     shutdown $c->{s}, 1 if $i / @waits % 4;
 }
 
-# Only these two and the server's standard input are left.
-$awaited = 'clients that are gone to be forgotten, or a reply to stats';
+# Only these two clients and the server's standard input are left.
+$awaited = 'the server to forget the clients that have gone, or to answer stats';
 alarm $patience;
 until ($asks->{down} =~ /\bclients=3\b.*\n\z/) {
     select undef, undef, undef, 0.05;

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# warm.pl SOCKET COUNT: that many clients at once flood and do not read, until the server reads no
-# more from any of them; then they go. Now the server has allocated what it ever needs for clients.
+# warm.pl SOCKET COUNT: COUNT clients at once flood and do not read, until the server no longer
+# reads from any of them. Then they go. After that, the server has allocated all that clients ever
+# need.
 use strict;
 use warnings;
 use FindBin;
@@ -10,7 +11,7 @@ use Connection;
 
 my ($socket, $count) = @ARGV;
 $SIG{PIPE} = 'IGNORE';
-$SIG{ALRM} = sub { die "warm.pl: the server reads on\n" };
+$SIG{ALRM} = sub { die "warm.pl: the server does not stop reading\n" };
 alarm 60;
 my @all = map { attach($socket) } 1 .. $count;
 for my $i (0 .. $#all) {

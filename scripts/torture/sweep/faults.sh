@@ -1,8 +1,9 @@
-# Which faults the sweep puts into which calls.
+# The faults that the sweep injects into each call.
 # shellcheck shell=bash
 
-# Prints the errnos that the call's man page allows for and that the programs could meet. Calls that
-# are not here cannot fail as the programs use them (sweep.sh names them below its table).
+# errnos CALL: prints the errnos that the call's manual page lists and that the programs could meet.
+# Calls that are missing here cannot fail in the way the programs use them; sweep.sh lists them
+# below its table.
 errnos() {
     case $1 in
     epoll_wait) echo EINTR EBADF ;;
@@ -39,8 +40,8 @@ errnos() {
     esac
 }
 
-# Prints the faults that are linked into the program: CALL KIND OCCURRENCES, with more occurrences
-# than there are. A run that does not reach its fault counts for nothing.
+# linked PROGRAM: prints the faults that are linked into it, as "CALL KIND OCCURRENCES". There are
+# fewer occurrences than that; a run that does not reach its fault does not count.
 linked() {
     case $1 in
     server) printf '%s\n' 'read short 15' 'write short 15' 'send short 10' 'recv short 15' \

@@ -1,5 +1,5 @@
-# How the sweep starts each program, what a user does with it, and how a run may end: start_PROGRAM,
-# session_PROGRAM and audit_PROGRAM. A session returns 1 as soon as the program is gone.
+# For each program of the sweep: start_PROGRAM starts it, session_PROGRAM uses it as a user would,
+# and audit_PROGRAM checks how it ended. A session returns 1 as soon as the program is gone.
 # shellcheck shell=bash
 
 # ---- server: two drivers
@@ -10,7 +10,8 @@ start_server() {
     exec {to}>in {from}<out
 }
 
-# The first driver is A. The second, B, gets a blow: KILL, or STOP to have the server kill it.
+# A is the first driver. B, the second, gets the signal $blow: KILL, or STOP so that the server has
+# to kill it.
 session_server() {
     local a b busy=Busy
     expect A create_driver 'Driver * Available' || return
@@ -27,12 +28,13 @@ session_server() {
     expect A "run $a 50 sleep 50 & exit 4" "Driver $a Done exit 4" || return
     expect A "run $a 0.05 sleep 50" "Driver $a Done timeout" || return
     { echo "run $b 50 $orphan sleep 50" >&"$to"; } 2>/dev/null || return
-    pause 0.05 # for the job to begin; but the blow may as well come before
+    pause 0.05 # most likely the job has begun by now; if not, that is fine, too
     [ "$b" = none ] || kill "-$blow" "$b" 2>/dev/null
     { echo "delete_driver $b" >&"$to"; } 2>/dev/null || return
     hear run || return
     judge - run 'Error: *' # the driver has died, or does not respond
-    # The server may or may not know of its death by now; neither is a cost of the fault.
+    # The server may or may not know by now that B has died, so neither reply is held against the
+    # fault.
     hear delete_driver || return
     judge - delete_driver "Driver $b Deleted"
     expect A "delete_driver $a" "Driver $a Deleted" || return
@@ -41,14 +43,14 @@ session_server() {
 
 audit_server() {
     [[ $status = [01] || $program/$status = control/2 ]] || wrong "status $status"
-    ((status >= 1)) || [ -n "$lasts$complete" ] || wrong 'it ends too early'
+    ((status >= 1)) || [ -n "$lasts$complete" ] || wrong 'it ended too early'
     ((status >= 1)) || [ -n "$lasts" ] || (($(sort -u <<<"$errors" | grep -c .) <= 1)) ||
-        wrong "cost more than one: ${errors//$'\n'/ }"
+        wrong "it cost more than one driver or connection: ${errors//$'\n'/ }"
 }
 
 # ---- driver: the first of two
 
-# strace is a grandchild of the driver (-D), so that the driver keeps its pid.
+# With -D strace is a grandchild, so the driver has the pid that the server knows.
 start_driver() {
     [ -n "$faulty" ] || tracing+=(-D)
     printf '%s\n' '#!/bin/bash' "mkdir first 2>/dev/null || exec $BUILD/driver" \
@@ -71,8 +73,8 @@ audit_driver() {
 
 # ---- control: a server with a control socket
 
-# It finds the socket of a dead server, and reports to a service manager and to a process that
-# waits.
+# The server finds the socket of a dead server. It reports that it is ready to a service manager and
+# to a process that waits for it.
 start_control() {
     local end=$((SECONDS + (lasts ? 2 : PATIENCE)))
     cp -a "$STALE" socket
@@ -88,17 +90,16 @@ start_control() {
         [ -e "/proc/$tracer" ] || return
         pause 0.01
     done
-    [ -n "$lasts" ] || wrong 'it does not say that it is ready'
+    [ -n "$lasts" ] || wrong 'it did not report that it is ready'
 }
 
-# There are one kept driver, A, another one, B, and a connection that stays open, L. What has failed
-# once may fail again in consequence, and goes against the same one. If the server is gone,
-# everything fails at once.
+# A is the kept driver, B another one, and L a connection that stays open. A failure may cause
+# others, which go against the same one. If the server is gone, every command fails at once.
 session_control() {
     local a b busy=Busy
     "$BUILD/server" --connect socket <in >out 2>long.err &
     exec {to}>in {from}<out
-    expect A get_drivers '[01] driver*' || failed L 'the lasting connection is lost'
+    expect A get_drivers '[01] driver*' || failed L 'the open connection is lost'
     a=${first:-none}
     ask A 'Driver * Busy 1000' send_task any 1000
     [ "$a" != none ] || a=$(pid_of "$reply")
@@ -110,16 +111,16 @@ session_control() {
     ask B "Driver $b Busy 1" send_task "$b" 0.01
     ask B "Driver $b Available" wait "$b"
     ask A "Driver $a Available" cancel_task "$a" || ask A '*' cancel_task "$a"
-    hear wait || failed L 'the lasting connection is lost'
+    hear wait || failed L 'the open connection is lost'
     [[ $blow = KILL || $b = none ]] || kill "-$blow" "$b" 2>/dev/null
     ask B "Driver $b Deleted" delete_driver "$b"
     [ "$a" = none ] || kill -KILL "$a" 2>/dev/null
     await_replacement
     ask A 'Driver * Busy 1' send_task any 0.01
     ask C "Error: unknown command 'fly' (try help)" fly
-    expect L stats 'Stats *' || failed L 'the lasting connection is lost'
+    expect L stats 'Stats *' || failed L 'the open connection is lost'
     [ -n "$(tracee)" ] || early=1
-    ask - '' shutdown || kill -TERM "$(tracee)" 2>/dev/null || true # it may be on its way out nevertheless
+    ask - '' shutdown || kill -TERM "$(tracee)" 2>/dev/null || true # it may have ended already
 }
 
 await_replacement() {
@@ -128,7 +129,8 @@ await_replacement() {
         [[ -n $(tracee) && -z $lasts ]] || return
         ask D '{"uptime":*}' --json stats
         [[ $reply != *'"starting":0,'*'"replaced":'[1-9]* ]] || return
-        # The driver left as if it had got SIGTERM, so there is nothing to replace.
+        # The driver ended with status 0, as after SIGTERM; the server does not replace such a
+        # driver.
         ! grep -qs 'died (exited with status 0)' err || grep -qs ': killed$' err || return
         pause 0.05
     done
@@ -138,18 +140,18 @@ await_replacement() {
 audit_control() {
     audit_server
     if [[ -n $is_ready && $fault != control/epoll_wait:error=* ]]; then
-        [ "$status" = 0 ] || wrong "status $status, though it was ready"
+        [ "$status" = 0 ] || wrong "status $status, although it was ready"
         [ -z "$early" ] || [[ $fault == *=termed:* ]] ||
-            wrong 'it ended before it was told to, though it was ready'
+            wrong 'it ended before it was told to, although it was ready'
     fi
-    # The dead server's socket, which the server may not have come to, has another mode than its
-    # own, 0600.
+    # A socket with the mode 0600 is this server's. The dead server's has another mode; it may
+    # remain if the server ended before it got there.
     [[ ! -e socket || -x socket ]] || grep -qs 'cannot remove socket' err || wrong "the socket's file is left"
 }
 
-# ---- client and words: of a server without a fault
+# ---- client and words: their server has no fault
 
-# Starts that server. Sets server, its pid, and kept, the pid of its driver.
+# Starts that server. Sets server to its pid, and kept to the pid of its driver.
 serve() {
     local ready
     "$BUILD/server" --listen socket --drivers 1 --ready-fd 9 9>ready </dev/null >/dev/null 2>server.err &
@@ -161,15 +163,15 @@ serve() {
     kept=$(pid_of "$reply")
 }
 
-# That server is still there, with its driver, and ends when it is told to.
+# Checks that the server still has its driver, and ends when it is told to.
 serves() {
     local status=0
-    ask - "Driver $kept Available"$'\n*driver*' get_drivers || wrong 'it does not serve any more'
+    ask - "Driver $kept Available"$'\n*driver*' get_drivers || wrong 'the server no longer answers'
     [[ $reply == *driver? || $reply == *driver ]] || wrong "get_drivers: $reply"
-    ask - '' shutdown || wrong 'it cannot be stopped'
+    ask - '' shutdown || wrong 'the server cannot be stopped'
     await_end "$server" || wrong 'the server does not end'
     wait "$server" || status=$?
-    [ $status = 0 ] || wrong "the server ends with status $status: $(cat server.err)"
+    [ $status = 0 ] || wrong "the server ended with status $status: $(cat server.err)"
 }
 
 start_client() {
@@ -194,7 +196,7 @@ session_client() {
 
 audit_client() {
     ((status <= 1 || status == 3)) || wrong "status $status"
-    ((status > 0)) || [ -n "$complete" ] || wrong 'status 0, and replies are missing'
+    ((status > 0)) || [ -n "$complete" ] || wrong 'status 0, but replies are missing'
 }
 
 start_words() {

@@ -1,36 +1,36 @@
 #!/bin/bash
-# One run of the sweep: runs a program with a fault, in its session, and prints a verdict on it.
+# One run of the sweep: a program runs its session with a fault. Prints one line: the fault, a
+# verdict ("borne", "told", "fatal", "unreached" or "WRONG"), and an explanation.
 #
-#   run.sh PROGRAM/CALL:error=ERRNO:when=K     the K-th CALL fails (K+: and each one after it)
+#   run.sh PROGRAM/CALL:error=ERRNO:when=K     the K-th CALL fails (K+: and each later one)
 #   run.sh PROGRAM/CALL:signal=KILL:when=K     the program is killed there
 #   run.sh PROGRAM/CALL:linked=KIND:when=K     a fault of tests/faults/inject.c
 #   run.sh PROGRAM/                            no fault; keeps the trace as build/sweep.trace.PROGRAM
 #
-# Only sweep.sh calls it, which says what is asked of a run and prepares its surroundings: sweep.sh
-# --one. Prints one line: the fault, "borne", "told", "fatal", "unreached" or "WRONG", and an
-# explanation.
-# shellcheck disable=SC2317 # some functions are called by a name that is put together
+# Only sweep.sh can start it, since it prepares what a run finds; for a single run, use sweep.sh
+# --one. sweep.sh --help describes what a run must do. shellcheck disable=SC2317 # some functions
+# are called by a name that is put together
 set -u
 cd "$(dirname "$0")/../../.." || exit
 source scripts/torture/lib.sh
 source scripts/torture/sweep/programs.sh
 BUILD=$ROOT/${SWEEP_BUILD:-.}
 FAULTY=$ROOT/${SWEEP_BUILD:-build/faulty}
-LIMITS=(-t 10 -g 0.5) # the reply timeout is under PATIENCE, and long enough for a loaded machine
-LASTS_PATIENCE=0.5    # seconds for a reply, where a fault that lasts may withhold each one
+LIMITS=(-t 10 -g 0.5) # the reply timeout is long, for a loaded machine, but less than PATIENCE
+LASTS_PATIENCE=0.5    # seconds for a reply, if the fault lasts and may withhold every reply
 
 main() {
     local verdict
     fault=$1
     program=${1%%/*}
-    verdict=$(run) # where bash does not report each program that is killed
+    verdict=$(run) # in a subshell, bash does not report each program that is killed
     verdict=${verdict:-WRONG no verdict}
     printf '%s %s\n' "$fault" "${verdict//$'\n'/ }"
 }
 
-# Prints the verdict, wherever the run ends.
+# Prints the verdict, at whichever point the run ends.
 run() {
-    trap : PIPE # a write to a program that is gone fails, and the run is judged
+    trap : PIPE # a write to a program that is gone fails, but does not kill us
     dir=$(mktemp -d "$RUNS/XXXXXX") || exit
     trap 'cd / && rm -rf "$dir"' EXIT
     cd "$dir" || exit
@@ -41,7 +41,7 @@ run() {
     "session_$program" && complete=1
     [ -z "$to" ] || exec {to}>&-
     await_end "$tracer" || {
-        # shellcheck disable=SC2046 # words are wanted
+        # shellcheck disable=SC2046 # there may be no tracee
         kill -KILL $(tracee) "$tracer"
         wrong 'it does not end'
     }
@@ -51,16 +51,16 @@ run() {
     judge_run
 }
 
-# Sets what the fault tells of the run, and the state that the run begins in.
+# Sets what follows from the fault, and the state in which the run begins.
 describe() {
     status=0 explanation=''
     tracer='' server='' kept='' to='' from='' reply='' first=''
-    errors=''   # a line for each Error or lost connection: who paid for it
-    complete='' # the session came to its end
-    is_ready='' # the server in control was ready
-    early=''    # and ended before it was told to
-    deaf=''     # a reply was given up: the next one to come would be taken for another command's
-    unsure=''   # a command was given up: nobody knows whether it had its effect
+    errors=''   # a line for each Error or lost connection: the driver or connection that it cost
+    complete='' # the session has reached its end
+    is_ready='' # control: the server was ready
+    early=''    # control: it ended before it was told to
+    deaf=''     # we no longer wait for a reply; later ones can no longer be told apart
+    unsure=''   # a command got no reply: it may or may not have had its effect
     lasts='' reply_patience=$PATIENCE
     if [[ $fault == *+ || $fault == *=termed:* ]]; then
         lasts=1 reply_patience=$LASTS_PATIENCE
@@ -68,14 +68,14 @@ describe() {
     killed=''
     [[ $fault != [^d]*=@(KILL|killed):* ]] || killed=1
     blow=KILL
-    [[ $fault != */kill:* ]] || blow=STOP # so that the server has to kill
-    # If driver and server are killed at the same instant, or the server cannot adopt, nobody is
-    # left to find what a command has started.
+    [[ $fault != */kill:* ]] || blow=STOP # so that the server has to call kill(2)
+    # If the server is killed with its drivers, or cannot adopt orphans, nobody is left to find what
+    # a job has started.
     orphan='sleep 50 &'
     [[ -z $killed && $fault != server/prctl:* ]] || orphan=
 }
 
-# Starts the program in the working directory. Sets tracer, the process that was started.
+# Starts the program in the working directory. Sets tracer to the process that was started.
 start() {
     local faulty='' binary=$BUILD inject=${fault#*/}
     tracing=(strace -qq -o trace ${inject:+--inject="$inject"})
@@ -89,27 +89,28 @@ start() {
 
 # ---- a conversation
 
-# The pid in a reply. With none in it, "none", which the server calls a bad pid.
+# Prints the pid in a reply. If there is none, prints "none", which the server rejects as a bad pid.
 pid_of() {
     [[ $1 =~ ^Driver\ ([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo none
 }
 
-# failed WHO WHAT: notes what WHO, a driver or a connection, has paid; "-" counts for nobody.
+# failed WHO WHAT: notes a failure that goes against WHO, a driver or a connection, or "-" for none.
 failed() {
     [ "$1" = - ] || errors+="$1"$'\n'
     explanation+="; $2"
 }
 
-# judge WHO COMMAND PATTERN: the reply matches, or is an Error, which goes against WHO.
+# judge WHO COMMAND PATTERN: checks that the reply matches, or is an Error, which goes against WHO.
 judge() {
     local who=$1 command=$2 pattern=$3
-    # shellcheck disable=SC2053 # a pattern is what is wanted
+    # shellcheck disable=SC2053 # it is a pattern
     [[ $reply == $pattern ]] && return
-    [[ $reply == *'Error: '* ]] || wrong "to '$command' came '$reply'"
+    [[ $reply == *'Error: '* ]] || wrong "wrong reply to '$command': '$reply'"
     failed "$who" "$reply"
 }
 
-# Reads a line into $reply. Returns 1 if there is none, which only a fault that lasts excuses.
+# hear COMMAND: reads a line of its reply into $reply. Returns 1 if there is none, which is wrong
+# unless the program is gone or the fault lasts.
 hear() {
     local status
     [ -z "$deaf" ] || return 1
@@ -122,8 +123,8 @@ hear() {
     return $((status > 0))
 }
 
-# expect WHO COMMAND PATTERN: says the command and reads the reply into $reply. Of a list that is
-# the last line. Returns 1 if nobody answers any more.
+# expect WHO COMMAND PATTERN: sends the command, reads the last line of its reply into $reply, and
+# judges it. Returns 1 if there is no reply.
 expect() {
     { echo "$2" >&"$to"; } 2>/dev/null || return 1
     while :; do
@@ -134,7 +135,7 @@ expect() {
     judge "$@"
 }
 
-# ask WHO PATTERN WORD...: the same by a connection of its own. A lost connection goes against WHO.
+# ask WHO PATTERN WORD...: does the same over a connection of its own, whose loss goes against WHO.
 ask() {
     local who=$1 pattern=$2 status=0
     shift 2
@@ -150,11 +151,12 @@ ask() {
         unsure=1
         return 1
         ;;
-    *) wrong "'$*' ends with status $status: $(cat client.err)" ;;
+    *) wrong "'$*' ended with status $status: $(cat client.err)" ;;
     esac
 }
 
-# The process under the tracer, or what it is itself; nothing once it has ended.
+# Prints the pid of the program, which may be a child of strace or our own; nothing once it has
+# ended.
 tracee() {
     local child=
     [ ! -e "/proc/$tracer" ] || child=$(cat "/proc/$tracer/task/$tracer/children" 2>/dev/null)
@@ -165,9 +167,9 @@ tracee() {
     fi
 }
 
-# ---- what comes of it
+# ---- the verdict
 
-# Checks what the run has left behind, and whether it cost more than it may.
+# Checks that the run left no process behind, and did not cost more than it may.
 audit() {
     [[ $program != @(server|driver|control) ]] || none_left
     [[ -n $killed && $status = 137 ]] || "audit_$program"
@@ -176,9 +178,9 @@ audit() {
     none_left
 }
 
-# Nothing of the run is left. Whatever outlives the program for a moment, such as a driver on its
-# way out, has work to do: it runs, or waits for a processor. So only looks count at which all that
-# is left sleeps.
+# Checks that no process of the run is left. A process may outlive the program for a moment, such as
+# a driver that is about to exit, but then it runs or waits for a processor. So the run is wrong
+# only if all the processes that are left were found asleep twenty times.
 none_left() {
     local sleeping=0 end=$((SECONDS + PATIENCE)) pids
     cd / || exit
@@ -206,7 +208,7 @@ judge_run() {
     fi
     [ $status != 137 ] || conclude fatal
     if [ $status != 0 ]; then
-        [[ $explanation == *server:* ]] || conclude WRONG 'failed without a word'
+        [[ $explanation == *server:* ]] || conclude WRONG 'it failed and did not say why'
         conclude fatal "$explanation"
     fi
     [[ -n $errors || $explanation == *'server: cannot'* ]] || conclude borne "$explanation"
@@ -218,12 +220,12 @@ conclude() {
     exit
 }
 
-# Concludes that the run is wrong, and ends all that is left of it.
+# Concludes that the run is wrong, and kills all its processes.
 wrong() {
     local log
     log=$(cat "$dir/err" 2>/dev/null)
     cd / || exit
-    # shellcheck disable=SC2046 # words are wanted
+    # shellcheck disable=SC2046 # each pid is a word
     kill -KILL $(working_in "$dir") 2>/dev/null
     conclude WRONG "$*$explanation; $log"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# surroundings.pl SOCKET ADDRESS: leaves a socket at that path, as a server does that was killed,
-# and is the service manager at the abstract address (NOTIFY_SOCKET), which receives what servers
-# say, until it is killed.
+# surroundings.pl SOCKET ADDRESS: leaves a socket at the path SOCKET, as a server that was killed
+# does. Then acts as the service manager at the abstract address ADDRESS ($NOTIFY_SOCKET), and
+# receives what servers send, until it is killed.
 use strict;
 use warnings;
 use Socket;

@@ -1,0 +1,57 @@
+/*
+ * All that the server remembers: every run begins with it as it was when the process began. A test,
+ * in tests/rooms.bats, fails if a module has a variable that is missing here.
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include "world.h"
+
+/* clang-format off */
+#define EACH_STATE(each) \
+    each(block_pool) \
+    each(call_pool) \
+    each(clients) \
+    each(clock_turn_ns) \
+    each(console) \
+    each(control) \
+    each(deadlines) \
+    each(dispatch) \
+    each(epoll_fd) \
+    each(fleet) \
+    each(helps) \
+    each(jobs) \
+    each(keeper) \
+    each(life) \
+    each(logging) \
+    each(options) \
+    each(pool_freed) \
+    each(reaper) \
+    each(requests) \
+    each(server) \
+    each(session) \
+    each(spawn) \
+    each(stats)
+/* clang-format on */
+
+#define STATE_FIELD(name)   __typeof__(name) name;
+#define STATE_SAVE(name)    memcpy(&state.name, &name, sizeof(name));
+#define STATE_RESTORE(name) memcpy(&name, &state.name, sizeof(name));
+
+static struct {
+    EACH_STATE(STATE_FIELD)
+} state;
+
+static void
+state_save(void)
+{
+    EACH_STATE(STATE_SAVE)
+}
+
+static void
+state_restore(void)
+{
+    EACH_STATE(STATE_RESTORE)
+}
+
+#endif

@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# The rooms of the code, see lib/README.md: who includes whom, what a header is, how long things are, and
+# what a module keeps to itself. The objects that are looked at are those of make faulty.
+
+load lib/helpers
+
+# objects FILE.c...: of these.
+objects() {
+    printf 'build/faulty/%s.o\n' "${@%.c}"
+}
+
+@test "rooms: the table of levels has each file of lib, which includes lower ones only" {
+    declare -A level
+    cd "$ROOT/lib"
+    while IFS='|' read -r _ number names _; do
+        for name in ${names//[\`,]/}; do
+            level[$name]=${number// /}
+        done
+    done < <(grep -E '^\| [0-9]+ \|' README.md)
+    count=0
+    for file in *.[ch]; do
+        name=${file%.?}
+        [[ -n ${level[$name]-} ]] || fail "no level has $file"
+        while read -r included; do
+            count=$((count + 1))
+            [[ $included == "$name" ]] || ((${level[$included]-99} < ${level[$name]})) ||
+                fail "$file, of level ${level[$name]}, includes $included.h, of level ${level[$included]-none}"
+        done < <(sed -nE 's/^#include "([a-z_]+)\.h"/\1/p' "$file")
+    done
+    ((count > 100))
+}
+
+# compiles FILE: as the only thing that is included.
+compiles() {
+    echo "#include \"$1\"" |
+        "${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$ROOT" -fsyntax-only -x c -
+}
+
+@test "rooms: each header compiles by itself" {
+    cd "$ROOT"
+    for header in proto.h lib/*.h; do
+        compiles "$header" || fail "$header does not compile by itself"
+    done
+}
+
+# at_most LINES FILE...
+at_most() {
+    local limit=$1 file
+    for file in "${@:2}"; do
+        (($(wc -l <"$file") <= limit)) || fail "$file has $(wc -l <"$file") lines, more than $limit"
+    done
+}
+
+@test "rooms: no file and no function is too long" {
+    cd "$ROOT"
+    at_most 450 server.c
+    at_most 600 driver.c proto.h lib/*.c
+    at_most 90 lib/*.h
+    at_most 600 tests/*/*.c scripts/*/*.c
+    at_most 500 tests/*.bats tests/lib/*.bash
+    # A function is from the line of its name to the brace in the first column.
+    long=$(awk '/^[a-z].*\(/ { name = $0; start = FNR }
+                /^\{/ { body = 1 }
+                /^\}/ && body && FNR - start >= 70 { print FILENAME ": " name }
+                /^\}/ { body = 0 }' server.c driver.c lib/*.[ch] proto.h)
+    [ -z "$long" ] || fail 'longer than 70 lines:' "$long"
+}
+
+@test "rooms: a module has no symbol that its header does not declare" {
+    cd "$ROOT"
+    declare -A declared
+    while read -r module names; do
+        declared[$module]=" $names "
+    done < <(perl -0ne 's{/\*.*?\*/}{}gs; print "$ARGV @{[/\w+/g]}\n"' lib/*.h | sed 's|^lib/||; s/\.h / /')
+    count=0
+    while IFS=': ' read -r object symbol _; do
+        module=${object##*/} module=${module%.o}
+        [ -n "${declared[$module]-}" ] || module=${module%%_*} # format_json.c has format.h
+        count=$((count + 1))
+        [[ ${declared[$module]-} == *" $symbol "* ]] || fail "$object: $symbol is not in $module.h"
+    done < <(objects lib/*.c | xargs nm -A --defined-only --extern-only --format=posix | grep -v ': __')
+    ((count > 200))
+}
+
+# The variables of the server that are not constant, one a line. The compilers number those of
+# functions, or put the function's name before them, and may take a variable apart.
+variables() {
+    objects server.c lib/*.c | grep -vE '/(driver_log|job_line|job_tree|link)\.o' |
+        xargs nm -A --defined-only --format=sysv |
+        awk -F'|' '$NF ~ /^\.(data|bss)/ && $NF !~ /\.ro/ && $4 ~ /OBJECT/ { print $1 }' |
+        sed -E 's/^[^:]*://; s/ +$//; s/\.[0-9]+$//; s/.*\.//' | sort -u
+}
+
+@test "rooms: each variable of the server is in the list that the fuzzers restore" {
+    passing=(name path scratch stack text) # these are set before they are read, each time
+    cd "$ROOT"
+    restored=$(sed -n 's/^    each(\([a-z_]*\)).*/\1/p' tests/fuzz/state.h)
+    diff --label 'restored, or passing' --label 'of the server' \
+        <(printf '%s\n' "${passing[@]}" "$restored" | sort) <(variables) >&2
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env bats
+# Modules by themselves: the programs of tests/unit, which make unit builds. Each says nothing unless
+# something is wrong.
+
+load lib/helpers
+
+unit() {
+    run "$ROOT/build/unit/${BATS_TEST_DESCRIPTION#unit: }"
+    [[ $status = 0 && -z $output ]] || fail "status $status" "$output"
+}
+
+@test "unit: answer" {
+    unit
+}
+
+@test "unit: buffer" {
+    unit
+}
+
+@test "unit: clients" {
+    unit
+}
+
+@test "unit: deadline" {
+    unit
+}
+
+@test "unit: job_line" {
+    unit
+}
+
+@test "unit: list" {
+    unit
+}
+
+@test "unit: phase" {
+    unit
+}
+
+@test "unit: pool" {
+    unit
+}
+
+@test "unit: proto" {
+    unit
+}
+
+@test "unit: reply" {
+    unit
+}
+
+@test "unit: request" {
+    unit
+}
+
+@test "unit: signals" {
+    unit
+}
+
+@test "unit: text" {
+    unit
+}
+
+@test "unit: no program of tests/unit is left out" {
+    for program in "$ROOT"/tests/unit/*.c; do
+        grep -qxF "@test \"unit: $(basename "$program" .c)\" {" "$BATS_TEST_FILENAME" ||
+            fail "no test runs $program"
+    done
+}

@@ -1,0 +1,89 @@
+/* lib/phase.h: the server's life goes forward only. */
+#include "lib/phase.h"
+
+#include "check.h"
+
+/* The phase, as the letters of what holds in it. */
+static const char *
+phase_letters(void)
+{
+    static char text[8];
+
+    snprintf(text, sizeof(text), "%s%s%s%s", phase_warming() ? "W" : "", phase_ready() ? "R" : "",
+             phase_stopping() ? "S" : "", phase_overdue() ? "O" : "");
+    return text;
+}
+
+static void
+test_forward(void)
+{
+    CHECK_STRING(phase_letters(), "W");
+    CHECK(!phase_reach(PHASE_WARMING)); /* was reached with the start */
+    CHECK(phase_reach(PHASE_RUNNING));
+    CHECK(!phase_reach(PHASE_RUNNING));
+    CHECK_STRING(phase_letters(), "");
+    CHECK(!phase_reach(PHASE_WARMING));
+    CHECK_STRING(phase_letters(), "");
+    CHECK(phase_reach(PHASE_READY));
+    CHECK_STRING(phase_letters(), "R");
+    CHECK(!phase_reach(PHASE_RUNNING));
+    CHECK_STRING(phase_letters(), "R");
+}
+
+static void
+test_stop(void)
+{
+    CHECK(!phase_stop_asked());
+    phase_stop(false);
+    CHECK_STRING(phase_letters(), "RS");
+    CHECK(phase_stop_asked());
+    CHECK(!phase_stop_asked()); /* it was looked at */
+    CHECK(!phase_reach(PHASE_READY));
+    CHECK_STRING(phase_letters(), "RS");
+    phase_fail(); /* asks for no second stop, but the status is a failure */
+    CHECK(!phase_stop_asked());
+    CHECK_STRING(phase_letters(), "RS");
+    CHECK_NUMBER(phase_exit_status(), EXIT_FAILURE);
+    phase_stop(false);
+    CHECK_STRING(phase_letters(), "RSO");
+    CHECK(phase_stop_asked());
+    phase_stop(false);
+    CHECK_STRING(phase_letters(), "RSO");
+    CHECK(phase_stop_asked()); /* and kills again what is left */
+    for (enum phase phase = PHASE_WARMING; phase <= PHASE_OVERDUE; phase++)
+        CHECK(!phase_reach(phase));
+    CHECK_STRING(phase_letters(), "RSO");
+}
+
+/* Two other lives, each in a process of its own: one is stopped at once, the other fails. */
+static void
+test_other_life(const char *way)
+{
+    if (strcmp(way, "at_once") == 0) {
+        phase_stop(true);
+        CHECK_STRING(phase_letters(), "RSO"); /* what is over is also ready and stopping */
+        CHECK_NUMBER(phase_exit_status(), EXIT_SUCCESS);
+    } else {
+        phase_fail();
+        CHECK_STRING(phase_letters(), "RS");
+        CHECK(phase_stop_asked());
+        CHECK_NUMBER(phase_exit_status(), EXIT_FAILURE);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    char command[4096];
+
+    if (argc > 1) {
+        test_other_life(argv[1]);
+        return checks_failed();
+    }
+    CHECK_NUMBER(phase_exit_status(), EXIT_SUCCESS);
+    test_forward();
+    test_stop();
+    snprintf(command, sizeof(command), "%s at_once && %s fails", argv[0], argv[0]);
+    CHECK_NUMBER(system(command), 0);
+    return checks_failed();
+}

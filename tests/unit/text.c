@@ -1,0 +1,223 @@
+/* lib/text.h: words, numbers and escapes, and their limits. */
+#include "lib/text.h"
+
+#include "check.h"
+
+#include <signal.h>
+
+/* What digits_parse() makes of a text; 77 if it refuses and leaves the value alone. */
+static uint64_t
+digits(const char *text, uint64_t max)
+{
+    uint64_t value = 77;
+    bool taken = digits_parse(text, strlen(text), max, &value);
+
+    CHECK(taken || value == 77);
+    return taken ? value : 77;
+}
+
+static void
+test_digits(void)
+{
+    CHECK_NUMBER(digits("0", 10), 0);
+    CHECK_NUMBER(digits("0009", 10), 9);
+    CHECK_NUMBER(digits("10", 10), 10);
+    CHECK_NUMBER(digits("11", 10), 11);
+    CHECK_NUMBER(digits("12", 10), 11);
+    CHECK_NUMBER(digits("100", 99), 100);
+    CHECK_NUMBER(digits("99999999999999999999999999", 99), 100);
+    CHECK_NUMBER(digits("2147483646", INT32_MAX - 1), INT32_MAX - 1);
+    CHECK_NUMBER(digits("4294967297", INT32_MAX - 1), INT32_MAX);
+    CHECK_NUMBER(digits("18446744073709551616", UINT32_MAX), UINT32_MAX + UINT64_C(1));
+    CHECK_NUMBER(digits("", 10), 77);
+    CHECK_NUMBER(digits("-1", 10), 77);
+    CHECK_NUMBER(digits("+1", 10), 77);
+    CHECK_NUMBER(digits(" 1", 10), 77);
+    CHECK_NUMBER(digits("1 ", 10), 77);
+    CHECK_NUMBER(digits("1/", 10), 77); /* the characters beside the digits */
+    CHECK_NUMBER(digits("1:", 10), 77);
+    CHECK_NUMBER(digits("1\377", 10), 77);
+    CHECK_NUMBER(digits("99999999999999999999999999x", 99), 77);
+    uint64_t value = 0;
+    CHECK(digits_parse("123", 2, 99, &value) && value == 12);
+}
+
+/* Seconds, of a minute at most, in milliseconds; 77 if they are refused. */
+static uint64_t
+seconds(const char *text)
+{
+    uint64_t value = 0;
+
+    return seconds_parse(text, strlen(text), 60000, &value) ? value : 77;
+}
+
+static void
+test_seconds(void)
+{
+    CHECK_NUMBER(seconds("3"), 3000);
+    CHECK_NUMBER(seconds("0.25"), 250);
+    CHECK_NUMBER(seconds("1.5"), 1500);
+    CHECK_NUMBER(seconds("0.001"), 1);
+    CHECK_NUMBER(seconds("0.010"), 10);
+    CHECK_NUMBER(seconds("59.999"), 59999);
+    CHECK_NUMBER(seconds("60"), 60000);
+    CHECK_NUMBER(seconds("60.000"), 60000);
+    CHECK_NUMBER(seconds("60.001"), 77);
+    CHECK_NUMBER(seconds("61"), 77);
+    CHECK_NUMBER(seconds("99999999999999999999"), 77);
+    CHECK_NUMBER(seconds("0"), 77);
+    CHECK_NUMBER(seconds("0.000"), 77);
+    CHECK_NUMBER(seconds("0.0001"), 77);
+    CHECK_NUMBER(seconds("1."), 77);
+    CHECK_NUMBER(seconds(".5"), 77);
+    CHECK_NUMBER(seconds("."), 77);
+    CHECK_NUMBER(seconds("1.2.3"), 77);
+    CHECK_NUMBER(seconds("1e1"), 77);
+    CHECK_NUMBER(seconds("-1"), 77);
+    CHECK_NUMBER(seconds(""), 77);
+}
+
+static void
+test_numbers(void)
+{
+    char out[DIGITS_MAX + 1];
+    uint64_t limit = 1;
+
+    memset(out, '#', sizeof(out));
+    CHECK_BYTES(out, number_put(out, 0), "0");
+    CHECK(out[1] == '#');
+    CHECK_BYTES(out, number_put(out, 9), "9");
+    CHECK_BYTES(out, number_put(out, 10), "10");
+    CHECK_BYTES(out, number_put(out, UINT64_MAX), "18446744073709551615");
+    CHECK(out[DIGITS_MAX] == '#');
+    for (size_t digits = 1; digits < DIGITS_MAX; digits++, limit *= 10) {
+        CHECK_NUMBER(number_put(out, limit), digits);
+        CHECK_NUMBER(number_put(out, limit * 10 - 1), digits);
+    }
+}
+
+static void
+test_append(void)
+{
+    char out[9] = "########";
+    size_t size = text_append(out, 0, 8, "abc");
+
+    CHECK_NUMBER(size, 3);
+    CHECK_NUMBER(number_append(out, size, 8, 1234), 7);
+    CHECK_STRING(out, "abc1234");
+    CHECK_NUMBER(text_append(out, 7, 8, "x"), 7);
+    CHECK_NUMBER(number_append(out, 3, 8, 98765), 7); /* cut, with its ending 0 */
+    CHECK_STRING(out, "abc9876");
+    CHECK_NUMBER(text_append(out, 0, 1, "x"), 0);
+    CHECK_STRING(out, "");
+    CHECK_NUMBER(text_append(out, 0, 8, ""), 0);
+}
+
+static void
+check_escape(size_t room, const char *text, size_t size, const char *wanted)
+{
+    char out[64];
+
+    memset(out, '#', sizeof(out));
+    escape(out, room, text, size);
+    CHECK_STRING(out, wanted);
+    CHECK(strlen(out) < room && out[room] == '#');
+}
+
+static void
+test_escape(void)
+{
+    check_escape(20, "a ~", 3, "a ~");
+    check_escape(20, "\x1f\x7f\xff", 3, "\\x1f\\x7f\\xff");
+    check_escape(20, "a\0b\n", 4, "a\\x00b\\x0a");
+    check_escape(20, "\\x00", 4, "\\x00"); /* a backslash stays as it is */
+    check_escape(20, "", 0, "");
+    check_escape(5, "\n", 1, "\\x0a");
+    check_escape(5, "ab", 2, "a"); /* cut where an escape might not fit */
+    check_escape(8, "\n\n", 2, "\\x0a");
+    check_escape(9, "\n\n", 2, "\\x0a\\x0a");
+    check_escape(1, "a", 1, "");
+    check_escape(4, "a", 1, "");
+}
+
+static void
+check_json(size_t room, const char *text, const char *wanted)
+{
+    char out[64];
+
+    memset(out, '#', sizeof(out));
+    CHECK_BYTES(out, escape_json(out, room, text), wanted);
+    CHECK_STRING(out, wanted);
+    CHECK(strlen(out) < room && out[room] == '#');
+}
+
+static void
+test_json(void)
+{
+    check_json(20, "a b'c", "a b'c");
+    check_json(20, "\"\\", "\\\"\\\\");
+    check_json(20, "", "");
+    check_json(2 * 3 + 1, "\"\"\"", "\\\"\\\"\\\""); /* the longest that a copy becomes */
+    check_json(3, "\"\"", "\\\"");
+    check_json(2, "a", "");
+    check_json(1, "\"", "");
+}
+
+/* The words, each with a bar after it. */
+static void
+check_split(const char *text, size_t size, unsigned max, const char *wanted)
+{
+    struct span words[8], line = {text, size};
+    unsigned count = line_split(&line, words, max);
+    char out[64] = "";
+
+    CHECK(count <= max);
+    for (unsigned i = 0; i < count; i++) {
+        strncat(out, words[i].at, words[i].size);
+        strcat(out, "|");
+    }
+    CHECK_STRING(out, wanted);
+}
+
+static void
+test_split(void)
+{
+    check_split("", 0, 8, "");
+    check_split(" \t ", 3, 8, "");
+    check_split("a", 1, 8, "a|");
+    check_split("\t a \t bc  ", 10, 8, "a|bc|");
+    check_split("a b c d", 7, 3, "a|b|c|");
+    check_split("a b", 3, 0, "");
+    check_split("ab cd", 4, 8, "ab|c|"); /* the span ends before the text does */
+    check_split("a\rb\vc", 5, 8, "a\rb\vc|");
+    check_split("\1\37x\377", 4, 8, "\1\37x\377|");
+}
+
+static void
+test_words(void)
+{
+    struct span word = SPAN("any");
+
+    CHECK(span_is(&word, "any"));
+    CHECK(!span_is(&word, "an") && !span_is(&word, "anyx") && !span_is(&word, "anz"));
+    word.size = 0;
+    CHECK(span_is(&word, "") && !span_is(&word, "any"));
+    CHECK_STRING(status_text(0), "exited with status 0");
+    CHECK_STRING(status_text(255 << 8), "exited with status 255");
+    CHECK_STRING(status_text(SIGKILL), "killed by signal 9");
+    CHECK_STRING(status_text(SIGSEGV | 0x80), "killed by signal 11"); /* with a core file */
+}
+
+int
+main(void)
+{
+    test_digits();
+    test_seconds();
+    test_numbers();
+    test_append();
+    test_escape();
+    test_json();
+    test_split();
+    test_words();
+    return checks_failed();
+}
