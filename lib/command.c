@@ -328,8 +328,9 @@ do_session(struct client *client, const struct span *args, unsigned count)
     enum client_farewell farewell = client->farewell;
 
     for (unsigned i = 0; i < count; i++) {
-        if (span_is(&args[i], "json"))
-            format = &format_json;
+        const struct format *named = format_find(&args[i]);
+        if (named != NULL)
+            format = named;
         else if (span_is(&args[i], "prompt"))
             prompt = PROMPT_HIDDEN;
         else if (span_is(&args[i], "farewell"))
@@ -403,13 +404,12 @@ enum {
 
 /* The help in each format, made once. */
 static struct help {
-    const struct format *format;
     char text[HELP_SIZE];
     size_t size;
-} helps[] = {{.format = &format_text}, {.format = &format_json}};
+} helps[FORMATS];
 
 static void
-help_make(struct help *help)
+help_make(struct help *help, const struct format *format)
 {
     char usage[64];
 
@@ -418,31 +418,30 @@ help_make(struct help *help)
         const struct command *command = &commands[i];
         snprintf(usage, sizeof(usage), "%s%s%s", command->name.at,
                  command->args[0] != '\0' ? " " : "", command->args);
-        help->size += help->format->help(help->text + help->size, HELP_SIZE - help->size, usage,
-                                         command->help);
+        help->size +=
+            format->help(help->text + help->size, HELP_SIZE - help->size, usage, command->help);
     }
-    help->size +=
-        help->format->help_count(help->text + help->size, HELP_SIZE - help->size, COMMANDS);
+    help->size += format->help_count(help->text + help->size, HELP_SIZE - help->size, COMMANDS);
     assert(help->size < HELP_SIZE);
 }
 
 void
 commands_open(void)
 {
-    for (size_t i = 0; i < sizeof(helps) / sizeof(helps[0]); i++)
-        help_make(&helps[i]);
+    for (size_t i = 0; i < FORMATS; i++)
+        help_make(&helps[i], all_formats[i]);
 }
 
 static enum handling
 do_help(struct client *client, const struct span *args, unsigned count)
 {
-    const struct help *help = helps;
+    size_t i = 0;
 
     (void)args;
     (void)count;
-    while (help->format != client->format)
-        help++;
-    return request_answer(client, help->text, help->size) ? COMMAND_TAKEN : COMMAND_HELD;
+    while (all_formats[i] != client->format)
+        i++;
+    return request_answer(client, helps[i].text, helps[i].size) ? COMMAND_TAKEN : COMMAND_HELD;
 }
 
 static const struct command *

@@ -1,5 +1,16 @@
 #include "format.h"
 
+const struct format *const all_formats[FORMATS] = {&format_text, &format_json};
+
+const struct format *
+format_find(const struct span *name)
+{
+    for (size_t i = 0; i < FORMATS; i++)
+        if (all_formats[i]->name != NULL && span_is(name, all_formats[i]->name))
+            return all_formats[i];
+    return NULL;
+}
+
 const char *
 result_word(const struct proto_result *result)
 {

@@ -1,7 +1,8 @@
 /*
  * format.h: what the lines of replies look like: text, or JSON with one object per line.
  *
- * A new format needs a file like format_json.c, and a word of the command session.
+ * A new format needs a file like format_json.c, and a place in the list in format.c. An Error must
+ * begin so that session_scan() in session.c recognizes it.
  */
 #ifndef FORMAT_H
 #define FORMAT_H
@@ -22,6 +23,7 @@ struct counter {
 /* The functions append a line to a buffer with room for REPLY_SIZE, see reply.h; or they write to
  * line, which has TEXT_SIZE, or to out, and return the line's size. All sizes are in bytes. */
 struct format {
+    const char *name; /* the word for it of the command session; NULL: it has none */
     void (*state)(struct buffer *, const struct call *); /* for OUTCOME_STATE */
     void (*word)(struct buffer *, pid_t, enum driver_word);
     void (*done)(struct buffer *, const struct call *); /* for OUTCOME_DONE */
@@ -35,6 +37,15 @@ struct format {
 };
 
 extern const struct format format_text, format_json;
+
+enum {
+    FORMATS = 2,
+};
+
+extern const struct format *const all_formats[FORMATS];
+
+/* Returns the format with that name, or NULL. */
+const struct format *format_find(const struct span *name);
 
 /* Returns how a job has ended, in one word. */
 const char *result_word(const struct proto_result *);

@@ -136,6 +136,7 @@ json_help_count(char *out, size_t room, unsigned count)
 }
 
 const struct format format_json = {
+    .name = "json",
     .state = json_state,
     .word = json_word,
     .done = json_done,
