@@ -22,11 +22,12 @@ enum {
     ACCEPTS_PER_TURN = 64,
 };
 
-static struct {
-    struct source listener; /* its fd is -1 if there is none */
-    struct stat file;       /* the device and inode of the socket's file */
-    bool accept_failed;     /* no connection can be accepted, and that was logged */
-} control = {.listener.fd = -1};
+static struct listener {
+    struct source source; /* its fd is -1 if it does not listen */
+    const char *path;
+    struct stat file;   /* the device and inode of the socket's file */
+    bool accept_failed; /* no connection can be accepted, and that was logged */
+} control = {.source.fd = -1};
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
@@ -80,18 +81,20 @@ peer_permitted(int fd)
 /* No connection can be accepted now. The one that waits would keep the socket ready and make the
  * loop spin, so the socket is not watched for a moment. */
 static void
-listener_pause(int error)
+listener_pause(struct listener *listener, int error)
 {
-    if (!control.accept_failed)
+    if (!listener->accept_failed)
         log_line("cannot accept a connection: %s", strerror(error));
-    control.accept_failed = true;
-    source_watch(&control.listener, 0);
+    listener->accept_failed = true;
+    source_watch(&listener->source, 0);
     retry_later();
 }
 
 static void
 listener_ready(struct source *source, uint32_t events)
 {
+    struct listener *listener = container_of(source, struct listener, source);
+
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN || phase_stopping(); i++) {
         int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -99,15 +102,15 @@ listener_ready(struct source *source, uint32_t events)
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
             if (errno == EAGAIN)
-                control.accept_failed = false; /* all are accepted */
+                listener->accept_failed = false; /* all are accepted */
             else
-                listener_pause(errno);
+                listener_pause(listener, errno);
             return;
         }
         if (!peer_permitted(fd)) {
             close(fd);
         } else if (!connection_open(fd)) {
-            listener_pause(errno);
+            listener_pause(listener, errno);
             close(fd);
             return;
         }
@@ -118,19 +121,19 @@ listener_ready(struct source *source, uint32_t events)
 
 /* Removes the socket's file, if it is still ours. */
 static void
-listener_remove(void)
+listener_remove(const struct listener *listener)
 {
     struct stat file;
 
-    if (control.listener.fd < 0)
+    if (listener->source.fd < 0)
         return;
-    bool known = lstat(options.listen_path, &file) == 0;
-    if (known && (file.st_dev != control.file.st_dev || file.st_ino != control.file.st_ino))
+    bool known = lstat(listener->path, &file) == 0;
+    if (known && (file.st_dev != listener->file.st_dev || file.st_ino != listener->file.st_ino))
         return; /* it belongs to another server by now */
     if (!known && errno == ENOENT)
         return;
-    if (!known || unlink(options.listen_path) < 0)
-        log_line("cannot remove %s: %s", options.listen_path, strerror(errno));
+    if (!known || unlink(listener->path) < 0)
+        log_line("cannot remove %s: %s", listener->path, strerror(errno));
 }
 
 struct sockaddr_un
@@ -194,44 +197,54 @@ directory_open(const char *path)
  * take the other for dead, while the other has bound its socket but does not listen yet. Taking the
  * lock may block, so signals are not blocked yet.
  */
+static void
+listener_open(struct listener *listener, const char *path)
+{
+    struct sockaddr_un address = control_address(path);
+    int directory = directory_open(path);
+
+    if (directory < 0 || flock(directory, LOCK_EX) < 0)
+        err(EXIT_FAILURE, "cannot listen on %s", path);
+    control_take_over(&address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener->source = (struct source){.fd = fd, .ready = listener_ready};
+    listener->path = path;
+    mode_t mask = umask(0177); /* for us alone: 0600 */
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        err(EXIT_FAILURE, "cannot listen on %s", path);
+    if (lstat(path, &listener->file) < 0 || listen(fd, SOMAXCONN) < 0) {
+        int error = errno;
+        unlink(path); /* it is ours, because the directory is locked */
+        errno = error;
+        err(EXIT_FAILURE, "cannot listen on %s", path);
+    }
+    umask(mask);
+    close(directory);
+}
+
+static void
+control_remove(void)
+{
+    listener_remove(&control);
+}
+
 void
 control_open(void)
 {
-    struct sockaddr_un address = control_address(options.listen_path);
-    int directory = directory_open(options.listen_path);
-
-    if (directory < 0 || flock(directory, LOCK_EX) < 0)
-        err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
-    control_take_over(&address);
-    control.listener =
-        (struct source){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-                        .ready = listener_ready};
-    mode_t mask = umask(0177); /* for us alone: 0600 */
-    if (control.listener.fd < 0 ||
-        bind(control.listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
-    if (lstat(options.listen_path, &control.file) < 0 ||
-        listen(control.listener.fd, SOMAXCONN) < 0) {
-        int error = errno;
-        unlink(options.listen_path); /* it is ours, because the directory is locked */
-        errno = error;
-        err(EXIT_FAILURE, "cannot listen on %s", options.listen_path);
-    }
-    atexit(listener_remove); /* in case the start fails later */
-    umask(mask);
-    close(directory);
+    listener_open(&control, options.listen_path);
+    atexit(control_remove); /* in case the start fails later */
 }
 
 bool
 control_watch(void)
 {
-    return control.listener.fd < 0 || source_watch(&control.listener, EPOLLIN);
+    return control.source.fd < 0 || source_watch(&control.source, EPOLLIN);
 }
 
 bool
 control_is_open(void)
 {
-    return control.listener.fd >= 0;
+    return control.source.fd >= 0;
 }
 
 void
@@ -244,9 +257,9 @@ control_retry(void)
 void
 control_close(void)
 {
-    if (control.listener.fd < 0)
+    if (control.source.fd < 0)
         return;
-    listener_remove();
-    listener_ready(&control.listener, EPOLLIN);
-    source_close(&control.listener);
+    listener_remove(&control);
+    listener_ready(&control.source, EPOLLIN);
+    source_close(&control.source);
 }
