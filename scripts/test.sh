@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh [FILE...]
 #
-# TEST_JOBS files run at a time, by default two for each processor, since tests mostly wait.
+# TEST_JOBS files run side by side, by default two for each processor, since tests mostly wait.
 # TEST_BUILD names another build to test, such as build/asan. If bats is not installed, fetches it.
 set -eu
 cd "$(dirname "$0")/.."
@@ -34,6 +34,7 @@ for helper in tests/lib/*.c; do
     [ -x "$helper" ] || { say "$helper is missing: run make test, which builds it"; exit 1; }
 done
 
+[[ ${1-} != -* ]] || { echo 'usage: scripts/test.sh [FILE...]' >&2; exit 2; }
 [ $# -gt 0 ] || set -- tests/*.bats
 # The limit of the server's memory; a sanitizer needs some of its own.
 export MEMORY_MAX_KB=16384

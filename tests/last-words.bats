@@ -152,12 +152,12 @@ END
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
 }
 
-@test "stop: a driver that has died at the same moment is sent nothing more" {
+@test "stop: a driver that has died just before is sent nothing more" {
     start_server
     create_many 2
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
-    kill -USR1 "$server_pid" # signals are there before the end of the driver's socket
+    kill -USR1 "$server_pid" # makes the server handle signals before the end of the driver's socket
     kill -KILL "${pids[0]}"
     wait_until in_state "${pids[0]}" Z
     kill -TERM "$server_pid"

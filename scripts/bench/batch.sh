@@ -2,6 +2,7 @@
 # batch.sh TOOL COUNT: has the tool (xargs, parallel or tsp) run /bin/true COUNT times, two at a
 # time, and prints how many it ran per second. tsp gets a server of its own, which is ended again.
 set -eu
+[ $# = 2 ] || { echo 'usage: batch.sh TOOL COUNT' >&2; exit 2; }
 tool=$1 count=$2
 dir=$(mktemp -d)
 end() {

@@ -10,6 +10,7 @@ use IO::Handle;
 use File::Temp 'tempdir';
 use Time::HiRes 'time';
 
+@ARGV == 2 or die "usage: fair.pl FLOODS SECONDS\n";
 my ($floods, $seconds) = @ARGV;
 my $path = tempdir(CLEANUP => 1) . '/socket';
 $SIG{PIPE} = 'IGNORE';

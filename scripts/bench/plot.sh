@@ -11,6 +11,7 @@ LOAD=build/bench/load
 ROUNDS=${ROUNDS:-3}
 PATIENCE=120 # seconds for one program
 file=${1:-scripts/bench/cost.svg}
+[[ $# -le 1 && $file != -* ]] || { echo 'usage: scripts/bench/plot.sh [FILE]' >&2; exit 2; }
 
 fail() {
     echo "plot.sh: $*" >&2
@@ -55,7 +56,7 @@ one=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//') # the first processor that we
 
 for drivers in 10 100 1000 10000; do
     if (($(ulimit -Hn) < drivers + 50 || $(cat /proc/sys/kernel/pid_max) < drivers + 2000)); then
-        echo "plot.sh: $drivers drivers are left out: the limit of descriptors or pids is too low" >&2
+        echo "plot.sh: leaves out $drivers drivers: the limit of descriptors or pids is too low" >&2
         continue
     fi
     pipelined=$(median on "$one" "$LOAD" pipeline "$drivers" 1000000) || fail 'load pipeline failed'

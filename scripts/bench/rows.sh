@@ -98,7 +98,7 @@ row_many() {
     report "$n drivers: up, 2 processors" "${ours[0]} s" '' '' '<= 6 s' "${ours[0]} <= 6"
     report "$n drivers: get_drivers" "${ours[1]} s" '' '' '<= 0.4 s' "${ours[1]} <= 0.4"
     report "$n drivers: TERM to exit" "${ours[2]} s" '' '' '<= 1.5 s' "${ours[2]} <= 1.5"
-    report "$n drivers: left over after that" "${ours[4]}" '' '' 0 "${ours[4]} == 0"
+    report "$n drivers: left after that" "${ours[4]}" '' '' 0 "${ours[4]} == 0"
     report "$n drivers: wakeups of all in an idle second" "${ours[3]}" '' '' 0 "${ours[3]} == 0"
 }
 

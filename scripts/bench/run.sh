@@ -121,9 +121,13 @@ for argument; do
     case $argument in
     --smoke) smoke=1 ROUNDS=1 ;;
     --rows) printf '%s\n' "${ROWS[@]}" && exit ;;
+    -h | --help)
+        sed -n '2,/^[^#]/{ /^# shellcheck/d; s/^# \{0,1\}//p; }' "$0"
+        exit
+        ;;
     *)
         [[ " ${ROWS[*]} " == *" $argument "* ]] ||
-            { echo "run.sh: no row '$argument' (try --rows)" >&2; exit 2; }
+            { echo "run.sh: no row '$argument' (try --help)" >&2; exit 2; }
         rows+=("$argument")
         ;;
     esac

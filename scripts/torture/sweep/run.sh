@@ -8,8 +8,8 @@
 #   run.sh PROGRAM/                            no fault; keeps the trace as build/sweep.trace.PROGRAM
 #
 # Only sweep.sh can start it, since it prepares what a run finds; for a single run, use sweep.sh
-# --one. sweep.sh --help describes what a run must do. shellcheck disable=SC2317 # some functions
-# are called by a name that is put together
+# --one. sweep.sh --help describes what a run must do.
+# shellcheck disable=SC2317 # start_PROGRAM and its kin are called by a name that is put together
 set -u
 cd "$(dirname "$0")/../../.." || exit
 source scripts/torture/lib.sh
