@@ -51,7 +51,7 @@ END
     wait_until counted drivers=1
 }
 
-@test "backoff: at a stop, those that were to be started again are not" {
+@test "backoff: drivers that wait to be started when the server stops are never started" {
     cat >later <<END
 #!/bin/sh
 echo >>tries
@@ -62,7 +62,7 @@ END
     start_server --drivers 3 --driver ./later
     tried() { (($(wc -l <tries) >= 8)); }
     wait_until tried
-    : >works # from now on: they would come up, and nobody would tell them to exit
+    : >works # a driver started from now on would come up and never be told to exit
     kill -TERM "$server_pid"
     server_ends 0
 }

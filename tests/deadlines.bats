@@ -74,9 +74,9 @@ stop_driver() {
     run ! timer_is_off "$pid"
 }
 
-@test "deadlines: a job has most of the grace period when its driver is told to exit" {
+@test "deadlines: when a driver is told to exit, its job gets most of the grace period" {
     for grace in 100 0.4; do
-        # A quarter of it less, but no more than 250 ms.
+        # The grace period less 250 ms, or less a quarter if that is shorter.
         left=300
         [[ $grace != 100 ]] || left=99750
         start_server -g $grace
@@ -95,7 +95,7 @@ stop_driver() {
     done
 }
 
-@test "deadlines: what lacked memory is tried again even if no memory was given back" {
+@test "deadlines: a command that lacked memory is tried again even if none was given back" {
     start_faulty malloc:ENOMEM:5
     create
     stop_driver
@@ -119,7 +119,7 @@ stop_driver() {
     nothing_runs 'an answer'
 }
 
-@test "deadlines: none is left of drivers that were killed, deleted or sent TERM" {
+@test "deadlines: none still runs for drivers that were killed, deleted or sent TERM" {
     start_server -t 100 -g 100 -v
     create_many 3
     for pid in "${pids[@]}"; do
@@ -142,7 +142,7 @@ stop_driver() {
     expect '0 drivers'
 }
 
-@test "deadlines: none is left of drivers that never came up" {
+@test "deadlines: none still runs for drivers that never came up" {
     puppet dies await:go exit:3
     puppet breaks await:go end:1 pause
     for program in dies breaks; do
@@ -161,7 +161,7 @@ stop_driver() {
     done
 }
 
-@test "deadlines: none is left after kept drivers were replaced" {
+@test "deadlines: none still runs after kept drivers were replaced" {
     start_server --drivers 2 -g 100
     say get_drivers
     expect 'Driver *' 'Driver *' '2 drivers'

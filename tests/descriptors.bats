@@ -16,7 +16,7 @@ load lib/looks
         in in out out err | sort | diff - now
 }
 
-@test "descriptors: none is left of drivers, clients and jobs that have ended or failed" {
+@test "descriptors: drivers, clients and jobs that end or fail leave none open" {
     : >plain
     mkdir output
     start_listening --output output
@@ -51,7 +51,7 @@ load lib/looks
     descriptors "$kept" | diff driver_before -
 }
 
-@test "descriptors: none is left of drivers that could not be started" {
+@test "descriptors: drivers that cannot be started leave none open" {
     start_server --driver ./missing
     say create_driver
     expect 'Error: cannot create driver: No such file or directory'

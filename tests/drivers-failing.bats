@@ -30,7 +30,7 @@ load lib/helpers
     expect "$count drivers"
 }
 
-@test "stop: drivers that are still starting are reported, and none is left" {
+@test "stop: a create_driver whose drivers are still starting gets an Error, and none is left" {
     fake_driver silent linger
     start_server -g 0.2 --driver ./silent
     say 'create_driver 100'

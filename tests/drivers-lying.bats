@@ -27,7 +27,7 @@ load lib/helpers
     cases=(
         'hello'                         # a second one
         'frame 1 66 16 1'               # the socket ends in the middle of the frame
-        'state 1 0 0 0'                 # an answer that nobody asked for
+        'state 1 0 0 0'                 # an answer to no question
         'frame 1 67 4 0 "$(u32 1)"'     # the end of no task
         'while :; do frame 1 67 4 0 "$(u32 1)"; done'
         'while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx >&3; done'
@@ -75,7 +75,7 @@ load lib/helpers
     create
 }
 
-@test "protocol: a driver that lies about its job is killed, and it alone" {
+@test "protocol: a driver that lies about its job is killed, and only that driver" {
     # What the driver does, what the server calls that, and which command it gets in addition to a
     # run.
     cases=(

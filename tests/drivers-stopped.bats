@@ -101,7 +101,7 @@ load lib/helpers
     expect "Driver $pid Available" "Driver $pid Busy 7"
 }
 
-@test "stopped driver: get_drivers still answers when so many of them have filled its socket" {
+@test "stopped driver: get_drivers still answers once earlier ones have filled its socket" {
     start_server -t 0.001
     create
     stop_process "$pid"

@@ -93,12 +93,13 @@ is_process_1() {
 }
 
 @test "children: with an inherited one, what a killed driver's job leaves in its session is ended" {
-    start_after 'sleep 1000 & echo $! >stranger'
+    start_after "sleep 1000 & echo \$! >stranger; exec '$SERVER' ${PATIENT[*]} -v"
     create
     stranger=$(cat stranger)
     started=("$stranger" "${started[@]}") # teardown must end it before the server, its parent
     say "run $pid 100 $LIB/leave.pl groups"
     wait_until test -e left
+    wait_until logged "driver $pid runs a command" # so the server knows its session
     kill -KILL "$pid"
     expect "Error: driver $pid died (killed by signal 9)"
     left_ends

@@ -152,18 +152,18 @@ END
     [ -z "${left[*]}" ] || { kill -KILL "${left[@]}"; fail "left: ${left[*]} of $(tr '\n' ' ' <pids)"; }
 }
 
-@test "stop: a driver that has died at the same moment is sent nothing more" {
+@test "stop: a driver that has died just before is sent nothing more" {
     start_server
     create_many 2
     kill -STOP "$server_pid"
     wait_until in_state "$server_pid" T
-    kill -USR1 "$server_pid" # signals are there before the end of the driver's socket
+    kill -USR1 "$server_pid" # makes the server handle signals before the end of the driver's socket
     kill -KILL "${pids[0]}"
     wait_until in_state "${pids[0]}" Z
     kill -TERM "$server_pid"
     kill -CONT "$server_pid"
     server_ends 0
-    log_is 'server: Stats *' "server: driver ${pids[0]} died (killed by signal 9)"
+    log_is 'server: Stats *' # the stop came first: the driver was to exit anyway
 }
 
 @test "stop: if the reader of the replies goes away during it, a job keeps its grace period" {

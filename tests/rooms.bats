@@ -1,15 +1,15 @@
 #!/usr/bin/env bats
-# The rooms of the code, see lib/README.md: who includes whom, what a header is, how long things are, and
-# what a module keeps to itself. The objects that are looked at are those of make faulty.
+# The rooms of the code, see lib/README.md: which file may include which, what a header declares, how
+# long files and functions are, and what a module keeps to itself. Objects are those of make faulty.
 
 load lib/helpers
 
-# objects FILE.c...: of these.
+# objects FILE.c...: prints the names of these files' objects.
 objects() {
     printf 'build/faulty/%s.o\n' "${@%.c}"
 }
 
-@test "rooms: the table of levels has each file of lib, which includes lower ones only" {
+@test "rooms: the table of levels has each file of lib, which includes only lower levels" {
     declare -A level
     cd "$ROOT/lib"
     while IFS='|' read -r _ number names _; do
@@ -30,7 +30,7 @@ objects() {
     ((count > 100))
 }
 
-# compiles FILE: as the only thing that is included.
+# compiles FILE: a program that includes only that file compiles.
 compiles() {
     echo "#include \"$1\"" |
         "${CC:-cc}" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$ROOT" -fsyntax-only -x c -
@@ -43,7 +43,7 @@ compiles() {
     done
 }
 
-# at_most LINES FILE...
+# at_most LINES FILE...: none of the files has more lines than that.
 at_most() {
     local limit=$1 file
     for file in "${@:2}"; do
@@ -58,7 +58,7 @@ at_most() {
     at_most 90 lib/*.h
     at_most 600 tests/*/*.c scripts/*/*.c
     at_most 500 tests/*.bats tests/lib/*.bash
-    # A function is from the line of its name to the brace in the first column.
+    # A function goes from the line of its name to the closing brace in the first column.
     long=$(awk '/^[a-z].*\(/ { name = $0; start = FNR }
                 /^\{/ { body = 1 }
                 /^\}/ && body && FNR - start >= 70 { print FILENAME ": " name }
@@ -75,15 +75,15 @@ at_most() {
     count=0
     while IFS=': ' read -r object symbol _; do
         module=${object##*/} module=${module%.o}
-        [ -n "${declared[$module]-}" ] || module=${module%%_*} # format_json.c has format.h
+        [ -n "${declared[$module]-}" ] || module=${module%%_*} # format_json.c implements format.h
         count=$((count + 1))
         [[ ${declared[$module]-} == *" $symbol "* ]] || fail "$object: $symbol is not in $module.h"
     done < <(objects lib/*.c | xargs nm -A --defined-only --extern-only --format=posix | grep -v ': __')
     ((count > 200))
 }
 
-# The variables of the server that are not constant, one a line. The compilers number those of
-# functions, or put the function's name before them, and may take a variable apart.
+# Prints the server's variables that are not constant, one a line. Compilers number the static ones
+# of functions or prefix the function's name, and may split a variable into parts.
 variables() {
     objects server.c lib/*.c | grep -vE '/(driver_log|job_line|job_tree|link)\.o' |
         xargs nm -A --defined-only --format=sysv |
@@ -92,7 +92,7 @@ variables() {
 }
 
 @test "rooms: each variable of the server is in the list that the fuzzers restore" {
-    passing=(name path scratch stack text) # these are set before they are read, each time
+    passing=(name path scratch stack text) # always set before they are read
     cd "$ROOT"
     restored=$(sed -n 's/^    each(\([a-z_]*\)).*/\1/p' tests/fuzz/state.h)
     diff --label 'restored, or passing' --label 'of the server' \

@@ -121,6 +121,8 @@ load lib/helpers
     wait_until runs_command
     stop_process "$pid"
     say "cancel_task $pid"
+    wait_until took 3
+    wait_until in_state "$server_pid" S # the driver has been sent the CANCEL
     touch go
     wait_until in_state "$command" Z
     kill -CONT "$pid"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Modules by themselves: the programs of tests/unit, which make unit builds. Each says nothing unless
-# something is wrong.
+# Modules by themselves: runs the programs of tests/unit, which make unit builds. A program prints
+# something only if it finds a mistake.
 
 load lib/helpers
 
@@ -61,7 +61,7 @@ unit() {
     unit
 }
 
-@test "unit: no program of tests/unit is left out" {
+@test "unit: each program of tests/unit has a test" {
     for program in "$ROOT"/tests/unit/*.c; do
         grep -qxF "@test \"unit: $(basename "$program" .c)\" {" "$BATS_TEST_FILENAME" ||
             fail "no test runs $program"

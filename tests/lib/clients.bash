@@ -84,8 +84,8 @@ crowd() {
     [[ $said == ok* ]] || fail "$*: $said"
 }
 
-# crowd_is_held_back LINE: the crowd's client 1 floods the server with that line and throws the replies
-# away, until the server does not read it any more.
+# crowd_is_held_back LINE: the crowd's client 1 floods the server with that line, throwing the
+# replies away, until the server no longer reads from it.
 crowd_is_held_back() {
     crowd "flood 1 $1"
     rests "$server_pid" no_more_is_taken "$1"

@@ -13,7 +13,7 @@
  *                              ok and the number of bytes
  *     drain CLIENT             receives what has arrived; the answer is ok and the number of
  *                              bytes
- *     flood CLIENT TEXT        fills and drains, until neither has moved anything for a moment
+ *     flood CLIENT TEXT        fills and drains until, for a moment, neither has moved a byte
  *
  * If a client must wait for longer than SECONDS, that is wrong. TEXT may be several words.
  */
