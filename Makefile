@@ -62,8 +62,8 @@ build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
 run: all
 	@./server
 
-# Tests of single modules, each linked with what it needs of lib in the flavour faulty.
-# tests/unit.bats runs them as a part of the suite.
+# Unit tests, each of one module, linked with the modules that it needs from the faulty build.
+# tests/unit.bats runs them, too.
 UNIT = $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/*.c))
 unit: $(UNIT)
 	@cd build/unit && for test in $(notdir $(UNIT)); do ./$$test || exit 1; done
@@ -117,8 +117,8 @@ build/inject.o: tests/faults/inject.c Makefile
 	$(CC) $(STANDARD) $(WARNINGS) -O1 -g -c -o $@ $<
 
 # Fuzzes each target for FUZZ_SECONDS, starting from the inputs in tests/corpus and those that
-# earlier runs have found. Needs clang with libFuzzer. The targets include the real code, the
-# server as the one unit that is released; see tests/fuzz.
+# earlier runs have found. Needs clang with libFuzzer. The targets include the real code, that is,
+# the server as the single unit of the release build; see tests/fuzz.
 FUZZ_SECONDS = 60
 FUZZ = clang $(STANDARD) -O1 -g -MMD -MP -fsanitize=fuzzer,address,undefined \
        -fno-sanitize-recover=undefined

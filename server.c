@@ -96,7 +96,7 @@ static void deadlines_over(void);
 static void server_retry(void);
 
 /* the stop */
-static void server_stop(void);
+static void server_stop_if_asked(void);
 static void server_close(void);
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -249,8 +249,7 @@ loop_turn(void)
     drivers_reap_ended();
     orphans_kill();
     clients_run();
-    if (phase_stop_asked())
-        server_stop();
+    server_stop_if_asked(); /* by a client */
     tasks_assign();
     waits_end();
     server_flush();
@@ -338,6 +337,7 @@ signal_handle(const struct signalfd_siginfo *info)
     default:
         break; /* for example SIGPIPE: the write that raised it has failed with EPIPE */
     }
+    server_stop_if_asked(); /* before the next signal: a driver that dies now was told to exit */
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -387,10 +387,12 @@ server_retry(void)
  * written.
  */
 static void
-server_stop(void)
+server_stop_if_asked(void)
 {
     struct driver *driver = NULL;
 
+    if (!phase_stop_asked())
+        return;
     while (phase_overdue() && (driver = fleet_next(driver)) != NULL)
         driver_kill(driver);
     if (server.stop_begun)

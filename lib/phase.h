@@ -2,8 +2,8 @@
  * phase.h: which phase of its life the server is in, and its exit status.
  *
  * The server never goes back to an earlier phase. A module that finds that the server must stop
- * calls phase_stop() or phase_fail(). From then on the server counts as stopping; server_stop() in
- * server.c does the work.
+ * calls phase_stop() or phase_fail(). From then on the server counts as stopping;
+ * server_stop_if_asked() in server.c does the work.
  */
 #ifndef PHASE_H
 #define PHASE_H

@@ -92,13 +92,8 @@ is_process_1() {
     [[ -n $server_pid ]]
 }
 
-<<<<<<< HEAD
-@test "children: with an inherited one, what a killed driver left in its job's session is still ended" {
-    start_after "sleep 1000 & echo \$! >stranger; exec '$SERVER' ${PATIENT[*]} -v"
-=======
 @test "children: with an inherited one, what a killed driver's job leaves in its session is ended" {
-    start_after 'sleep 1000 & echo $! >stranger'
->>>>>>> 2d331450fcbaed0ef1c12c57db161f76b4e07f02
+    start_after "sleep 1000 & echo \$! >stranger; exec '$SERVER' ${PATIENT[*]} -v"
     create
     stranger=$(cat stranger)
     started=("$stranger" "${started[@]}") # teardown must end it before the server, its parent

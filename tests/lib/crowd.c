@@ -13,11 +13,7 @@
  *                              ok and the number of bytes
  *     drain CLIENT             receives what has arrived; the answer is ok and the number of
  *                              bytes
-<<<<<<< HEAD
  *     flood CLIENT TEXT        fills and drains until, for a moment, neither has moved a byte
-=======
- *     flood CLIENT TEXT        fills and drains, until neither has moved anything for a moment
->>>>>>> 2d331450fcbaed0ef1c12c57db161f76b4e07f02
  *
  * If a client must wait for longer than SECONDS, that is wrong. TEXT may be several words.
  */
