@@ -191,13 +191,13 @@ static const struct option_kind option_kinds[] = {
     {'d', false, "driver", "PATH", "the driver program", take_driver},
     {'n', false, "drivers", "N", "start with N drivers, and replace those that die", take_drivers},
     {'l', false, "listen", "PATH", "also take commands at a UNIX socket", take_listen},
-    {'c', true, "connect", "PATH", "be a client of a server that listens there", take_connect},
+    {'c', true, "connect", "PATH", "be a client of the server at PATH", take_connect},
     {'j', true, "json", NULL, "replies are JSON objects, one a line", take_json},
-    {'g', false, "grace", "SECONDS", "for drivers to exit before they are killed (2)", take_grace},
+    {'g', false, "grace", "SECONDS", "for drivers and jobs to end before a KILL (2)", take_grace},
     {'t', false, "reply-timeout", "SECONDS", "for a driver to answer (1)", take_reply_timeout},
-    {'o', false, "output", "DIR", "write the output of commands to files there", take_output},
-    {'r', false, "ready-fd", "FD", "write a newline to that descriptor when ready", take_ready_fd},
-    {'v', false, "verbose", NULL, "log each driver's start, end and task", take_verbose},
+    {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
+    {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
+    {'v', false, "verbose", NULL, "log when drivers, tasks and jobs start and end", take_verbose},
     {'h', true, "help", NULL, "show this", take_help},
     {'V', true, "version", NULL, "show the version", take_version},
 };
@@ -213,7 +213,7 @@ take_help(const struct option_kind *kind, const char *value)
     (void)value;
     puts("usage: server [OPTION]...\n"
          "       server --connect PATH [--json] [COMMAND [WORD]...]\n"
-         "Dispatches timed tasks to driver processes; commands are read from standard input.\n");
+         "Gives tasks and jobs to driver processes. Reads commands from standard input.\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_kind *shown = &option_kinds[i];
         char usage[32];
@@ -221,7 +221,7 @@ take_help(const struct option_kind *kind, const char *value)
                  shown->value != NULL ? shown->value : "");
         printf("  -%c, %-24s %s\n", shown->letter, usage, shown->help);
     }
-    puts("\nType help at its prompt for the commands.");
+    puts("\nThe command help shows all commands.");
     exit_printed();
 }
 
