@@ -31,7 +31,7 @@ static char data[65536]; /* what the current handler has received */
 int
 main(int argc, char **argv)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses; /* each address once */
     uint64_t port;
     sigset_t set;
 
@@ -49,8 +49,8 @@ main(int argc, char **argv)
     return 0;
 }
 
-/* Stops: accepts no more clients and ends each client's input, shutdown(2), so that it is closed
- * once everything was sent back. The alarm or a second signal ends that wait. */
+/* Stops: accepts no more clients, and ends each client's input, shutdown(2). Each is closed when all
+ * was sent back, see client_ready(). The alarm, a second later, or another signal ends that wait. */
 static void
 signals_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -68,8 +68,8 @@ signals_ready(struct source *source, uint32_t events __attribute__((unused)))
     alarm(1);
 }
 
-/* What cannot be sent back yet stays in the kernel, which holds up the sender when its buffer is
- * full. So the end of a client's input is read only after all before it has been sent back. */
+/* Takes from the kernel only what it could send back. The kernel holds up a client whose buffer is
+ * full; and the end of the input, size 0, comes only after everything before it was sent back. */
 static void
 client_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
@@ -114,10 +114,10 @@ udp_ready(struct source *source, uint32_t events __attribute__((unused)))
     ssize_t n = recvfrom(source->fd, data, sizeof(data), 0, (struct sockaddr *)&from, &size);
 
     if (n >= 0)
-        sendto(source->fd, data, (size_t)n, 0, (struct sockaddr *)&from, size);
+        sendto(source->fd, data, (size_t)n, 0, (struct sockaddr *)&from, size); /* or is lost */
 }
 
-/* Opens a TCP and a UDP socket for each address family, all at the same port, which it returns.
+/* Opens sockets 0 (IPv4) and 1 (IPv6) for TCP, 2 and 3 for UDP, all at one port, and returns that.
  * Skips an address that this machine does not have, because there may be no IPv6, or no IPv4. */
 static in_port_t
 server_listen(struct addrinfo *addresses, in_port_t port)
@@ -127,9 +127,9 @@ server_listen(struct addrinfo *addresses, in_port_t port)
     for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
         int family = a->ai_family, flags = SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1;
         struct source *tcp = &sockets[family == AF_INET6], *udp = tcp + 2;
-        in_port_t *at = &((struct sockaddr_in *)a->ai_addr)->sin_port; /* sin6_port, too */
+        in_port_t *at = &((struct sockaddr_in *)a->ai_addr)->sin_port; /* sin6_port is there, too */
 
-        source_close(tcp); /* a name may have several addresses of one family */
+        source_close(tcp); /* a name may have several addresses of a family: the last counts */
         source_close(udp);
         *tcp = (struct source){.fd = socket(family, SOCK_STREAM | flags, 0), .ready = tcp_ready};
         *udp = (struct source){.fd = socket(family, SOCK_DGRAM | flags, 0), .ready = udp_ready};
@@ -140,7 +140,7 @@ server_listen(struct addrinfo *addresses, in_port_t port)
             bind(udp->fd, a->ai_addr, a->ai_addrlen) == 0 && source_watch(udp, EPOLLIN))
             bound = *at;
         else if (errno == EADDRINUSE && *at != port)
-            return server_listen(addresses, port); /* port 0 was free for one socket only */
+            return server_listen(addresses, port); /* it was not free for all: takes another */
         else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
             err(1, "cannot listen");
     }

@@ -32,10 +32,10 @@ static void tell(const char *text, const char *reason);
 static void fail(const char *text, const char *reason);
 
 static struct source fifo, signals;
-static struct stream output, errors;
-static char data[64 * 1024]; /* as much as a FIFO holds */
-static size_t sent, size;    /* in bytes of data; the FIFO is read only when all of it is sent */
-static int writer = -1;      /* the FIFO, open for writing, while there is no other writer */
+static struct stream output, errors; /* others share these: see lib/stream.h */
+static char data[64 * 1024];         /* as much as a FIFO holds */
+static size_t sent, size; /* in bytes of data; the FIFO is read only when all of it is sent */
+static int writer = -1;   /* the FIFO, open for writing, while there is no other writer */
 static bool stopping, over;
 static int status;
 
@@ -85,8 +85,8 @@ fifo_open(const char *path)
         err(1, "cannot open %s for writing", path);
 }
 
-/* Opens the FIFO that we read for writing, even if its name stands for another file by now,
- * proc(5). Returns false with errno on failure. */
+/* Opens our FIFO for writing, too, even if its name stands for another file by now, proc(5).
+ * Returns false with errno on failure. */
 static bool
 writer_open(void)
 {
@@ -124,7 +124,8 @@ fifo_ready(struct source *source, uint32_t events)
     }
 }
 
-/* Writes as much as possible, then waits for either the output or the FIFO, but never for both. */
+/* Writes as much as possible. Then we wait for room in the output if anything is left, and
+ * otherwise for the FIFO. */
 static void
 output_ready(struct source *source, uint32_t events)
 {
@@ -138,7 +139,8 @@ output_ready(struct source *source, uint32_t events)
         fail("cannot write standard output", strerror(errno));
 }
 
-/* The reader of our output has until the alarm, or a second signal, to read the rest. */
+/* INT or TERM stops us. The reader of our output has until the alarm, a second later, or until
+ * another signal, to read the rest. */
 static void
 signals_ready(struct source *source, uint32_t events)
 {
