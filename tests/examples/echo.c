@@ -49,8 +49,8 @@ main(int argc, char **argv)
     return 0;
 }
 
-/* Stops: accepts no more clients, and ends each client's input, shutdown(2). Each is closed when all
- * was sent back, see client_ready(). The alarm, a second later, or another signal ends that wait. */
+/* Stops: accepts no more clients and ends each client's input, shutdown(2). A client is closed when
+ * all was sent back, see client_ready(). The alarm, or another signal, ends the wait for that. */
 static void
 signals_ready(struct source *source, uint32_t events __attribute__((unused)))
 {
