@@ -104,7 +104,8 @@ asan: build/asan/server build/asan/driver
 define flavour
 build/$(1)/%.o: %.c Makefile
 	@mkdir -p $$(@D)
-	$$(CC) $$(STANDARD) $$(WARNINGS) $$(FLAGS_$(1)) $$(INJECT) -MMD -MP -c -o $$@ $$<
+	@echo $$(CC) $$(FLAGS_$(1)) -c -o $$@ $$< # and more
+	@$$(CC) $$(STANDARD) $$(WARNINGS) $$(FLAGS_$(1)) $$(INJECT) -MMD -MP -c -o $$@ $$<
 build/$(1)/server: $$(SERVER:%.c=build/$(1)/%.o) build/inject.o
 	$$(CC) $$(FLAGS_$(1)) -o $$@ $$^ $$(MORE_$(1))
 build/$(1)/driver: $$(DRIVER:%.c=build/$(1)/%.o) build/inject.o
