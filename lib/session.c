@@ -104,7 +104,6 @@ session_move_up(void)
             /* There may be replies to earlier commands, but they are not complete. */
             shutdown(session.socket.fd, SHUT_WR);
             session.input = INPUT_UNSENT;
-            shutdown(session.socket.fd, SHUT_WR);
             buffer_consume(up, buffer_used(up));
         }
     }
