@@ -17,7 +17,7 @@ struct request;
 enum client_input {
     INPUT_OPEN,
     INPUT_ENDED, /* nothing more will be read; what was read is still run */
-    INPUT_QUIT,  /* nothing more is run: the client asked for its end */
+    INPUT_QUIT,  /* nothing more is run: the client asked for its end; what is read is dropped */
 };
 
 enum client_output {

@@ -148,7 +148,7 @@ client_read(struct client *client)
 {
     struct buffer *input = &client->input;
 
-    if (client->input_state != INPUT_OPEN)
+    if (client->input_state == INPUT_ENDED)
         return;
     /* Leaves the last block for replies, because writing replies is what frees memory. */
     if (!buffers_available(input->data == NULL ? 2 : 0) || !buffer_prepare(input)) {

@@ -44,7 +44,8 @@ bool
 signals_open(struct source *source, const sigset_t *set,
              void (*ready)(struct source *, uint32_t events))
 {
-    return source_open(source, signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK), ready, EPOLLIN);
+    *source = (struct source){.fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = ready};
+    return source->fd >= 0 && source_watch(source, EPOLLIN);
 }
 
 int

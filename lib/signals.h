@@ -26,7 +26,7 @@ bool signals_unblock(void);
 bool signals_default(void);
 
 /* Creates a signalfd for these signals, as a source, and watches it. Returns false with errno on
- * failure. */
+ * failure; the descriptor is -1 if it could not be created. */
 bool signals_open(struct source *, const sigset_t *set,
                   void (*ready)(struct source *, uint32_t events));
 

@@ -70,6 +70,23 @@ at_end_of_input() {
     server_ends 0
 }
 
+@test "stop: a client that has said quit, and more after it, gets its replies and a clean end" {
+    start_listening
+    create
+    start_crowd
+    crowd attach 1
+    crowd say 1 1 1 "run $pid 100 sleep 1000"
+    wait_until took 3
+    crowd say 1 1 1 quit
+    control stats >counters
+    control stats >counters # by now, the server has handled the quit
+    crowd say 1 1 1 more
+    kill -TERM "$server_pid"
+    crowd hear 1 1 1 'Driver * Done cancelled'
+    crowd end 1 1
+    server_ends 0
+}
+
 @test "stop: does not wait for idle clients" {
     start_listening -g 100
     create

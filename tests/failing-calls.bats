@@ -42,6 +42,20 @@ output_waits_or_failed() {
     [ -s trace ] || output_waits
 }
 
+@test "epoll: a driver that cannot watch one of its sources says so and exits with status 1" {
+    for source in 1 2 3; do
+        printf '#!/bin/sh\nexec env FAULT=epoll_ctl:ADD:%s "%s"\n' $source "$FAULTY/driver" >unwatched
+        chmod +x unwatched
+        start_server --driver ./unwatched
+        say create_driver
+        expect 'Error: cannot create driver: * died (exited with status 1)'
+        logged '^driver.[0-9]*.: cannot fill the epoll set: Cannot allocate memory$'
+        end_input
+        server_ends 0
+        hang_up
+    done
+}
+
 @test "create_driver: if a call fails before the driver's exec, it says why; the next one works" {
     for fault in syscall:ENOMEM:1 prctl:EPERM:2 setpgid:EPERM:1 dup2:EPERM:{1,2,3} setrlimit:EPERM:2; do
         start_faulty "$fault"

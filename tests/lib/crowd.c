@@ -148,6 +148,8 @@ next_line(int number)
         if (client->used == LINE_SIZE || !ready(number, POLLIN))
             return NULL;
         ssize_t got = recv(client->fd, client->data + client->used, LINE_SIZE - client->used, 0);
+        if (got < 0)
+            wrong("client %d cannot receive: %s", number, strerror(errno));
         if (got <= 0)
             return NULL;
         client->used += (size_t)got;
