@@ -38,6 +38,7 @@
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "lib/options.h"
+#include "lib/output.h"
 #include "lib/phase.h"
 #include "lib/pool.h"
 #include "lib/reader.h"
@@ -56,7 +57,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -77,7 +77,6 @@ static struct server {
 /* start */
 static int server_run(void);
 static void streams_fill(void);
-static void output_prepare(void);
 static void descriptors_prepare(struct rlimit *inherited);
 static void server_open(const sigset_t *signals, const struct rlimit *nofile);
 static void deadlines_prepare(void);
@@ -127,8 +126,6 @@ server_run(void)
         err(EXIT_FAILURE, "cannot block signals");
     server.hup_ignored = signals_default();
     options_find_driver();
-    if (options.output_path != NULL)
-        output_prepare();
     descriptors_prepare(&nofile);
     server_open(&signals, &nofile);
     log_open();
@@ -151,20 +148,6 @@ streams_fill(void)
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
             err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
-}
-
-/* Makes the directory for the output of jobs, if there is none. Exits if it cannot be used. */
-static void
-output_prepare(void)
-{
-    struct stat status;
-
-    if (mkdir(options.output_path, 0777) < 0 && errno != EEXIST)
-        err(EXIT_FAILURE, "cannot make the directory %s", options.output_path);
-    if (stat(options.output_path, &status) == 0 && !S_ISDIR(status.st_mode))
-        errx(EXIT_FAILURE, "cannot write into %s: Not a directory", options.output_path);
-    if (access(options.output_path, W_OK | X_OK) < 0)
-        err(EXIT_FAILURE, "cannot write into %s", options.output_path);
 }
 
 /* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
@@ -198,6 +181,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot start");
     commands_open();
     spawn_open(nofile);
+    jobs_open(output_open());
     if (!signals_open(&server.signals, signals, signals_ready))
         err(EXIT_FAILURE, "cannot create a signalfd");
     if (!control_watch())
@@ -432,4 +416,5 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    output_close();
 }

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "stats.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -81,7 +82,11 @@ reply_refused(struct request *request, const struct call *call)
 {
     switch (call->refusal) {
     case PROTO_REFUSED_EXEC:
-        reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
+        if (call->error == EEXIST) /* which no exec says */
+            reply_error(request, "cannot_run", "cannot run: %" PRIu64 ".out or %" PRIu64 ".err: %s",
+                        call->job->output, call->job->output, strerror(EEXIST));
+        else
+            reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
         break;
     case PROTO_REFUSED_BUSY:
         reply_error(request, "busy", "driver %d Busy %" PRIu64, call->pid,

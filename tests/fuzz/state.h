@@ -25,6 +25,7 @@
     each(life) \
     each(logging) \
     each(options) \
+    each(output) \
     each(pool_freed) \
     each(reaper) \
     each(requests) \
