@@ -153,6 +153,13 @@ test_errors(void)
     call->refusal = PROTO_REFUSED_EXEC;
     call->error = EACCES;
     check_said("{\"error\":\"cannot run: Permission denied\",\"code\":\"cannot_run\"}\n", __LINE__);
+    end_job(PROTO_EXITED, 0, 999999999999999);
+    call->outcome = OUTCOME_STATE;
+    call->refusal = PROTO_REFUSED_EXEC;
+    call->error = EEXIST;
+    check_said("{\"error\":\"cannot run: 999999999999999.out or 999999999999999.err: File exists\","
+               "\"code\":\"cannot_run\"}\n",
+               __LINE__);
 }
 
 /* A list names those that do not answer and leaves out those that died; it is closed by a count. */
