@@ -432,4 +432,5 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    options_close();
 }
