@@ -86,6 +86,7 @@ test_same_name(void)
     CHECK_STRING(MADE(own, "A=5", "A=6"), "A=6 B=2 ");
     CHECK_STRING(MADE(own, "A=5", "A"), "A=1 B=2 ");
     CHECK_STRING(MADE(own, "A=5", "A*"), "A=1 B=2 ");
+    CHECK_STRING(MADE(own, "A=*"), "A=* B=2 "); /* sets A; does not pass what begins so */
     CHECK_STRING(MADE(own, "A", "A*", "A=5", "B"), "A=5 B=2 ");
     CHECK_STRING(MADE(own, "C=5", "C"), "A=1 B=2 C=5 ");   /* we have no C to pass */
     CHECK_STRING(MADE(OWN("A", "A=1", "B"), "B"), "A=1 "); /* what has no '=' is no variable */
