@@ -27,11 +27,13 @@ struct options options = {
     .ready_fd = -1,
     .grace_ns = GRACE_DEFAULT_S * NS_PER_S,
     .reply_timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
+    .start_timeout = "5",
+    .start_timeout_ns = 5 * NS_PER_S,
 };
 
 /* An option: how it is written, what it does, and its line in the help. */
 struct option_kind {
-    char letter;
+    char letter;      /* 0: it has only its name */
     bool for_clients; /* it can be used with --connect */
     const char *name;
     const char *value; /* the value's name in the help; NULL: it takes none */
@@ -168,6 +170,13 @@ take_reply_timeout(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_start_timeout(const struct option_kind *kind, const char *value)
+{
+    options.start_timeout = value;
+    options.start_timeout_ns = seconds_take(kind, value);
+}
+
+static void
 take_verbose(const struct option_kind *kind, const char *value)
 {
     (void)kind;
@@ -186,15 +195,24 @@ take_version(const struct option_kind *kind, const char *value)
     exit_printed();
 }
 
+static void
+take_watchdog(const struct option_kind *kind, const char *value)
+{
+    options.watchdog = value;
+    options.watchdog_ns = seconds_take(kind, value);
+}
+
 /* In the order of the help. */
 static const struct option_kind option_kinds[] = {
     {'d', false, "driver", "PATH", "the driver program", take_driver},
-    {'n', false, "drivers", "N", "start with N drivers, and replace those that die", take_drivers},
+    {'n', false, "drivers", "N", "start with N drivers, and replace those that end", take_drivers},
     {'l', false, "listen", "PATH", "also take commands at a UNIX socket", take_listen},
     {'c', true, "connect", "PATH", "be a client of the server at PATH", take_connect},
     {'j', true, "json", NULL, "replies are JSON objects, one a line", take_json},
     {'g', false, "grace", "SECONDS", "for drivers and jobs to end before a KILL (2)", take_grace},
     {'t', false, "reply-timeout", "SECONDS", "for a driver to answer (1)", take_reply_timeout},
+    {0, false, "start-timeout", "SECONDS", "for a driver to come up (5)", take_start_timeout},
+    {0, false, "watchdog", "SECONDS", "for a driver of -n to answer before a KILL", take_watchdog},
     {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
     {'v', false, "verbose", NULL, "log when drivers, tasks and jobs start and end", take_verbose},
@@ -204,6 +222,7 @@ static const struct option_kind option_kinds[] = {
 
 enum {
     OPTIONS = sizeof(option_kinds) / sizeof(option_kinds[0]),
+    OPTION_LONG = UCHAR_MAX + 1, /* a long option is this and its index, for getopt_long(3) */
 };
 
 static void
@@ -216,10 +235,11 @@ take_help(const struct option_kind *kind, const char *value)
          "Gives tasks and jobs to driver processes. Reads commands from standard input.\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_kind *shown = &option_kinds[i];
+        const char letter[] = {'-', shown->letter, ',', '\0'};
         char usage[32];
         snprintf(usage, sizeof(usage), "--%s %s", shown->name,
                  shown->value != NULL ? shown->value : "");
-        printf("  -%c, %-24s %s\n", shown->letter, usage, shown->help);
+        printf("  %-3s %-24s %s\n", shown->letter != 0 ? letter : "", usage, shown->help);
     }
     puts("\nThe command help shows all commands.");
     exit_printed();
@@ -236,7 +256,9 @@ options_describe(struct option *named, char *letters)
         const struct option_kind *kind = &option_kinds[i];
         named[i] = (struct option){.name = kind->name,
                                    .has_arg = kind->value != NULL ? required_argument : no_argument,
-                                   .val = kind->letter};
+                                   .val = OPTION_LONG + (int)i};
+        if (kind->letter == 0)
+            continue;
         *letters++ = kind->letter;
         if (kind->value != NULL)
             *letters++ = ':';
@@ -244,11 +266,14 @@ options_describe(struct option *named, char *letters)
     *letters = '\0';
 }
 
+/* Finds an option by what getopt_long(3) returned: its letter, or OPTION_LONG and its index. */
 static const struct option_kind *
-option_find(int letter)
+option_find(int found)
 {
+    if (found >= OPTION_LONG)
+        return &option_kinds[found - OPTION_LONG];
     for (size_t i = 0; i < OPTIONS; i++)
-        if (option_kinds[i].letter == letter)
+        if (option_kinds[i].letter == found)
             return &option_kinds[i];
     return NULL;
 }
@@ -259,14 +284,14 @@ options_parse(int argc, char **argv)
     struct option named[OPTIONS + 1] = {0};
     char letters[2 * OPTIONS + 3];
     bool for_servers = false;
-    int letter;
+    int found;
 
     options_describe(named, letters);
-    while ((letter = getopt_long(argc, argv, letters, named, NULL)) != -1) {
-        const struct option_kind *kind = option_find(letter);
-        if (letter == ':')
+    while ((found = getopt_long(argc, argv, letters, named, NULL)) != -1) {
+        const struct option_kind *kind = option_find(found);
+        if (found == ':')
             usage_error("%s needs a value", argv[optind - 1]);
-        if (kind == NULL && optopt != 0)
+        if (kind == NULL && optopt != 0 && optopt < OPTION_LONG)
             usage_error("unknown option '-%c'", optopt);
         if (kind == NULL)
             usage_error("unknown option '%s'", argv[optind - 1]);

@@ -29,7 +29,9 @@ bool phase_overdue(void);
 /* Asks for the stop. With at_once, or when it is called again, there is no grace period. */
 void phase_stop(bool at_once);
 
-/* Makes the exit status a failure and, unless the server is already stopping, asks for the stop. */
+/* Make the exit status a failure. phase_fail() also asks for the stop, unless the server is already
+ * stopping. */
+void phase_set_failed(void);
 void phase_fail(void);
 
 /* Whether the stop was asked for since the last call of this function. */

@@ -28,10 +28,10 @@ same() {
     [[ $2 == "$3" ]] || fail "$1:" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
 }
 
-# Prints the options of --help, in lines like "d driver".
+# Prints the options of --help, in lines like "d driver", or "- watchdog" if an option has no letter.
 options_of_help() {
     # shellcheck disable=SC2153 # not a misspelling of a variable in the completion
-    "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p'
+    "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p; s/^ +--([a-z-]+).*/- \1/p'
 }
 
 commands_of_help() {
@@ -100,11 +100,11 @@ make_socket() {
 
 @test "taxi-server(1): has each option of --help, and no other" {
     each_of wanted < <(options_of_help)
-    each_of got < <(sed -nE 's/^\.It Fl (.).* Fl -([a-z-]+).*/\1 \2/p' "$PAGE")
+    each_of got < <(sed -nE 's/^\.It Fl -([a-z-]+).*/- \1/p; s/^\.It Fl (.).* Fl -([a-z-]+).*/\1 \2/p' "$PAGE")
     same 'options of --help and of the page' "$wanted" "$got"
     each_of got < <(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' "$PAGE" |
-        sed -nE 's/^\.(Op )?Fl //p' | sed 's/ Ar.*//; s/ | //' | grep -o .)
-    same 'options of --help and of the synopsis' "$(cut -c1 <<<"$wanted" | sort)" "$got"
+        sed -nE 's/^\.(Op )?Fl //p' | sed 's/ Ar.*//; s/ | //' | grep -oE '^-.*|.')
+    same 'options of --help and of the synopsis' "$(sed -E 's/^- /-/; s/^([^-]).*/\1/' <<<"$wanted" | sort)" "$got"
 }
 
 @test "taxi-server(1): has each command of help, and no other" {
@@ -160,7 +160,7 @@ server: driver $pid ended (exited with status 0)" ]
 
 @test "completion: offers nothing for values other than paths, nor after a command's last word" {
     completion_with 'exit 9'
-    for words in '--grace' '-g' '--drivers =' '-n' '-r' '-c control send_task any' \
+    for words in '--grace' '-g' '--start-timeout' '--watchdog =' '--drivers =' '-n' '-r' '-c control send_task any' \
         '-c control get_drivers' '-c control create_driver' '-c control fly'; do
         # shellcheck disable=SC2086
         [ -z "$(offered ./server $words '')" ] || fail "$words"
