@@ -13,14 +13,14 @@ batch() {
 }
 
 @test "gives up: a batch whose input has ended ends with status 1 when no driver comes up in 10 s" {
-    printf '%s\n' 'run any 5 true' 'send_task any 1' fly >jobs
-    batch file -n 2 --driver /bin/false <jobs
-    batch pipe -n 40 --driver ./missing < <(cat jobs)
+    printf '%s\n' 'run any 5 true' 'send_task any 1' fly >lines
+    batch file -n 2 --driver /bin/false <lines
+    batch pipe -n 40 --driver ./missing < <(cat lines)
     fake_driver silent linger
-    batch slow -n 1 --driver ./silent --start-timeout 3 -g 0.1 < <(cat jobs)
-    # None of these can read its input to the end.
-    { cat jobs; yes 'run any 5 true' | head -n 20000; } >many
-    batch many -n 1 --driver /bin/false <many
+    batch slow -n 1 --driver ./silent --start-timeout 3 -g 0.1 < <(cat lines)
+    # A client that waits for a driver is not read from, so this is never read to its end.
+    { cat lines; yes 'run any 5 true' | head -n 20000; } >long
+    batch many -n 1 --driver /bin/false <long
     wait
     for name in file pipe slow; do
         [ "$(cat $name.status)" = 1 ] || fail "$name: $(cat $name.status $name.err)"
