@@ -98,6 +98,14 @@ socket_take(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_clean_env(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.environment.clean = true;
+}
+
+static void
 take_connect(const struct option_kind *kind, const char *value)
 {
     options.connect_path = socket_take(kind, value);
@@ -114,6 +122,21 @@ static void
 take_drivers(const struct option_kind *kind, const char *value)
 {
     options.drivers = number_take(kind, value, 1, DRIVERS_MAX);
+}
+
+static void
+take_env(const struct option_kind *kind, const char *value)
+{
+    struct environment_choice *choice = &options.environment;
+
+    if (!environment_want_valid(value))
+        usage_error("bad --%s '%s' (NAME, NAME=VALUE or NAME*)", kind->name, value);
+    size_t size = (choice->wanted_count + 1) * sizeof(*choice->wanted);
+    const char **wanted = realloc(choice->wanted, size);
+    if (wanted == NULL)
+        err(EXIT_FAILURE, "cannot start");
+    choice->wanted = wanted;
+    wanted[choice->wanted_count++] = value;
 }
 
 static void
@@ -214,6 +237,8 @@ static const struct option_kind option_kinds[] = {
     {0, false, "start-timeout", "SECONDS", "for a driver to come up (5)", take_start_timeout},
     {0, false, "watchdog", "SECONDS", "for a driver of -n to answer before a KILL", take_watchdog},
     {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
+    {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
+    {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
     {'v', false, "verbose", NULL, "log when drivers, tasks and jobs start and end", take_verbose},
     {'h', true, "help", NULL, "show this", take_help},
@@ -303,6 +328,12 @@ options_parse(int argc, char **argv)
     if (options.connect_path != NULL && for_servers)
         usage_error("--connect goes with --json only");
     return argv + optind;
+}
+
+void
+options_close(void)
+{
+    free(options.environment.wanted);
 }
 
 void

@@ -4,6 +4,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "environment.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +22,7 @@ extern struct options {
     const char *output_path;   /* NULL: what jobs write goes to standard error */
     const char *start_timeout; /* as it was given */
     const char *watchdog;
+    struct environment_choice environment;
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */
     bool json;
@@ -33,6 +36,7 @@ extern struct options {
 /* Parses the options. Returns the words after them, which are a command for --connect. Exits with
  * status 2 if something is wrong, and after --help and --version. */
 char **options_parse(int argc, char **argv);
+void options_close(void);
 
 /* Sets driver_path, unless --driver did: to the program beside our own binary, or where make
  * install puts it; never in the working directory or in PATH. If the program is in neither place,

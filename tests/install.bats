@@ -28,7 +28,7 @@ same() {
     [[ $2 == "$3" ]] || fail "$1:" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
 }
 
-# Prints the options of --help, in lines like "d driver", or "- watchdog" if an option has no letter.
+# Prints the options of --help, in lines like "d driver", or "- env" if an option has no letter.
 options_of_help() {
     # shellcheck disable=SC2153 # not a misspelling of a variable in the completion
     "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p; s/^ +--([a-z-]+).*/- \1/p'
@@ -156,6 +156,14 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server -jccontrol send)" = send_task ]
     [ "$(offered ./server --json --connect = control -g 1 -- send)" = send_task ]
     [ -z "$(offered ./server send)" ]
+}
+
+@test "completion: after --env NAME=VALUE, offers options" {
+    completion_with 'exit 9'
+    # bash splits words at = and :
+    [ "$(offered ./server --env A = b : c --he)" = --help ]
+    [ "$(offered ./server --env = A = b : c --he)" = --help ]
+    [ -z "$(offered ./server --env '')" ]
 }
 
 @test "completion: offers nothing for values other than paths, nor after a command's last word" {
