@@ -50,6 +50,7 @@
 #include "lib/stats.h"
 #include "lib/stream.h"
 #include "lib/turn.h"
+#include "lib/watchdog.h"
 
 #include <err.h>
 #include <errno.h>
@@ -178,6 +179,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     clients_open();
     dispatch_open();
     keeper_open();
+    watchdog_open();
     if (!fleet_open() || !buffers_open() || !requests_open() || !calls_open())
         err(EXIT_FAILURE, "cannot start");
     commands_open();
@@ -194,7 +196,7 @@ deadlines_prepare(void)
 {
     deadline_init(&server.stop);
     deadline_set(DEADLINE_REPLY, options.reply_timeout_ns);
-    deadline_set(DEADLINE_START, START_TIMEOUT_S * NS_PER_S);
+    deadline_set(DEADLINE_START, options.start_timeout_ns);
     deadline_set(DEADLINE_EXIT, options.grace_ns);
     deadline_set(DEADLINE_STOP, options.grace_ns + LAST_WORDS_MS * NS_PER_MS);
     deadline_set(DEADLINE_SWEEP, SWEEP_DELAY_MS * NS_PER_MS);
@@ -224,13 +226,13 @@ server_announce(void)
 static void
 loop_turn(void)
 {
+    bool idle = list_empty(clients_runnable()) && fleet_unsent() == NULL && !keeper_can_start();
+    if (!sources_wait(idle ? -1 : 0))
+        err(EXIT_FAILURE, "cannot wait for events");
     if (keeper_can_start())
         keeper_start();
     if (!phase_ready() && keeper_all_up())
         server_announce();
-    bool idle = list_empty(clients_runnable()) && fleet_unsent() == NULL && !keeper_can_start();
-    if (!sources_wait(idle ? -1 : 0))
-        err(EXIT_FAILURE, "cannot wait for events");
     drivers_reap_ended();
     orphans_kill();
     clients_run();
@@ -350,6 +352,8 @@ deadlines_over(void)
     }
     if (deadline_over(DEADLINE_REPLACE) != NULL)
         keeper_replace();
+    if (deadline_over(DEADLINE_WATCH) != NULL)
+        watchdog_over();
 }
 
 /* Tries again what failed for lack of memory or descriptors. */

@@ -73,7 +73,7 @@ driver_reaped(struct driver *driver, int status)
         stats.cancelled_at_stop++;
     driver_log_end(driver, status);
     if (driver->kept)
-        keeper_ended(driver, status);
+        keeper_ended(driver);
     create_failed(driver, status);
     calls_end_died(&driver->ongoing, status);
     calls_end_died(&driver->in_flight, status);

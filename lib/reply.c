@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "fleet.h"
 #include "log.h"
+#include "options.h"
 #include "stats.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ reply_not_created(struct request *request, const struct call *call)
     if (call->outcome == OUTCOME_DEAD_BORN)
         snprintf(why, sizeof(why), "died (%s)", status_text(call->status));
     else if (call->outcome == OUTCOME_LATE_BORN)
-        snprintf(why, sizeof(why), "did not come up in %d s", START_TIMEOUT_S);
+        snprintf(why, sizeof(why), "did not come up in %s s", options.start_timeout);
     else
         snprintf(why, sizeof(why), "broke the protocol");
     reply_error(request, "cannot_create", "cannot create driver: %d %s", call->pid, why);

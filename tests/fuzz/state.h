@@ -32,7 +32,8 @@
     each(server) \
     each(session) \
     each(spawn) \
-    each(stats)
+    each(stats) \
+    each(watchdog)
 /* clang-format on */
 
 #define STATE_FIELD(name)   __typeof__(name) name;
