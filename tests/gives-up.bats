@@ -4,12 +4,14 @@
 load lib/helpers
 
 # batch NAME WORD...: starts a server in the background whose output, log and status go to files.
+# Adds to batches.
 batch() {
     {
         status=0
         session "${@:2}" >"$1.out" 2>"$1.err" || status=$?
         echo "$status" >"$1.status"
     } <&0 3>&- &
+    batches+=("$!")
 }
 
 @test "gives up: a batch whose input has ended ends with status 1 when no driver comes up in 10 s" {
@@ -21,7 +23,7 @@ batch() {
     # A client that waits for a driver is not read from, so this is never read to its end.
     { cat lines; yes 'run any 5 true' | head -n 20000; } >long
     batch many -n 1 --driver /bin/false <long
-    wait
+    wait "${batches[@]}" # a bare wait would also wait for what times the test
     for name in file pipe slow; do
         [ "$(cat $name.status)" = 1 ] || fail "$name: $(cat $name.status $name.err)"
         [ "$(cat $name.out)" = "Error: no driver
@@ -46,6 +48,6 @@ Error: unknown command 'fly' (try help)" ]
     run -0 control run any 5 true
     [[ $output == 'Driver '*' Done exit 0' ]]
     control shutdown
-    wait
+    wait "${batches[@]}"
     [ "$(cat control.status)" = 0 ]
 }
