@@ -39,8 +39,8 @@ done
 # The limit of the server's memory; a sanitizer needs some of its own.
 export MEMORY_MAX_KB=16384
 [ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536
-# Without pkill and ps, bats cannot limit the time of a test; the limit of its file still holds.
-if command -v pkill >/dev/null || command -v ps >/dev/null; then
+# Without ps, bats cannot limit the time of a test; the limit of its file still holds.
+if command -v ps >/dev/null; then
     export BATS_TEST_TIMEOUT=$TEST_TIMEOUT
 fi
 

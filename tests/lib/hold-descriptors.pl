@@ -4,10 +4,11 @@
 # pidfd_getfd(2).
 use strict;
 use warnings;
+use POSIX ();
 
 my $process = syscall 434, int $ARGV[0], 0;
 $process >= 0 or exit 1;
 my @copies = map { syscall 438, $process, $_, 0 } 3 .. 30;
 grep { $_ >= 0 } @copies or exit 1;
 open my $file, '>', 'held' or die;
-sleep 1000;
+POSIX::pause();

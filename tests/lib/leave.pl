@@ -26,7 +26,7 @@ if ($ARGV[0] eq 'session') {
     if (!fork) {
         POSIX::setsid;
         tell_pid();
-        sleep 1000;
+        POSIX::pause();
         exit;
     }
     select undef, undef, undef, 0.01 until -e 'left';

@@ -3,8 +3,9 @@
 # socket and creates the file shut.
 use strict;
 use warnings;
+use POSIX ();
 
 open my $socket, '+<&=', 3 or die;
 shutdown $socket, 0;
 open my $file, '>', 'shut' or die;
-sleep 1000;
+POSIX::pause();
