@@ -25,6 +25,10 @@ unit() {
     unit
 }
 
+@test "unit: family" {
+    unit
+}
+
 @test "unit: job_line" {
     unit
 }
