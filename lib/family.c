@@ -17,6 +17,7 @@ enum {
     /* How long we wait until all are stopped; then we kill in any case. A fork bomb leaves us only
      * a small share of the processor, so this is long. */
     STOPPING_MS = 2000,
+    STEADY_MS = 100, /* the same, if no process comes or goes any more */
     PROC_PATH_SIZE = 64,
 };
 
@@ -89,6 +90,9 @@ family_push_own(pid_t pid, void *argument)
 
     if (!caller->ours(pid, caller->argument))
         return false;
+    /* All of them are stopped before any is looked at: in a fork bomb, that is where most are. */
+    if (!caller->family->kills)
+        kill(pid, SIGSTOP);
     family_push(caller->family, pid, caller->family->our_pid);
     return true;
 }
@@ -211,6 +215,7 @@ member_end(const struct family_caller *caller, const struct family_member *membe
         member_signal(member, pidfd, SIGSTOP);
     if (strchr("TtDZX", process.state) == NULL)
         family->runs = true;
+    family->seen += (uint64_t)member->pid * (uint64_t)member->pid;
     family_push_children(family, member->pid, &process);
     if (family->kills)
         member_signal(member, pidfd, SIGKILL);
@@ -241,6 +246,7 @@ family_begin(struct family_caller *caller)
 
     family->our_pid = getpid();
     family->runs = false;
+    family->seen = 0;
     switch (children_each(family_push_own, caller)) {
     case CHILDREN_NONE:
         return FAMILY_NONE;
@@ -254,15 +260,18 @@ family_begin(struct family_caller *caller)
     return FAMILY_NO_PROC;
 }
 
-/* A pass is complete. If it has stopped the family, or that takes too long, the next pass kills.
- * Returns whether a caller must wait before that, for what still runs. */
+/* A pass that stops is complete. Returns whether the next one kills: if nothing runs any more; if
+ * for some time no process has come or gone, since a busy machine lets one that must stop wait for
+ * the processor; or if it takes too long. */
 static bool
-family_must_wait(struct family *family, int64_t now_ns)
+family_is_stopped(struct family *family, int64_t now_ns)
 {
-    if (family->runs && now_ns < family->since_ns + STOPPING_MS * NS_PER_MS)
-        return true;
-    family->kills = true;
-    return false;
+    int64_t took_ns = now_ns - family->since_ns;
+    bool steady = family->seen == family->seen_before && took_ns >= STEADY_MS * NS_PER_MS;
+
+    family->seen_before = family->seen;
+    family->kills = !family->runs || steady || took_ns >= STOPPING_MS * NS_PER_MS;
+    return family->kills;
 }
 
 enum family_found
@@ -284,7 +293,7 @@ family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void 
         }
         if (found == FAMILY_STOPPING && family->kills)
             found = FAMILY_KILLED;
-    } while (found == FAMILY_STOPPING && !family_must_wait(family, now_ns));
+    } while (found == FAMILY_STOPPING && family_is_stopped(family, now_ns));
     if (found != FAMILY_STOPPING) {
         family->kills = false;
         family->since_ns = 0;

@@ -39,9 +39,11 @@ enum family_found {
 
 /* All zero at first. */
 struct family {
-    bool kills;       /* the pass that is under way kills; otherwise it stops */
-    bool runs;        /* it has found a process that runs, or may have missed one */
-    int64_t since_ns; /* when the first pass began; 0: none has begun */
+    bool kills;           /* the pass that is under way kills; otherwise it stops */
+    bool runs;            /* it has found a process that runs, or may have missed one */
+    uint64_t seen;        /* the sum of the squares of the pids that it has seen */
+    uint64_t seen_before; /* the same of the pass before */
+    int64_t since_ns;     /* when the first pass began; 0: none has begun */
     pid_t our_pid;
     unsigned count; /* how many are pending; 0: no pass is under way */
     struct family_member {
