@@ -98,7 +98,7 @@ static void deadlines_over(void);
 static void server_retry(void);
 
 /* the stop */
-static void server_stop_if_asked(void);
+static void server_stop(void);
 static void server_close(void);
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -188,6 +188,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
 {
     clock_look();
     stats.started_ns = clock_turn_ns;
+    phase_open(server_stop);
     if (!sources_open())
         err(EXIT_FAILURE, "cannot create an epoll set");
     if (!deadlines_open(deadlines_over))
@@ -252,7 +253,6 @@ loop_turn(void)
     drivers_reap_ended();
     orphans_kill();
     clients_run();
-    server_stop_if_asked(); /* by a client */
     tasks_assign();
     waits_end();
     server_flush();
@@ -338,7 +338,6 @@ signal_handle(const struct signalfd_siginfo *info)
     default:
         break; /* for example SIGPIPE: the write that raised it has failed with EPIPE */
     }
-    server_stop_if_asked(); /* before the next signal: a driver that dies now was told to exit */
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -391,12 +390,10 @@ server_retry(void)
  * written.
  */
 static void
-server_stop_if_asked(void)
+server_stop(void)
 {
     struct driver *driver = NULL;
 
-    if (!phase_stop_asked())
-        return;
     while (phase_overdue() && (driver = fleet_next(driver)) != NULL)
         driver_kill(driver);
     if (phase_overdue())
@@ -439,4 +436,5 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    options_close();
 }

@@ -31,7 +31,7 @@ struct options options = {
 
 /* An option: how it is written, what it does, and its line in the help. */
 struct option_kind {
-    char letter;
+    char letter;      /* 0: it has only its name */
     bool for_clients; /* it can be used with --connect */
     const char *name;
     const char *value; /* the value's name in the help; NULL: it takes none */
@@ -96,6 +96,14 @@ socket_take(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_clean_env(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.environment.clean = true;
+}
+
+static void
 take_connect(const struct option_kind *kind, const char *value)
 {
     options.connect_path = socket_take(kind, value);
@@ -112,6 +120,21 @@ static void
 take_drivers(const struct option_kind *kind, const char *value)
 {
     options.drivers = number_take(kind, value, 1, DRIVERS_MAX);
+}
+
+static void
+take_env(const struct option_kind *kind, const char *value)
+{
+    struct environment_choice *choice = &options.environment;
+
+    if (!environment_want_valid(value))
+        usage_error("bad --%s '%s' (NAME, NAME=VALUE or NAME*)", kind->name, value);
+    size_t size = (choice->wanted_count + 1) * sizeof(*choice->wanted);
+    const char **wanted = realloc(choice->wanted, size);
+    if (wanted == NULL)
+        err(EXIT_FAILURE, "cannot start");
+    choice->wanted = wanted;
+    wanted[choice->wanted_count++] = value;
 }
 
 static void
@@ -196,6 +219,8 @@ static const struct option_kind option_kinds[] = {
     {'g', false, "grace", "SECONDS", "for drivers and jobs to end before a KILL (2)", take_grace},
     {'t', false, "reply-timeout", "SECONDS", "for a driver to answer (1)", take_reply_timeout},
     {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
+    {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
+    {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
     {'v', false, "verbose", NULL, "log when drivers, tasks and jobs start and end", take_verbose},
     {'h', true, "help", NULL, "show this", take_help},
@@ -204,6 +229,7 @@ static const struct option_kind option_kinds[] = {
 
 enum {
     OPTIONS = sizeof(option_kinds) / sizeof(option_kinds[0]),
+    OPTION_LONG = UCHAR_MAX + 1, /* a long option is this and its index, for getopt_long(3) */
 };
 
 static void
@@ -216,10 +242,11 @@ take_help(const struct option_kind *kind, const char *value)
          "Gives tasks and jobs to driver processes. Reads commands from standard input.\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_kind *shown = &option_kinds[i];
+        const char letter[] = {'-', shown->letter, ',', '\0'};
         char usage[32];
         snprintf(usage, sizeof(usage), "--%s %s", shown->name,
                  shown->value != NULL ? shown->value : "");
-        printf("  -%c, %-24s %s\n", shown->letter, usage, shown->help);
+        printf("  %-3s %-24s %s\n", shown->letter != 0 ? letter : "", usage, shown->help);
     }
     puts("\nThe command help shows all commands.");
     exit_printed();
@@ -236,7 +263,9 @@ options_describe(struct option *named, char *letters)
         const struct option_kind *kind = &option_kinds[i];
         named[i] = (struct option){.name = kind->name,
                                    .has_arg = kind->value != NULL ? required_argument : no_argument,
-                                   .val = kind->letter};
+                                   .val = OPTION_LONG + (int)i};
+        if (kind->letter == 0)
+            continue;
         *letters++ = kind->letter;
         if (kind->value != NULL)
             *letters++ = ':';
@@ -244,11 +273,14 @@ options_describe(struct option *named, char *letters)
     *letters = '\0';
 }
 
+/* Finds an option by what getopt_long(3) returned: its letter, or OPTION_LONG and its index. */
 static const struct option_kind *
-option_find(int letter)
+option_find(int found)
 {
+    if (found >= OPTION_LONG)
+        return &option_kinds[found - OPTION_LONG];
     for (size_t i = 0; i < OPTIONS; i++)
-        if (option_kinds[i].letter == letter)
+        if (option_kinds[i].letter == found)
             return &option_kinds[i];
     return NULL;
 }
@@ -259,14 +291,14 @@ options_parse(int argc, char **argv)
     struct option named[OPTIONS + 1] = {0};
     char letters[2 * OPTIONS + 3];
     bool for_servers = false;
-    int letter;
+    int found;
 
     options_describe(named, letters);
-    while ((letter = getopt_long(argc, argv, letters, named, NULL)) != -1) {
-        const struct option_kind *kind = option_find(letter);
-        if (letter == ':')
+    while ((found = getopt_long(argc, argv, letters, named, NULL)) != -1) {
+        const struct option_kind *kind = option_find(found);
+        if (found == ':')
             usage_error("%s needs a value", argv[optind - 1]);
-        if (kind == NULL && optopt != 0)
+        if (kind == NULL && optopt != 0 && optopt < OPTION_LONG)
             usage_error("unknown option '-%c'", optopt);
         if (kind == NULL)
             usage_error("unknown option '%s'", argv[optind - 1]);
@@ -278,6 +310,12 @@ options_parse(int argc, char **argv)
     if (options.connect_path != NULL && for_servers)
         usage_error("--connect goes with --json only");
     return argv + optind;
+}
+
+void
+options_close(void)
+{
+    free(options.environment.wanted);
 }
 
 void

@@ -4,6 +4,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "environment.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,8 +20,9 @@ extern struct options {
     const char *listen_path;  /* NULL: standard input is the only client */
     const char *connect_path; /* NULL: we are a server */
     const char *output_path;  /* NULL: what jobs write goes to standard error */
-    unsigned drivers;         /* how many drivers to keep */
-    int ready_fd;             /* where to report that we are ready; -1: nowhere */
+    struct environment_choice environment;
+    unsigned drivers; /* how many drivers to keep */
+    int ready_fd;     /* where to report that we are ready; -1: nowhere */
     bool json;
     bool verbose;
     int64_t grace_ns;
@@ -29,6 +32,7 @@ extern struct options {
 /* Parses the options. Returns the words after them, which are a command for --connect. Exits with
  * status 2 if something is wrong, and after --help and --version. */
 char **options_parse(int argc, char **argv);
+void options_close(void);
 
 /* Sets driver_path, unless --driver did: to the program beside our own binary, or where make
  * install puts it; never in the working directory or in PATH. If the program is in neither place,

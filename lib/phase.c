@@ -4,9 +4,15 @@
 
 static struct {
     enum phase now;
-    bool stop_asked;
+    void (*stop)(void);
     int exit_status;
 } life;
+
+void
+phase_open(void (*stop)(void))
+{
+    life.stop = stop;
+}
 
 bool
 phase_reach(enum phase phase)
@@ -45,7 +51,7 @@ void
 phase_stop(bool at_once)
 {
     phase_reach(at_once || phase_stopping() ? PHASE_OVERDUE : PHASE_STOPPING);
-    life.stop_asked = true;
+    life.stop();
 }
 
 void
@@ -54,15 +60,6 @@ phase_fail(void)
     life.exit_status = EXIT_FAILURE;
     if (!phase_stopping())
         phase_stop(false);
-}
-
-bool
-phase_stop_asked(void)
-{
-    bool asked = life.stop_asked;
-
-    life.stop_asked = false;
-    return asked;
 }
 
 int

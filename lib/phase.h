@@ -2,8 +2,8 @@
  * phase.h: which phase of its life the server is in, and its exit status.
  *
  * The server never goes back to an earlier phase. A module that finds that the server must stop
- * calls phase_stop() or phase_fail(). From then on the server counts as stopping;
- * server_stop_if_asked() in server.c does the work.
+ * calls phase_stop() or phase_fail(). From then on the server counts as stopping; server_stop() in
+ * server.c does the work, at once.
  */
 #ifndef PHASE_H
 #define PHASE_H
@@ -26,14 +26,14 @@ bool phase_ready(void); /* or later */
 bool phase_stopping(void);
 bool phase_overdue(void);
 
-/* Asks for the stop. With at_once, or when it is called again, there is no grace period. */
+/* Sets the function that phase_stop() calls when the phase has changed. */
+void phase_open(void (*stop)(void));
+
+/* Stops the server. With at_once, or when it is called again, there is no grace period. */
 void phase_stop(bool at_once);
 
-/* Makes the exit status a failure and, unless the server is already stopping, asks for the stop. */
+/* Makes the exit status a failure and, unless it is already stopping, stops the server. */
 void phase_fail(void);
-
-/* Whether the stop was asked for since the last call of this function. */
-bool phase_stop_asked(void);
 
 int phase_exit_status(void);
 

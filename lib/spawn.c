@@ -4,6 +4,7 @@
 #include "children.h"
 #include "clock.h"
 #include "close_range.h"
+#include "environment.h"
 #include "log.h"
 #include "options.h"
 
@@ -23,37 +24,8 @@ static struct {
     int flags;   /* for child_start() */
     pid_t pid;   /* our own pid */
     struct rlimit nofile;
-    char **environment; /* for drivers: pointers to strings of our own, then NULL */
+    char **environment; /* for drivers */
 } spawn = {.null_fd = -1, .fd = -1};
-
-/* Whether a variable, "NAME=value", is passed on to drivers. Other variables may be meant for the
- * server alone: a password, or a service manager's socket. */
-static bool
-variable_passed(const char *variable)
-{
-    static const char *const names[] = {"HOME=",  "LANG=", "LANGUAGE=", "LC_", "LOGNAME=", "PATH=",
-                                        "SHELL=", "TERM=", "TMPDIR=",   "TZ=", "USER="};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strncmp(variable, names[i], strlen(names[i])) == 0)
-            return true;
-    return false;
-}
-
-static void
-environment_prepare(void)
-{
-    size_t count = 0, passed = 0;
-
-    while (environ[count] != NULL)
-        count++;
-    spawn.environment = calloc(count + 1, sizeof(*spawn.environment));
-    if (spawn.environment == NULL)
-        err(EXIT_FAILURE, "cannot start");
-    for (size_t i = 0; i < count; i++)
-        if (variable_passed(environ[i]))
-            spawn.environment[passed++] = environ[i];
-}
 
 /*
  * Copying our descriptor table for a child, and closing the copy at its exec, takes the longer the
@@ -65,7 +37,9 @@ environment_prepare(void)
 void
 spawn_open(const struct rlimit *nofile)
 {
-    environment_prepare();
+    spawn.environment = environment_make(environ, &options.environment);
+    if (spawn.environment == NULL)
+        err(EXIT_FAILURE, "cannot start");
     spawn.pid = getpid();
     spawn.nofile = *nofile;
     if (syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS)

@@ -1,5 +1,5 @@
 /*
- * spawn.h: starts drivers: the socketpair, the process, its descriptors and environment.
+ * spawn.h: starts drivers: the socketpair, the process and its descriptors.
  */
 #ifndef SPAWN_H
 #define SPAWN_H

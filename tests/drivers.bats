@@ -108,21 +108,6 @@ has_child() {
     [ "$group" = "$pid" ]
 }
 
-@test "driver: its environment has paths, user and language, and no secret" {
-    # yes(1) leaves its environment as it is.
-    start env -i HOME=/home TZ=UTC LC_TIME=C LC=x PASSWORD=secret NOTIFY_SOCKET=/run/s \
-        LD_LIBRARY_PATH=/lib HOMES=x PATH="$PATH" "$SERVER" --driver "$(command -v yes)"
-    say create_driver
-    wait_until has_child
-    pid=$(children_of "$server_pid")
-    [ "$(tr '\0' '\n' <"/proc/${pid% }/environ" | sort)" = "HOME=/home
-LC_TIME=C
-PATH=$PATH
-TZ=UTC" ]
-    kill -KILL "$pid"
-    expect 'Error: cannot create driver: *'
-}
-
 @test "driver: can gain no privilege that it was not started with" {
     start_server
     create

@@ -28,10 +28,10 @@ same() {
     [[ $2 == "$3" ]] || fail "$1:" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
 }
 
-# Prints the options of --help, in lines like "d driver".
+# Prints the options of --help, in lines like "d driver", or "- env" if an option has no letter.
 options_of_help() {
     # shellcheck disable=SC2153 # not a misspelling of a variable in the completion
-    "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p'
+    "$SERVER" --help | sed -nE 's/^ +-(.), --([a-z-]+).*/\1 \2/p; s/^ +--([a-z-]+).*/- \1/p'
 }
 
 commands_of_help() {
@@ -100,11 +100,11 @@ make_socket() {
 
 @test "taxi-server(1): has each option of --help, and no other" {
     each_of wanted < <(options_of_help)
-    each_of got < <(sed -nE 's/^\.It Fl (.).* Fl -([a-z-]+).*/\1 \2/p' "$PAGE")
+    each_of got < <(sed -nE 's/^\.It Fl -([a-z-]+).*/- \1/p; s/^\.It Fl (.).* Fl -([a-z-]+).*/\1 \2/p' "$PAGE")
     same 'options of --help and of the page' "$wanted" "$got"
     each_of got < <(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' "$PAGE" |
-        sed -nE 's/^\.(Op )?Fl //p' | sed 's/ Ar.*//; s/ | //' | grep -o .)
-    same 'options of --help and of the synopsis' "$(cut -c1 <<<"$wanted" | sort)" "$got"
+        sed -nE 's/^\.(Op )?Fl //p' | sed 's/ Ar.*//; s/ | //' | grep -oE '^-.*|.')
+    same 'options of --help and of the synopsis' "$(sed -E 's/^- /-/; s/^([^-]).*/\1/' <<<"$wanted" | sort)" "$got"
 }
 
 @test "taxi-server(1): has each command of help, and no other" {
@@ -156,6 +156,14 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server -jccontrol send)" = send_task ]
     [ "$(offered ./server --json --connect = control -g 1 -- send)" = send_task ]
     [ -z "$(offered ./server send)" ]
+}
+
+@test "completion: after --env NAME=VALUE, offers options" {
+    completion_with 'exit 9'
+    # bash splits words at = and :
+    [ "$(offered ./server --env A = b : c --he)" = --help ]
+    [ "$(offered ./server --env = A = b : c --he)" = --help ]
+    [ -z "$(offered ./server --env '')" ]
 }
 
 @test "completion: offers nothing for values other than paths, nor after a command's last word" {

@@ -166,6 +166,12 @@ END
     log_is 'server: Stats *' # the stop came first: the driver was to exit anyway
 }
 
+@test "stop: if standard input has failed just before a driver died, the driver was to exit anyway" {
+    run -1 --separate-stderr "$LIB/refused-input.pl" "$SERVER" 3>&-
+    [ -z "$output" ]
+    [ "$stderr" = 'server: cannot read standard input: Connection refused' ]
+}
+
 @test "stop: if the reader of the replies goes away during it, a job keeps its grace period" {
     start_server -g 100
     create_many 2

@@ -144,7 +144,7 @@ waits() {
 }
 
 @test "no memory: if the table of drivers cannot grow, each driver is still found" {
-    start_faulty calloc:ENOMEM:68
+    start_faulty calloc:ENOMEM:69
     create_many 70
     [ -s trace ]
     for pid in "${pids[@]}"; do

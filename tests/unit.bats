@@ -25,6 +25,10 @@ unit() {
     unit
 }
 
+@test "unit: environment" {
+    unit
+}
+
 @test "unit: family" {
     unit
 }

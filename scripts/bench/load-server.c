@@ -208,6 +208,20 @@ pause_ms(long ms)
     nanosleep(&time, NULL);
 }
 
+/* Whether the process waits for something, and neither runs nor is able to, proc(5). */
+static bool
+sleeps(pid_t pid)
+{
+    char path[64], state = '?';
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        err(1, "%s", path);
+    fclose(file);
+    return state == 'S';
+}
+
 void
 server_quiet(void)
 {
@@ -220,7 +234,23 @@ server_quiet(void)
         now = usage_of(server.pid);
         if (clock_ns(CLOCK_MONOTONIC) > end_ns)
             errx(1, "the server is never idle");
-    } while (now.runs != before.runs || now.cpu_ns != before.cpu_ns);
+    } while (now.runs != before.runs || now.cpu_ns != before.cpu_ns || !sleeps(server.pid));
+}
+
+void
+all_quiet(void)
+{
+    int64_t end_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_MS * NS_PER_MS;
+
+    server_quiet();
+    for (long i = 0; i < server.drivers_count;) {
+        if (sleeps(server.drivers[i]))
+            i++;
+        else if (clock_ns(CLOCK_MONOTONIC) > end_ns)
+            errx(1, "driver %d is never idle", server.drivers[i]);
+        else
+            pause_ms(1);
+    }
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */

@@ -221,7 +221,7 @@ run_many(char **args)
         reply_available();
     reply_count(count);
     double list_s = (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
-    server_quiet();
+    all_quiet();
     int64_t runs = runs_of_all();
     pause_ms(1000);
     runs = runs_of_all() - runs;

@@ -37,6 +37,8 @@ void server_wait(void);
 void server_end(void);
 /* Waits until the server has nothing left to do, for which there is no event. */
 void server_quiet(void);
+/* Waits likewise for the server and all drivers, which have answered everything. */
+void all_quiet(void);
 
 /* Writes a short command. The server has read the commands before, so there is room. */
 void say(const char *command);

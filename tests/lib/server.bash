@@ -15,9 +15,10 @@ start_server() {
     start "$SERVER" "${PATIENT[@]}" "$@"
 }
 
-# start_faulty FAULT OPTION...: starts a server with an injected fault, see tests/faults/inject.c.
+# start_faulty FAULT OPTION...: starts a server with an injected fault, see tests/faults/inject.c. Its
+# drivers, which inherit its environment, have no fault.
 start_faulty() {
-    start env "FAULT=$1" "$FAULTY/server" "${PATIENT[@]}" "${@:2}"
+    start env "FAULT=$1" "$FAULTY/server" "${PATIENT[@]}" --env FAULT= "${@:2}"
 }
 
 # start_after CODE: starts a shell that runs that code and then becomes the server.

@@ -54,7 +54,6 @@ audit_server() {
 start_driver() {
     [ -n "$faulty" ] || tracing+=(-D)
     printf '%s\n' '#!/bin/bash' "mkdir first 2>/dev/null || exec $BUILD/driver" \
-        "export GCOV_PREFIX=$GCOV_PREFIX GCOV_PREFIX_STRIP=$GCOV_PREFIX_STRIP" \
         "exec ${tracing[*]} $binary/driver" >wrapper
     chmod +x wrapper
     tracing=(env)

@@ -16,7 +16,8 @@ source scripts/torture/lib.sh
 source scripts/torture/sweep/programs.sh
 BUILD=$ROOT/${SWEEP_BUILD:-.}
 FAULTY=$ROOT/${SWEEP_BUILD:-build/faulty}
-LIMITS=(-t 10 -g 0.5) # the reply timeout is long, for a loaded machine, but less than PATIENCE
+# The reply timeout is long, for a loaded machine, but less than PATIENCE. Drivers inherit no FAULT.
+LIMITS=(-t 10 -g 0.5 --env FAULT=)
 LASTS_PATIENCE=0.5    # seconds for a reply, if the fault lasts and may withhold every reply
 
 main() {
