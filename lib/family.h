@@ -3,7 +3,8 @@
  *
  * Whoever kills processes one by one loses against a family that forks as fast. So the family is
  * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
- * still runs; then it is killed in one more pass. The children of a killed process become ours, if
+ * still runs (or until, on a busy machine, no process has come or gone for a while); then it is
+ * killed in one more pass. The children of a killed process become ours, if
  * we are a subreaper, and are found the next time if this pass has missed them.
  *
  * Only processes that still descend from us are signalled. A child of ours keeps its pid until we
