@@ -63,7 +63,10 @@ proc_is_ours(void)
     char link[DIGITS_MAX], pid[DIGITS_MAX];
     ssize_t size = readlink("/proc/self", link, sizeof(link));
 
-    return size > 0 && (size_t)size == number_put(pid, (uint64_t)getpid()) &&
+    if (size < 0)
+        return false;
+    errno = ENOENT;
+    return (size_t)size == number_put(pid, (uint64_t)getpid()) &&
            memcmp(link, pid, (size_t)size) == 0;
 }
 
@@ -71,7 +74,7 @@ enum children
 children_each(bool (*visit)(pid_t pid, void *argument), void *argument)
 {
     if (!proc_is_ours())
-        return CHILDREN_NO_PROC;
+        return errno == ENOENT ? CHILDREN_NO_PROC : CHILDREN_UNKNOWN;
     enum children found = children_listed("/proc/thread-self/children", visit, argument);
     return found == CHILDREN_UNKNOWN && errno == ENOENT ? CHILDREN_NO_PROC : found;
 }

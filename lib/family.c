@@ -260,18 +260,17 @@ family_begin(struct family_caller *caller)
     return FAMILY_NO_PROC;
 }
 
-/* A pass that stops is complete. Returns whether the next one kills: if nothing runs any more; if
- * for some time no process has come or gone, since a busy machine lets one that must stop wait for
- * the processor; or if it takes too long. */
-static bool
-family_is_stopped(struct family *family, int64_t now_ns)
+/* A pass that stops is complete. The next one kills if nothing runs any more; if for some time no
+ * process has come or gone, since a busy machine lets one that must stop wait for the processor; or
+ * if it takes too long. */
+static void
+family_stopped(struct family *family, int64_t now_ns)
 {
     int64_t took_ns = now_ns - family->since_ns;
     bool steady = family->seen == family->seen_before && took_ns >= STEADY_MS * NS_PER_MS;
 
     family->seen_before = family->seen;
     family->kills = !family->runs || steady || took_ns >= STOPPING_MS * NS_PER_MS;
-    return family->kills;
 }
 
 enum family_found
@@ -293,7 +292,9 @@ family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void 
         }
         if (found == FAMILY_STOPPING && family->kills)
             found = FAMILY_KILLED;
-    } while (found == FAMILY_STOPPING && family_is_stopped(family, now_ns));
+        else if (found == FAMILY_STOPPING)
+            family_stopped(family, now_ns);
+    } while (found == FAMILY_STOPPING);
     if (found != FAMILY_STOPPING) {
         family->kills = false;
         family->since_ns = 0;

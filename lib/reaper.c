@@ -135,7 +135,7 @@ reaper_open(void)
     reaper.childless = getpid() != 1 && child_wait(-1, &status, NULL) < 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         log_line("cannot become a subreaper: %s", strerror(errno));
-    if (!proc_is_ours())
+    if (!proc_is_ours() && errno == ENOENT)
         log_line("no /proc of our own pid namespace: jobs are ended as process groups only");
 }
 
