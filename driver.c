@@ -16,6 +16,7 @@
 #include "proto.h"
 
 #include "lib/clock.h"
+#include "lib/directory.h"
 #include "lib/driver_log.h"
 #include "lib/job_tree.h"
 #include "lib/link.h"
@@ -55,7 +56,7 @@ static struct {
     struct source signals;
     struct source timer; /* armed only while the driver is busy */
     pid_t server_pid;
-    const char *output_directory; /* for the output of jobs; NULL: jobs write to standard error */
+    int output_fd; /* the directory for the output of jobs; -1: they write to standard error */
 
     enum stay stay;
     int exit_status;
@@ -75,6 +76,7 @@ static struct {
 static bool parent_is_server(void);
 static const char *loop_open(void);
 static const char *process_prepare(void);
+static const char *output_find(char **arguments);
 static void hello(void);
 
 /* the loop's three sources */
@@ -111,11 +113,11 @@ static void server_lost(void);
 
 /* ---- start, and the loop ------------------------------------------------------------------- */
 
-/* The argument, if there is one, is the directory for the output of jobs. */
+/* The arguments, if there are any, are for output_find(). */
 int
 main(int argc, char **argv)
 {
-    self.output_directory = argc > 1 ? argv[1] : NULL;
+    self.output_fd = -1; /* here, so that self as a whole begins as zero, without memory */
     if (!parent_is_server()) {
         driver_log("started by the server, not by hand: run ./server and say create_driver", 0);
         return 2;
@@ -123,6 +125,8 @@ main(int argc, char **argv)
     const char *failed = loop_open();
     if (failed == NULL)
         failed = process_prepare();
+    if (failed == NULL && argc > 3)
+        failed = output_find(argv + 1);
     if (failed != NULL)
         leave_failed(failed, errno);
     else
@@ -190,6 +194,22 @@ process_prepare(void)
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return "cannot become a subreaper";
     return NULL;
+}
+
+/*
+ * Opens the directory for the output of jobs. The arguments are its path, its identity, and a path
+ * in /proc that leads there even if it has been renamed or replaced: by the descriptor of the
+ * server, which is our parent. Each is enough for us, because the identity tells whether it leads
+ * to the right one, and the server, which has it open, keeps others from getting that identity.
+ * Returns NULL, or a text that says what failed, with errno.
+ */
+static const char *
+output_find(char **arguments)
+{
+    self.output_fd = directory_find(arguments[0], arguments[1]);
+    if (self.output_fd < 0)
+        self.output_fd = directory_find(arguments[2], arguments[1]);
+    return self.output_fd < 0 ? "cannot open the directory for the output of jobs" : NULL;
 }
 
 static void
@@ -464,7 +484,7 @@ task_end(enum proto_outcome outcome)
 static int
 job_start(const struct proto_frame *request, const void *data)
 {
-    int error = job_tree_start(&self.job, request, data, self.output_directory);
+    int error = job_tree_start(&self.job, request, data, self.output_fd);
 
     if (error != 0)
         return error;

@@ -38,6 +38,7 @@
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "lib/options.h"
+#include "lib/output.h"
 #include "lib/phase.h"
 #include "lib/pool.h"
 #include "lib/reader.h"
@@ -49,6 +50,7 @@
 #include "lib/stats.h"
 #include "lib/stream.h"
 #include "lib/turn.h"
+#include "lib/watchdog.h"
 
 #include <err.h>
 #include <errno.h>
@@ -56,7 +58,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -79,7 +80,6 @@ static struct server {
 /* start */
 static int server_run(void);
 static void streams_fill(void);
-static void output_prepare(void);
 static void descriptors_prepare(struct rlimit *inherited);
 static void server_open(const sigset_t *signals, const struct rlimit *nofile);
 static void deadlines_prepare(void);
@@ -129,8 +129,6 @@ server_run(void)
         err(EXIT_FAILURE, "cannot block signals");
     server.hup_ignored = signals_default();
     options_find_driver();
-    if (options.output_path != NULL)
-        output_prepare();
     descriptors_prepare(&nofile);
     server_open(&signals, &nofile);
     log_open();
@@ -153,20 +151,6 @@ streams_fill(void)
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
             err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
-}
-
-/* Makes the directory for the output of jobs, if there is none. Exits if it cannot be used. */
-static void
-output_prepare(void)
-{
-    struct stat status;
-
-    if (mkdir(options.output_path, 0777) < 0 && errno != EEXIST)
-        err(EXIT_FAILURE, "cannot make the directory %s", options.output_path);
-    if (stat(options.output_path, &status) == 0 && !S_ISDIR(status.st_mode))
-        errx(EXIT_FAILURE, "cannot write into %s: Not a directory", options.output_path);
-    if (access(options.output_path, W_OK | X_OK) < 0)
-        err(EXIT_FAILURE, "cannot write into %s", options.output_path);
 }
 
 /* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
@@ -197,10 +181,12 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     clients_open();
     dispatch_open();
     keeper_open();
+    watchdog_open();
     if (!fleet_open() || !buffers_open() || !requests_open() || !calls_open())
         err(EXIT_FAILURE, "cannot start");
     commands_open();
     spawn_open(nofile);
+    jobs_open(output_open());
     if (!signals_open(&server.signals, signals, signals_ready))
         err(EXIT_FAILURE, "cannot create a signalfd");
     if (!control_watch())
@@ -212,7 +198,7 @@ deadlines_prepare(void)
 {
     deadline_init(&server.stop);
     deadline_set(DEADLINE_REPLY, options.reply_timeout_ns);
-    deadline_set(DEADLINE_START, START_TIMEOUT_S * NS_PER_S);
+    deadline_set(DEADLINE_START, options.start_timeout_ns);
     deadline_set(DEADLINE_EXIT, options.grace_ns);
     deadline_set(DEADLINE_STOP, options.grace_ns + LAST_WORDS_MS * NS_PER_MS);
     deadline_set(DEADLINE_SWEEP, SWEEP_DELAY_MS * NS_PER_MS);
@@ -242,14 +228,14 @@ server_announce(void)
 static void
 loop_turn(void)
 {
-    if (keeper_can_start())
-        keeper_start();
-    if (!phase_ready() && keeper_all_up())
-        server_announce();
     bool idle = list_empty(clients_runnable()) && fleet_unsent() == NULL && !keeper_can_start() &&
                 !orphans_under_way();
     if (!sources_wait(idle ? -1 : 0))
         err(EXIT_FAILURE, "cannot wait for events");
+    if (keeper_can_start())
+        keeper_start();
+    if (!phase_ready() && keeper_all_up())
+        server_announce();
     drivers_reap_ended();
     orphans_kill();
     clients_run();
@@ -370,6 +356,8 @@ deadlines_over(void)
     }
     if (deadline_over(DEADLINE_REPLACE) != NULL)
         keeper_replace();
+    if (deadline_over(DEADLINE_WATCH) != NULL)
+        watchdog_over();
 }
 
 /* Tries again what failed for lack of memory or descriptors. */
@@ -436,5 +424,6 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    output_close();
     options_close();
 }

@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "clients.h"
 #include "log.h"
+#include "options.h"
 #include "phase.h"
 #include "stats.h"
 
@@ -337,5 +338,5 @@ driver_start_timed_out(struct driver *driver)
     if (driver_receive(driver))
         return;
     driver->birth_failure = OUTCOME_LATE_BORN;
-    driver_condemn(driver, "did not come up in %d s", START_TIMEOUT_S);
+    driver_condemn(driver, "did not come up in %s s", options.start_timeout);
 }

@@ -10,6 +10,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -73,6 +74,15 @@ console_close(void)
         stream_write(&console.out, "\n", 1); /* so that the shell's prompt starts a new line */
     stream_close(&console.in);
     stream_close(&console.out);
+}
+
+bool
+console_has_ended(void)
+{
+    struct pollfd in = {.fd = console.in.fd, .events = POLLRDHUP};
+
+    return console.input_state != INPUT_OPEN || console.in.kind == STREAM_FILE ||
+           poll(&in, 1, 0) > 0;
 }
 
 void

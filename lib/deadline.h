@@ -22,6 +22,7 @@ enum deadline_kind {
     DEADLINE_SWEEP,   /* of the server: then it searches for dead children */
     DEADLINE_RETRY,   /* of the server: then it tries again what lacked memory or a descriptor */
     DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */
+    DEADLINE_WATCH,   /* of the server: then it looks which kept drivers have answered */
     DEADLINE_KINDS,
 };
 

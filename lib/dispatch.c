@@ -33,7 +33,7 @@ tasks_assign(void)
 
     while (!list_empty(&dispatch.any) && (driver = fleet_idle()) != NULL)
         driver_call(driver, clients_resume_first(&dispatch.any));
-    if (fleet_next(NULL) == NULL && keeper_missing() == 0)
+    if (fleet_next(NULL) == NULL && !keeper_is_trying())
         clients_resume(&dispatch.any, OUTCOME_NO_DRIVER);
 }
 

@@ -63,6 +63,8 @@ struct driver {
     unsigned jobs_due;    /* jobs among these */
     uint32_t sent_id;     /* the number of the last question sent */
     uint32_t answered_id; /* the number of the last one answered; answers are in order */
+    bool watched;         /* it owed an answer when the watchdog looked last, see watchdog.h */
+    uint32_t watched_id;  /* answered_id at that time */
     int64_t started_ns;   /* on CLOCK_MONOTONIC */
     /* out: the unsent rest of a frame; if that is a RUN, the last out_text_size bytes of out_text
      * follow. in: the beginning of a frame that has not arrived completely. Sizes are in bytes. */

@@ -10,7 +10,6 @@
 #include "driver.h"
 
 enum {
-    START_TIMEOUT_S = 5, /* the time in which a driver must say HELLO */
     /* Calls that may wait for a driver's socket. A client that asks the driver more is held
      * back. */
     DRIVER_QUEUE_MAX = 512,

@@ -31,6 +31,12 @@ job_new(const struct span *command)
 }
 
 void
+jobs_open(uint64_t last_output)
+{
+    jobs.outputs = last_output;
+}
+
+void
 job_number_output(struct job *job)
 {
     if (options.output_path != NULL)

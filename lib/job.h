@@ -28,6 +28,9 @@ void job_number_output(struct job *);
 void job_free(struct job *);
 void job_text_free(struct job_text *); /* may be NULL */
 
+/* Output files get the numbers after last_output. */
+void jobs_open(uint64_t last_output);
+
 /* Whether all jobs and texts have been freed. */
 bool jobs_all_freed(void);
 void jobs_close(void);

@@ -4,7 +4,6 @@
 #include "clock.h"
 #include "list.h"
 #include "signals.h"
-#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -240,20 +239,21 @@ job_tree_abandon(struct job_tree *job)
 
 /* ---- the start of the job ------------------------------------------------------------------ */
 
-/* Makes fd write to the job's output file with that suffix. Returns false with errno on failure. */
+/*
+ * Makes fd write to a new file for the job's output, with that suffix. Returns false with errno on
+ * failure. The file never existed before (O_EXCL), so nobody else has it open or can lead us
+ * elsewhere by a link; it is in the directory that the server has opened, whatever has become of
+ * its path. Only we and root can write into that directory.
+ */
 static bool
 job_redirect(struct job_tree *job, int fd, const char *suffix)
 {
-    char *path = job->path;
-    size_t size = text_append(path, 0, PATH_MAX, job->directory);
+    size_t size = number_append(job->name, 0, sizeof(job->name), job->output_number);
 
-    size = text_append(path, size, PATH_MAX, "/");
-    size = number_append(path, size, PATH_MAX, job->output_number);
-    text_append(path, size, PATH_MAX, suffix);
-    /* O_NONBLOCK: if the file is a FIFO, we must not wait for its reader. The job itself may
-     * wait. */
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
-    return file >= 0 && fcntl(file, F_SETFL, 0) == 0 && dup2(file, fd) >= 0;
+    text_append(job->name, size, sizeof(job->name), suffix);
+    int file = openat(job->directory, job->name,
+                      O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
+    return file >= 0 && dup2(file, fd) >= 0;
 }
 
 static bool
@@ -286,13 +286,13 @@ job_child(void *error)
 
 int
 job_tree_start(struct job_tree *job, const struct proto_frame *request, const void *data,
-               const char *directory)
+               int directory)
 {
     struct proto_run run = proto_run(data);
     size_t size;
     const char *text = proto_text(data, request, &size);
 
-    if (run.output != 0 && directory == NULL)
+    if (run.output != 0 && directory < 0)
         return EINVAL;
     job_line_set(&job->line, text, size);
     job->look_ns = clock_turn_ns + (int64_t)run.limit_ms * NS_PER_MS;

@@ -16,8 +16,8 @@
 
 #include "family.h"
 #include "job_line.h"
+#include "text.h"
 
-#include <limits.h>
 #include <sys/types.h>
 
 enum job_stage {
@@ -38,20 +38,20 @@ struct job_tree {
     struct proto_result result; /* complete when the job has ended */
     int64_t started_ns;
     pid_t parent_pid;       /* our own pid */
-    const char *directory;  /* for its output, as NUMBER.out and NUMBER.err */
+    int directory;          /* for its output, as NUMBER.out and NUMBER.err */
     uint64_t output_number; /* that NUMBER; 0: the output goes to our standard error */
     int error;              /* where the child writes the errno if it fails */
     /* The rest is large, and is not touched before the first job. */
     struct job_line line;
-    char path[PATH_MAX]; /* where the child makes the path of an output file */
+    char name[sizeof(".out") + DIGITS_MAX]; /* where the child makes the name of an output file */
     struct family family;
 };
 
 /* Starts the job of a RUN, which was decoded from data, and waits for its exec. directory is for
- * output files; NULL if there is none. Returns 0, or an errno if the job cannot be run. After each
+ * output files; -1 if there is none. Returns 0, or an errno if the job cannot be run. After each
  * call of one of the following functions, the job may have ended: JOB_NONE. */
 int job_tree_start(struct job_tree *, const struct proto_frame *request, const void *data,
-                   const char *directory);
+                   int directory);
 
 /* Reaps all dead children, even if there is no job; call it at SIGCHLD. */
 void job_tree_reap(struct job_tree *);

@@ -2,6 +2,7 @@
 
 #include "clients.h"
 #include "clock.h"
+#include "console.h"
 #include "create.h"
 #include "log.h"
 #include "options.h"
@@ -10,19 +11,21 @@
 #include "stats.h"
 
 #include <errno.h>
-#include <sys/wait.h>
 
 enum {
-    /* A kept driver that dies is replaced at once; if it died this young, after a delay, which
+    /* A kept driver that ends is replaced at once; if it ended this young, after a delay, which
      * doubles each time. */
     YOUNG_MS = 1000,
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 5000,
+    GIVE_UP_S = 10, /* how long a batch whose input has ended waits for a driver to come up */
 };
 
 static struct {
     unsigned missing;         /* kept drivers that must still be started */
     unsigned died;            /* how many of these replace a driver that died */
+    bool given_up;            /* no more are started */
+    int64_t last_up_ns;       /* when the last one that ended was still up; at first, the start */
     int64_t backoff_ms;       /* the last delay; 0: none was needed */
     struct deadline deadline; /* DEADLINE_REPLACE, while there is a delay */
 } keeper;
@@ -32,19 +35,20 @@ keeper_open(void)
 {
     deadline_init(&keeper.deadline);
     keeper.missing = options.drivers;
+    keeper.last_up_ns = clock_turn_ns;
+}
+
+bool
+keeper_is_trying(void)
+{
+    return keeper.missing > 0 && !keeper.given_up;
 }
 
 bool
 keeper_can_start(void)
 {
-    return keeper.missing > 0 && fleet_count(DRIVER_STARTING) < STARTING_MAX &&
+    return keeper_is_trying() && fleet_count(DRIVER_STARTING) < STARTING_MAX &&
            !deadline_is_set(&keeper.deadline);
-}
-
-unsigned
-keeper_missing(void)
-{
-    return keeper.missing;
 }
 
 bool
@@ -60,12 +64,37 @@ keeper_warmed_up(void)
         clients_wake();
 }
 
-/* Delays the start of missing drivers, for twice as long as the last time. */
+/* Whether to give up: no driver is up, none has come up for long, and nobody can give commands who
+ * might wait for better times. */
+static bool
+keeper_is_hopeless(void)
+{
+    return fleet_count(DRIVER_READY) == 0 &&
+           clock_turn_ns - keeper.last_up_ns >= GIVE_UP_S * NS_PER_S &&
+           options.listen_path == NULL && console_has_ended();
+}
+
+/* What waits for a driver gets its Error, and so does what is still in the input. */
+static void
+keeper_give_up(void)
+{
+    log_line("no driver came up in %d s, and the input has ended: gave up", GIVE_UP_S);
+    phase_set_failed();
+    keeper.given_up = true;
+    keeper_warmed_up();
+}
+
+/* A start has failed, or a driver has ended soon after its start. Delays the start of missing
+ * drivers, for twice as long as the last time. */
 static void
 keeper_back_off(void)
 {
-    if (deadline_is_set(&keeper.deadline))
+    if (keeper.given_up || deadline_is_set(&keeper.deadline))
         return;
+    if (keeper_is_hopeless()) {
+        keeper_give_up();
+        return;
+    }
     keeper.backoff_ms = keeper.backoff_ms == 0 ? BACKOFF_MIN_MS : 2 * keeper.backoff_ms;
     if (keeper.backoff_ms > BACKOFF_MAX_MS)
         keeper.backoff_ms = BACKOFF_MAX_MS;
@@ -93,15 +122,14 @@ keeper_start(void)
     }
 }
 
-/* A new driver takes the place of this one, unless it was deleted or ended by SIGTERM (status 0):
- * at once, or after a delay if it lived only briefly or never came up. */
+/* A new driver takes the place of this one, unless a command deleted it: at once, or after a delay
+ * if it lived only briefly or never came up. */
 void
-keeper_ended(const struct driver *driver, int status)
+keeper_ended(const struct driver *driver)
 {
-    bool told = driver->said_hello && driver->end == END_UNASKED && WIFEXITED(status) &&
-                WEXITSTATUS(status) == 0;
-
-    if (phase_stopping() || driver->end >= END_ASKED || told)
+    if (driver->said_hello)
+        keeper.last_up_ns = clock_turn_ns;
+    if (phase_stopping() || driver->end >= END_ASKED)
         return;
     keeper.missing++;
     keeper.died++;

@@ -1,5 +1,5 @@
 /*
- * keeper.h: --drivers N: keeps N drivers running, and replaces those that die.
+ * keeper.h: --drivers N: keeps N drivers running, and replaces those that end.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
@@ -12,11 +12,11 @@ void keeper_open(void);
 bool keeper_can_start(void); /* whether a missing driver may be started now */
 void keeper_start(void);     /* starts one, if it can */
 
-unsigned keeper_missing(void); /* how many drivers must still be started */
-bool keeper_all_up(void);      /* whether all drivers have been started and are up */
+bool keeper_all_up(void);    /* whether all drivers have been started and are up */
+bool keeper_is_trying(void); /* whether drivers are missing, and will still be started */
 
-/* A kept driver was reaped, with that status from wait(2). */
-void keeper_ended(const struct driver *, int status);
+/* A kept driver was reaped. */
+void keeper_ended(const struct driver *);
 
 /* Lets commands run: the first drivers are up, or one has failed. */
 void keeper_warmed_up(void);

@@ -27,6 +27,8 @@ struct options options = {
     .ready_fd = -1,
     .grace_ns = GRACE_DEFAULT_S * NS_PER_S,
     .reply_timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
+    .start_timeout = "5",
+    .start_timeout_ns = 5 * NS_PER_S,
 };
 
 /* An option: how it is written, what it does, and its line in the help. */
@@ -191,6 +193,13 @@ take_reply_timeout(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_start_timeout(const struct option_kind *kind, const char *value)
+{
+    options.start_timeout = value;
+    options.start_timeout_ns = seconds_take(kind, value);
+}
+
+static void
 take_verbose(const struct option_kind *kind, const char *value)
 {
     (void)kind;
@@ -209,15 +218,24 @@ take_version(const struct option_kind *kind, const char *value)
     exit_printed();
 }
 
+static void
+take_watchdog(const struct option_kind *kind, const char *value)
+{
+    options.watchdog = value;
+    options.watchdog_ns = seconds_take(kind, value);
+}
+
 /* In the order of the help. */
 static const struct option_kind option_kinds[] = {
     {'d', false, "driver", "PATH", "the driver program", take_driver},
-    {'n', false, "drivers", "N", "start with N drivers, and replace those that die", take_drivers},
+    {'n', false, "drivers", "N", "start with N drivers, and replace those that end", take_drivers},
     {'l', false, "listen", "PATH", "also take commands at a UNIX socket", take_listen},
     {'c', true, "connect", "PATH", "be a client of the server at PATH", take_connect},
     {'j', true, "json", NULL, "replies are JSON objects, one a line", take_json},
     {'g', false, "grace", "SECONDS", "for drivers and jobs to end before a KILL (2)", take_grace},
     {'t', false, "reply-timeout", "SECONDS", "for a driver to answer (1)", take_reply_timeout},
+    {0, false, "start-timeout", "SECONDS", "for a driver to come up (5)", take_start_timeout},
+    {0, false, "watchdog", "SECONDS", "for a driver of -n to answer before a KILL", take_watchdog},
     {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
     {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
     {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},

@@ -17,9 +17,11 @@ enum {
 /* Only this module sets them; all others read them. The strings are in argv, or static. */
 extern struct options {
     const char *driver_path;
-    const char *listen_path;  /* NULL: standard input is the only client */
-    const char *connect_path; /* NULL: we are a server */
-    const char *output_path;  /* NULL: what jobs write goes to standard error */
+    const char *listen_path;   /* NULL: standard input is the only client */
+    const char *connect_path;  /* NULL: we are a server */
+    const char *output_path;   /* NULL: what jobs write goes to standard error */
+    const char *start_timeout; /* as it was given */
+    const char *watchdog;
     struct environment_choice environment;
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */
@@ -27,6 +29,8 @@ extern struct options {
     bool verbose;
     int64_t grace_ns;
     int64_t reply_timeout_ns;
+    int64_t start_timeout_ns;
+    int64_t watchdog_ns; /* 0: kept drivers are not watched */
 } options;
 
 /* Parses the options. Returns the words after them, which are a command for --connect. Exits with

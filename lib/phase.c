@@ -55,9 +55,15 @@ phase_stop(bool at_once)
 }
 
 void
-phase_fail(void)
+phase_set_failed(void)
 {
     life.exit_status = EXIT_FAILURE;
+}
+
+void
+phase_fail(void)
+{
+    phase_set_failed();
     if (!phase_stopping())
         phase_stop(false);
 }

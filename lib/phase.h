@@ -32,7 +32,9 @@ void phase_open(void (*stop)(void));
 /* Stops the server. With at_once, or when it is called again, there is no grace period. */
 void phase_stop(bool at_once);
 
-/* Makes the exit status a failure and, unless it is already stopping, stops the server. */
+/* Make the exit status a failure. phase_fail() also stops the server, unless it is already
+ * stopping. */
+void phase_set_failed(void);
 void phase_fail(void);
 
 int phase_exit_status(void);

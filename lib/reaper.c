@@ -99,7 +99,7 @@ driver_reaped(struct driver *driver, int status)
         stats.cancelled_at_stop++;
     driver_log_end(driver, status);
     if (driver->kept)
-        keeper_ended(driver, status);
+        keeper_ended(driver);
     driver_end_calls(driver, status);
     if (driver->ran && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
         reaper.orphans = ORPHANS_LOOK;

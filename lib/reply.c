@@ -4,8 +4,10 @@
 #include "clock.h"
 #include "fleet.h"
 #include "log.h"
+#include "options.h"
 #include "stats.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -81,7 +83,11 @@ reply_refused(struct request *request, const struct call *call)
 {
     switch (call->refusal) {
     case PROTO_REFUSED_EXEC:
-        reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
+        if (call->error == EEXIST) /* which no exec says */
+            reply_error(request, "cannot_run", "cannot run: %" PRIu64 ".out or %" PRIu64 ".err: %s",
+                        call->job->output, call->job->output, strerror(EEXIST));
+        else
+            reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
         break;
     case PROTO_REFUSED_BUSY:
         reply_error(request, "busy", "driver %d Busy %" PRIu64, call->pid,
@@ -105,7 +111,7 @@ reply_not_created(struct request *request, const struct call *call)
     if (call->outcome == OUTCOME_DEAD_BORN)
         snprintf(why, sizeof(why), "died (%s)", status_text(call->status));
     else if (call->outcome == OUTCOME_LATE_BORN)
-        snprintf(why, sizeof(why), "did not come up in %d s", START_TIMEOUT_S);
+        snprintf(why, sizeof(why), "did not come up in %s s", options.start_timeout);
     else
         snprintf(why, sizeof(why), "broke the protocol");
     reply_error(request, "cannot_create", "cannot create driver: %d %s", call->pid, why);

@@ -7,6 +7,7 @@
 #include "environment.h"
 #include "log.h"
 #include "options.h"
+#include "output.h"
 
 #include <err.h>
 #include <errno.h>
@@ -76,8 +77,10 @@ spare_fd_return(void)
 static int
 spawn_child(void *error)
 {
-    /* The casts are safe, because execve(2) does not change the strings. */
-    char *argv[] = {(char *)options.driver_path, (char *)options.output_path, NULL};
+    /* The casts are safe, because execve(2) does not change the strings. Without --output, the
+     * first NULL ends the arguments. */
+    char *argv[] = {(char *)options.driver_path, (char *)options.output_path,
+                    (char *)output_identity(), (char *)output_link(), NULL};
 
     if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
         goto failed;

@@ -75,6 +75,20 @@ load lib/helpers
     [ -z "$(children_of "$server_pid")" ]
 }
 
+@test "starting driver: the time to come up can be set, also for kept drivers" {
+    fake_driver silent linger
+    start_server --driver ./silent --start-timeout 0.25
+    say create_driver
+    expect 'Error: cannot create driver: +([0-9]) did not come up in 0.25 s'
+    log_is 'server: driver * did not come up in 0.25 s: killed' 'server: driver * died (killed by signal 9)'
+    end_input
+    server_ends 0
+    hang_up
+    start_server --driver ./silent --start-timeout 0.3 --drivers 1
+    late_often() { (($(grep -c 'did not come up in 0.3 s: killed' err) >= 3)); }
+    wait_until late_often
+}
+
 @test "starting driver: if it closes its socket, it still has only 5 s, whatever the grace period" {
     fake_driver shut 'exec 3>&-' linger
     start_server -g 100 --driver ./shut

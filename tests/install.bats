@@ -168,7 +168,7 @@ server: driver $pid ended (exited with status 0)" ]
 
 @test "completion: offers nothing for values other than paths, nor after a command's last word" {
     completion_with 'exit 9'
-    for words in '--grace' '-g' '--drivers =' '-n' '-r' '-c control send_task any' \
+    for words in '--grace' '-g' '--start-timeout' '--watchdog =' '--drivers =' '-n' '-r' '-c control send_task any' \
         '-c control get_drivers' '-c control create_driver' '-c control fly'; do
         # shellcheck disable=SC2086
         [ -z "$(offered ./server $words '')" ] || fail "$words"

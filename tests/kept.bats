@@ -34,28 +34,48 @@ load lib/helpers
     [ "$(grep -c 'replaces' err)" = 3 ]
 }
 
-@test "--drivers: a driver that was deleted, sent TERM or made by create_driver is not replaced" {
-    start_server --drivers 3
+@test "--drivers: a driver that was deleted, or made by create_driver, is not replaced" {
+    start_server --drivers 2
     say get_drivers
     pids=()
-    for i in 1 2 3; do
+    for i in 1 2; do
         expect 'Driver *'
         pids+=("${line//[^0-9]/}")
     done
-    expect '3 drivers'
+    expect '2 drivers'
     create
     kill -KILL "$pid"
-    kill -TERM "${pids[0]}"
-    wait_until logged "driver ${pids[0]} died .exited with status 0"
     wait_until logged "driver $pid died .killed"
-    say "delete_driver ${pids[1]}"
-    expect "Driver ${pids[1]} Deleted"
+    say "delete_driver ${pids[0]}"
+    expect "Driver ${pids[0]} Deleted"
     # Once a later death has been handled, these have been, too.
-    kill -KILL "${pids[2]}"
+    kill -KILL "${pids[1]}"
     wait_until counted replaced=1
     wait_until counted drivers=1
     counted starting=0
-    counted created=5
+    counted created=4
+}
+
+@test "--drivers: a driver that was sent TERM is replaced, and its task ends" {
+    start_server --drivers 1
+    say 'send_task any 1000'
+    expect 'Driver * Busy 1000'
+    pid=$(children_of "$server_pid")
+    kill -TERM "$pid"
+    wait_until counted replaced=1
+    wait_until counted drivers=1
+    log_is "server: driver ${pid% } died (exited with status 0)" \
+        'server: driver * replaces one that died'
+    say 'send_task any 5'
+    expect 'Driver * Busy 5'
+}
+
+@test "--drivers: a driver that is killed because the server's stop takes long is not replaced" {
+    fake_driver deaf hello linger
+    start_server --drivers 2 -g 0.1 --driver ./deaf
+    say shutdown
+    server_ends 0
+    log_is 'server: driver * did not exit in time: killed' 'server: driver * ended (killed by signal 9)'
 }
 
 @test "--drivers: while drivers die within a second, each attempt waits twice as long" {

@@ -7,7 +7,7 @@ load lib/looks
 
 @test "limits: a create_driver starts exactly 32 drivers at a time" {
     puppet silent await:go hello pause
-    start_server -g 0.1 --driver ./silent
+    start_server -g 0.1 --start-timeout 100 --driver ./silent
     say 'create_driver 40'
     wait_until field_above starting 31
     stays starting 32
@@ -20,7 +20,7 @@ load lib/looks
 
 @test "limits: --drivers starts exactly 32 drivers at a time" {
     puppet silent await:go hello pause
-    start_server -g 0.1 --drivers 40 --driver ./silent
+    start_server -g 0.1 --start-timeout 100 --drivers 40 --driver ./silent
     wait_until has_children 32 # without a question, which would wake the server
     stays starting 32
     : >go
@@ -30,7 +30,7 @@ load lib/looks
 
 @test "limits: two create_driver at once start 32 drivers each" {
     puppet silent await:go hello pause
-    start_listening -g 0.1 --driver ./silent
+    start_listening -g 0.1 --start-timeout 100 --driver ./silent
     start_crowd
     crowd attach 2
     crowd say 1 2 1 create_driver 40

@@ -38,18 +38,123 @@ load lib/helpers
     done
 }
 
-@test "--output: an old file is emptied; if a file cannot be opened, the run gets an Error" {
-    mkdir output output/2.out
-    printf 'old and long' >output/1.out
-    start_server --output output
+@test "--output: earlier files are kept; numbers go on behind the highest, and other names do not count" {
+    mkdir -m 755 output output/9.out
+    echo old >output/2.out
+    ln -s nothing output/11.err
+    for name in 40.txt 50 .60.out 70.out.gz -80.out 9x.out 90.1.err .out; do
+        echo other >"output/$name"
+    done
+    for number in 12 13; do
+        start_server --output output
+        create
+        say "run $pid 50 echo $number" quit
+        expect "Driver $pid Done exit 0 output/$number.out output/$number.err"
+        server_ends 0
+        hang_up
+    done
+    [ "$(cat output/2.out output/12.out output/13.out output/90.1.err)" = $'old\n12\n13\nother' ]
+    [ ! -e nothing ]
+}
+
+@test "--output: numbers never wrap; one that is too high is an error at the start" {
+    mkdir -m 755 o
+    : >o/999999999999999.err
+    printf 'create_driver\nrun any 50 echo x\n' | session --output o >replies
+    grep -q 'Done exit 0 o/1000000000000000.out o/1000000000000000.err$' replies
+    for name in 1000000000000000.out 18446744073709551615.out 18446744073709551616.err; do
+        rm o/*
+        : >"o/$name"
+        run -1 session --output o </dev/null
+        [ "$output" = "server: cannot go on from o/$name: number too large (limit 999999999999999)" ]
+    done
+}
+
+@test "--output: what somebody has made since the start is left alone; the run gets an Error that names it" {
+    start_server --output o
     create
-    say "run $pid 50 echo new" "wait $pid" "run $pid 50 echo no" "run $pid 50 echo yes"
-    expect "Driver $pid Done exit 0 output/1.out output/1.err" "Driver $pid Available" \
-        'Error: cannot run: Is a directory' "Driver $pid Done exit 0 output/3.out output/3.err"
-    [ "$(<output/1.out)" = new ]
-    rm -r output
+    echo old >o/1.out
+    ln -s ../nothing o/2.err
+    mkfifo o/3.out
+    mkdir o/4.err
+    ln o/1.out o/5.out
+    for i in 1 2 3 4 5; do
+        say "run $pid 50 echo no"
+        expect "Error: cannot run: $i.out or $i.err: File exists"
+    done
+    say "run $pid 50 echo yes"
+    expect "Driver $pid Done exit 0 o/6.out o/6.err"
+    [ "$(<o/1.out)" = old ]
+    [ ! -e nothing ]
+}
+
+@test "--output: if the directory is renamed or replaced, files go on to be made in it, also by new drivers" {
+    start_server --output o
+    create
+    say "run $pid 50 echo 1"
+    expect "Driver $pid Done exit 0 *"
+    mv o kept
+    say "run $pid 50 echo 2"
+    expect "Driver $pid Done exit 0 *"
+    mkdir -m 755 o
+    create
+    say "run $pid 50 echo 3"
+    expect "Driver $pid Done exit 0 *"
+    rmdir o
+    ln -s / o
+    create
+    say "run $pid 50 echo 4"
+    expect "Driver $pid Done exit 0 *"
+    [ "$(cat kept/{1..4}.out)" = $'1\n2\n3\n4' ]
+    rm -r kept
+    create
     say "run $pid 50 echo no"
     expect 'Error: cannot run: No such file or directory'
+}
+
+@test "--output: without a /proc of its own, no driver writes into another directory" {
+    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    start unshare --fork --pid --kill-child "$SERVER" "${PATIENT[@]}" --driver "$DRIVER" --output o
+    create
+    say "run $pid 50 echo 1"
+    expect "Driver $pid Done exit 0 o/1.out o/1.err"
+    mv o kept
+    mkdir -m 755 o
+    say "run $pid 50 echo 2" create_driver
+    expect "Driver $pid Done exit 0 *" 'Error: cannot create driver: * died (exited with status 1)'
+    logged ']: cannot open the directory for the output of jobs: '
+    [ "$(cat kept/[12].out)" = $'1\n2' ]
+    rmdir o
+}
+
+@test "--output: a directory that others can write is refused; one that the server makes is not theirs" {
+    mkdir open
+    for mode in 775 757 1777 722; do
+        chmod "$mode" open
+        run -1 session --output open </dev/null
+        [ "$output" = 'server: cannot write into open: others can write there, too (try chmod go-w)' ]
+    done
+    for mask in 000 002 077; do
+        (umask "$mask" && session --output "made$mask" </dev/null)
+    done
+    [ "$(stat -c %a made*)" = $'755\n755\n700' ]
+    chmod 700 open
+    ln -s open link # what counts is where it leads
+    printf 'create_driver\nrun any 50 echo x\n' | (umask 027 && session --output link) >replies
+    grep -q 'Done exit 0 link/1.out link/1.err$' replies
+    [ "$(stat -c %a open/*)" = $'640\n640' ]
+}
+
+@test "--output: another user's directory is refused, also one that can be written" {
+    become_other
+    mkdir -m 755 theirs
+    run -1 "${as_other[@]}" ./server --output theirs </dev/null
+    [ "$output" = "server: cannot write into theirs: it is another user's" ]
+    chown "$OTHER_UID" theirs
+    run -1 session --output theirs </dev/null
+    [ "$output" = "server: cannot write into theirs: it is another user's" ]
+    [ "$(printf 'create_driver\nrun any 50 id -u\n' | "${as_other[@]}" ./server --output theirs | grep -c 'Done exit 0')" = 1 ]
+    [ "$(<theirs/1.out)" = "$OTHER_UID" ]
 }
 
 @test "--output: a job that is not run leaves no new file" {
@@ -70,13 +175,12 @@ load lib/helpers
     [ "$output" = 'server: cannot write into file: Not a directory' ]
     run -1 session --output missing/directory </dev/null
     [ "$output" = 'server: cannot make the directory missing/directory: No such file or directory' ]
+    mkdir -m 555 locked
     if [ "$(id -u)" = 0 ]; then
         become_other
-        mkdir locked
-        chmod 755 locked
+        chown "$OTHER_UID" locked
         run -1 "${as_other[@]}" ./server --output locked </dev/null
     else
-        mkdir -m 555 locked
         run -1 session --output locked </dev/null
     fi
     [ "$output" = 'server: cannot write into locked: Permission denied' ]
@@ -91,24 +195,26 @@ load lib/helpers
     run -2 session --output "$long" </dev/null
     [[ $output == 'server: --output: path too long (limit 512 bytes)'* ]]
     # The longest path fits into replies of both formats.
-    mkdir -p '"\ '"/${long:0:200}/${long:0:200}"
+    (umask 022 && mkdir -p '"\ '"/${long:0:200}/${long:0:200}")
     path='"\ '"/${long:0:200}/${long:0:200}/"
     path+=${long:0:512-${#path}}
+    number=0
     for option in --json --verbose; do
+        number=$((number + 1))
         output=$(printf 'create_driver\nrun any 50 echo x\n' | session $option --output "$path" 2>/dev/null)
         escaped=$path
         if [ $option = --json ]; then
             escaped=${escaped//\\/\\\\}
             escaped=${escaped//\"/\\\"}
         fi
-        [[ $output == *"$escaped/1.out"*"$escaped/1.err"* ]]
-        [ "$(<"$path/1.out")" = x ]
+        [[ $output == *"$escaped/$number.out"*"$escaped/$number.err"* ]]
+        [ "$(<"$path/$number.out")" = x ]
     done
 }
 
 @test "--output: many of the longest replies, not read for a while, arrive whole and in order" {
     path=$(printf '%0200d/%0200d/%0100d' 0 0 0 | tr 0 '"')
-    mkdir -p "$path"
+    (umask 022 && mkdir -p "$path")
     start_server -j --drivers 2 --output "$path"
     mkfifo gate
     {
@@ -126,23 +232,4 @@ load lib/helpers
             fail "$line"
     done <replies
     ((i == 150))
-}
-
-@test "--output: what is there but not a regular file is not written to; the run gets an Error" {
-    mkdir output
-    mkfifo output/1.out output/2.err
-    start_server --output output
-    create
-    say "run $pid 50 true" "run $pid 50 true" "run $pid 50 true"
-    expect 'Error: cannot run: *' 'Error: cannot run: *' "Driver $pid Done exit 0 output/3.out output/3.err"
-}
-
-@test "--output: a FIFO without a reader in the file's place delays nothing" {
-    mkdir o
-    mkfifo o/1.out
-    start_server --output o
-    create
-    say "run $pid 100 true" "run $pid 100 true" "wait $pid"
-    expect 'Error: cannot run: No such device or address' \
-        "Driver $pid Done exit 0 o/2.out o/2.err" "Driver $pid Available"
 }

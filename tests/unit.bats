@@ -37,6 +37,10 @@ unit() {
     unit
 }
 
+@test "unit: keeper" {
+    unit
+}
+
 @test "unit: list" {
     unit
 }
@@ -74,4 +78,8 @@ unit() {
         grep -qxF "@test \"unit: $(basename "$program" .c)\" {" "$BATS_TEST_FILENAME" ||
             fail "no test runs $program"
     done
+}
+
+@test "unit: watchdog" {
+    unit
 }

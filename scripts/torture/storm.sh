@@ -13,8 +13,8 @@
 #
 #   - the listed drivers must be the server's children, and none of these a zombie
 #   - no process of a job may be left
-#   - each kept driver that was killed must have been replaced, and no other one: the server's log,
-#     its stats and the book of blows must agree on that
+#   - each kept driver that got KILL or TERM must have been replaced, and no other one: the server's
+#     log, its stats and the book of blows must agree on that
 #   - the server must forget clients that go while they wait for a busy or a stopped driver
 #   - the server must have no more descriptors and memory than at the start, and be idle
 #   - TERM must end it with status 0, and leave neither a driver nor the socket
@@ -25,7 +25,7 @@ source scripts/torture/storm/blows.sh
 source scripts/torture/storm/audit.sh
 DRIVERS=10
 KEPT=6
-POLITE_MAX=2 # how many kept drivers the storm may delete or send TERM; these are not replaced
+DELETE_MAX=2 # how many kept drivers the storm may delete; these are not replaced
 CLIENTS=4
 
 main() {
@@ -46,7 +46,7 @@ main() {
 start() {
     export STORM=$$ # in the arguments of all that jobs leave behind
     dir=$(mktemp -d) || exit
-    server='' clients=() drivers=() said=0 polite=0
+    server='' clients=() drivers=() said=0 deleted=0
     declare -gA made=()
     trap finish EXIT
     mkfifo "$dir/in" "$dir/out"

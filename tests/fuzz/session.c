@@ -354,7 +354,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_clients[i] = -1;
     fuzz_input = (struct fuzz_input){.at = data, .end = data + size};
 #ifndef COMMANDS_ONLY
-    options.drivers = take() % 4;
+    uint8_t choice = take();
+    options.drivers = choice % 4;
+    options.watchdog = "1";
+    options.watchdog_ns = choice / 4 % 2 * NS_PER_S;
 #endif
     fuzz_open();
     while (fuzz_input.at < fuzz_input.end && !server_finished()) {

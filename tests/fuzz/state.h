@@ -25,13 +25,15 @@
     each(life) \
     each(logging) \
     each(options) \
+    each(output) \
     each(pool_freed) \
     each(reaper) \
     each(requests) \
     each(server) \
     each(session) \
     each(spawn) \
-    each(stats)
+    each(stats) \
+    each(watchdog)
 /* clang-format on */
 
 #define STATE_FIELD(name)   __typeof__(name) name;

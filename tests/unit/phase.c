@@ -63,7 +63,7 @@ test_stop(void)
     CHECK_STRING(phase_letters(), "RSO");
 }
 
-/* Two other lives, each in a process of its own: one is stopped at once, the other fails. */
+/* Other lives, each in a process of its own: one is stopped at once, one fails, one goes on. */
 static void
 test_other_life(const char *way)
 {
@@ -71,6 +71,11 @@ test_other_life(const char *way)
         phase_stop(true);
         CHECK_STRING(phase_letters(), "RSO"); /* what is over is also ready and stopping */
         CHECK_NUMBER(phase_exit_status(), EXIT_SUCCESS);
+    } else if (strcmp(way, "goes_on") == 0) {
+        phase_set_failed();
+        CHECK_STRING(phase_letters(), "W");
+        CHECK_NUMBER(stops, 0);
+        CHECK_NUMBER(phase_exit_status(), EXIT_FAILURE);
     } else {
         phase_fail();
         CHECK_STRING(phase_letters(), "RS");
@@ -92,7 +97,8 @@ main(int argc, char **argv)
     CHECK_NUMBER(phase_exit_status(), EXIT_SUCCESS);
     test_forward();
     test_stop();
-    snprintf(command, sizeof(command), "%s at_once && %s fails", argv[0], argv[0]);
+    snprintf(command, sizeof(command), "%s at_once && %s fails && %s goes_on", argv[0], argv[0],
+             argv[0]);
     CHECK_NUMBER(system(command), 0);
     return checks_failed();
 }

@@ -68,7 +68,7 @@ test_states(void)
 }
 
 /* A job that has ended so; output: the number of its files. */
-static void
+static struct call *
 end_job(enum proto_outcome outcome, uint32_t status, uint64_t output)
 {
     struct span command = SPAN("true");
@@ -83,6 +83,7 @@ end_job(enum proto_outcome outcome, uint32_t status, uint64_t output)
                                               .user_us = 1000,
                                               .system_us = 99,
                                               .maxrss_kb = 1844};
+    return call;
 }
 
 static void
@@ -153,6 +154,13 @@ test_errors(void)
     call->refusal = PROTO_REFUSED_EXEC;
     call->error = EACCES;
     check_said("{\"error\":\"cannot run: Permission denied\",\"code\":\"cannot_run\"}\n", __LINE__);
+    call = end_job(PROTO_EXITED, 0, 999999999999999);
+    call->outcome = OUTCOME_STATE;
+    call->refusal = PROTO_REFUSED_EXEC;
+    call->error = EEXIST;
+    check_said("{\"error\":\"cannot run: 999999999999999.out or 999999999999999.err: File exists\","
+               "\"code\":\"cannot_run\"}\n",
+               __LINE__);
 }
 
 /* A list names those that do not answer and leaves out those that died; it is closed by a count. */

@@ -8,7 +8,7 @@ blow() {
     0) hit KILL ;;
     1 | 2) hit STOP ;;
     3 | 4 | 5) hit CONT ;;
-    6) dispensable && hit TERM ;;
+    6) hit TERM ;;
     7 | 8) say "send_task $driver 0.0$((RANDOM % 90 + 10))" ;;
     9) say "cancel_task $driver" ;;
     10) say get_drivers ;;
@@ -61,10 +61,10 @@ hit() {
     [[ $1 != KILL && $1 != TERM ]] || deed "$1" "$driver"
 }
 
-# Whether $driver may be deleted or told to exit; at most POLITE_MAX of the kept ones may.
+# Whether $driver may be deleted; at most DELETE_MAX of the kept ones may.
 dispensable() {
     [ -z "${made[$driver]-}" ] || return 0
-    ((RANDOM % 8 == 0 && polite < POLITE_MAX)) && polite=$((polite + 1))
+    ((RANDOM % 8 == 0 && deleted < DELETE_MAX)) && deleted=$((deleted + 1))
 }
 
 # Asks all drivers many times without reading, then reads and checks the replies.

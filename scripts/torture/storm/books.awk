@@ -6,8 +6,8 @@
 # With show=kept it prints the pids of the kept drivers that are alive; with show=owed, how many
 # dead ones have not been replaced yet. Otherwise it prints what is wrong, and a last line with the
 # numbers of drivers that were replaced, have died, and are kept. Each kept driver that is gone must
-# have been deleted or sent TERM, or sent KILL and replaced. No other one may be replaced, and each
-# driver that was deleted must be gone.
+# have been deleted, or sent TERM or KILL and replaced. No other one may be replaced, and each driver
+# that was deleted must be gone.
 
 function wrong(what) {
     if (!show)
@@ -16,15 +16,12 @@ function wrong(what) {
 
 # Notes that a kept driver is gone. how is "deleted", "TERM", "KILL" or a line of the log.
 function leaves(pid, how) {
-    if (how == "deleted" || how == "TERM") {
-        if (!((how, pid) in deeds))
-            wrong(pid " left, though nobody told it to")
-        polite++
-    } else {
-        if (how != "KILL" || !(("KILL", pid) in deeds))
-            wrong(pid " died of " how ", which the storm did not cause")
+    if (!((how, pid) in deeds))
+        wrong(pid " is gone (" how "), which the storm did not cause")
+    if (how == "deleted")
+        deleted++
+    else
         owed++
-    }
     delete is_kept[pid]
 }
 
@@ -79,7 +76,7 @@ END {
     }
     if (owed)
         wrong(owed " dead drivers were not replaced")
-    if (left != kept - polite)
-        wrong(left " of " kept " are kept, but " polite + 0 " were told to go")
+    if (left != kept - deleted)
+        wrong(left " of " kept " are kept, but " deleted + 0 " were deleted")
     print replaced + 0, died + 0, left + 0
 }

@@ -1,0 +1,124 @@
+#include "output.h"
+
+#include "directory.h"
+#include "options.h"
+
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The highest number that is accepted: above it there is room for all jobs that will ever be, and
+ * each number is still exact in JSON, whose numbers many programs read as doubles. */
+#define OUTPUT_NUMBER_MAX UINT64_C(999999999999999)
+
+static struct {
+    int fd; /* the directory */
+    char identity[IDENTITY_SIZE];
+    char link[sizeof("/proc//fd/") + 2 * DIGITS_MAX];
+} output = {.fd = -1};
+
+/* Returns the number in the name of an output file, OUTPUT_NUMBER_MAX + 1 if it is higher than
+ * that, and 0 for any other name. */
+static uint64_t
+output_number(const char *name)
+{
+    const char *suffix = strchr(name, '.');
+    uint64_t number = 0;
+
+    if (suffix != NULL && (strcmp(suffix, ".out") == 0 || strcmp(suffix, ".err") == 0))
+        digits_parse(name, (size_t)(suffix - name), OUTPUT_NUMBER_MAX, &number);
+    return number;
+}
+
+/* Returns the highest number in the directory. Exits if that is too high. */
+static uint64_t
+output_highest(void)
+{
+    int copy = fcntl(output.fd, F_DUPFD_CLOEXEC, 0); /* for closedir() to close */
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *entry;
+    uint64_t highest = 0;
+
+    if (directory == NULL)
+        err(EXIT_FAILURE, "cannot read the directory %s", options.output_path);
+    while (errno = 0, (entry = readdir(directory)) != NULL) {
+        uint64_t number = output_number(entry->d_name);
+        if (number > OUTPUT_NUMBER_MAX)
+            errx(EXIT_FAILURE, "cannot go on from %s/%s: number too large (limit %" PRIu64 ")",
+                 options.output_path, entry->d_name, OUTPUT_NUMBER_MAX);
+        if (number > highest)
+            highest = number;
+    }
+    if (errno != 0)
+        err(EXIT_FAILURE, "cannot read the directory %s", options.output_path);
+    closedir(directory);
+    return highest;
+}
+
+/* An access control list cannot hide who else may write: where there is one, the bits of the group
+ * are the most that it gives to anybody, acl(5). */
+static void
+output_check(void)
+{
+    struct stat status;
+    const char *path = options.output_path;
+
+    if (fstat(output.fd, &status) < 0)
+        err(EXIT_FAILURE, "cannot write into %s", path);
+    if (status.st_uid != geteuid())
+        errx(EXIT_FAILURE, "cannot write into %s: it is another user's", path);
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        errx(EXIT_FAILURE, "cannot write into %s: others can write there, too (try chmod go-w)",
+             path);
+    if (faccessat(output.fd, ".", W_OK | X_OK, 0) < 0)
+        err(EXIT_FAILURE, "cannot write into %s", path);
+}
+
+uint64_t
+output_open(void)
+{
+    size_t size;
+
+    if (options.output_path == NULL)
+        return 0;
+    if (mkdir(options.output_path, 0755) < 0 && errno != EEXIST)
+        err(EXIT_FAILURE, "cannot make the directory %s", options.output_path);
+    /* The path may be a symbolic link. If somebody else has made it, or has replaced the directory
+     * just now, output_check() looks at what we have opened. */
+    output.fd = open(options.output_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (output.fd < 0)
+        err(EXIT_FAILURE, "cannot write into %s", options.output_path);
+    output_check();
+    if (!directory_identify(output.fd, output.identity))
+        err(EXIT_FAILURE, "cannot write into %s", options.output_path);
+    size = text_append(output.link, 0, sizeof(output.link), "/proc/");
+    size = number_append(output.link, size, sizeof(output.link), (uint64_t)getpid());
+    size = text_append(output.link, size, sizeof(output.link), "/fd/");
+    number_append(output.link, size, sizeof(output.link), (uint64_t)output.fd);
+    return output_highest();
+}
+
+void
+output_close(void)
+{
+    if (output.fd >= 0)
+        close(output.fd);
+}
+
+const char *
+output_identity(void)
+{
+    return output.fd >= 0 ? output.identity : NULL;
+}
+
+const char *
+output_link(void)
+{
+    return output.fd >= 0 ? output.link : NULL;
+}

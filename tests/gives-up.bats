@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# Kept drivers that can never start: a batch ends; a server that may still get commands goes on.
+
+load lib/helpers
+
+# batch NAME WORD...: starts a server in the background whose output, log and status go to files.
+batch() {
+    {
+        status=0
+        session "${@:2}" >"$1.out" 2>"$1.err" || status=$?
+        echo "$status" >"$1.status"
+    } <&0 3>&- &
+}
+
+@test "gives up: a batch whose input has ended ends with status 1 when no driver comes up in 10 s" {
+    printf '%s\n' 'run any 5 true' 'send_task any 1' fly >lines
+    batch file -n 2 --driver /bin/false <lines
+    batch pipe -n 40 --driver ./missing < <(cat lines)
+    fake_driver silent linger
+    batch slow -n 1 --driver ./silent --start-timeout 3 -g 0.1 < <(cat lines)
+    # A client that waits for a driver is not read from, so this is never read to its end.
+    { cat lines; yes 'run any 5 true' | head -n 20000; } >long
+    batch many -n 1 --driver /bin/false <long
+    wait
+    for name in file pipe slow; do
+        [ "$(cat $name.status)" = 1 ] || fail "$name: $(cat $name.status $name.err)"
+        [ "$(cat $name.out)" = "Error: no driver
+Error: no driver
+Error: unknown command 'fly' (try help)" ]
+        [ "$(grep -c 'no driver came up in 10 s, and the input has ended: gave up$' $name.err)" = 1 ]
+    done
+    [ "$(cat many.status)" = 1 ]
+    [ "$(sort many.out | uniq -c | sort -n | xargs)" = "1 Error: unknown command fly (try help) 20002 Error: no driver" ]
+}
+
+@test "gives up: not while the input is open or there is a control socket" {
+    batch control -n 1 --driver ./later --listen taxi.sock </dev/null
+    start_server --drivers 1 --driver ./later
+    say 'run any 5 true'
+    wait_until past $(($(uptime_ms) + 12000))
+    cp "$DRIVER" new
+    mv new later
+    expect 'Driver * Done exit 0'
+    end_input
+    server_ends 0
+    run -0 control run any 5 true
+    [[ $output == 'Driver '*' Done exit 0' ]]
+    control shutdown
+    wait
+    [ "$(cat control.status)" = 0 ]
+}

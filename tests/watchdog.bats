@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# --watchdog: kept drivers that do not answer are killed and replaced.
+
+load lib/helpers
+load lib/looks
+
+# start_watched SECONDS OPTION...: starts a server with one kept driver and that watchdog. Sets pid.
+start_watched() {
+    start_server --drivers 1 --watchdog "$@"
+    say get_drivers
+    expect 'Driver * Available' '1 driver'
+    pid=$(children_of "$server_pid")
+    pid=${pid% }
+}
+
+@test "watchdog: a kept driver that is stopped is killed and replaced, and its job ends with an Error" {
+    start_watched 0.75
+    busy_with "$pid"
+    kill -STOP "$pid"
+    expect "Error: driver $pid died (killed by signal 9)"
+    logged "^server: driver $pid: did not answer for 0.75 s: killed$"
+    becomes drivers 1
+    becomes replaced 1
+}
+
+@test "watchdog: nobody is asked or killed twice: a driver that was told to exit has its grace period" {
+    start_watched 0.1 -g 1000
+    kill -STOP "$pid"
+    say "delete_driver $pid"
+    wait_until past $(($(uptime_ms) + 350))
+    in_state "$pid" T
+    kill -CONT "$pid"
+    expect "Driver $pid Deleted"
+    [ "$(cat err)" = '' ]
+}
+
+@test "watchdog: a busy driver that answers is left alone" {
+    start_watched 2
+    busy_with "$pid"
+    woken() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$pid/status"; }
+    woken_since() { (($(woken) >= $1 + $2)); }
+    wait_until woken_since "$(woken)" 2
+    open_gate
+    expect "Driver $pid Done exit 0"
+    [ "$(cat err)" = '' ]
+}
+
+@test "watchdog: a driver that create_driver made is not watched" {
+    start_watched 0.75
+    kept=$pid
+    create
+    stop_process "$pid"
+    stop_process "$kept"
+    wait_until logged "driver $kept: did not answer"
+    becomes replaced 1
+    in_state "$pid" T
+    run ! logged "driver $pid"
+}
+
+@test "watchdog: without kept drivers, no time is set" {
+    start_server --watchdog 0.1
+    create
+    wait_until is_at_rest
+}
+
+@test "watchdog: is the one deadline of an idle server, and asks each driver once in its time" {
+    command -v strace >/dev/null || skip 'no strace to count with'
+    start strace -D -qq -o trace -e trace=epoll_wait,recvfrom,sendto,timerfd_settime "$SERVER" --drivers 3 --watchdog 1
+    say get_drivers
+    expect '*' '*' '*' '3 drivers'
+    asked_often() { (($(grep -c '^sendto.* = 8$' trace) >= 3 * $1)); }
+    wait_until asked_often 2
+    : >trace
+    wait_until asked_often 2
+    # A turn for the time, and at most one for each answer.
+    (($(grep -c '^epoll_wait(.*, -1) *= [1-9]' trace) <= 2 * 4 + 1)) || fail "$(cat trace)"
+}
