@@ -66,6 +66,8 @@ enum {
     SWEEP_DELAY_MS = 100,   /* how long a dead child that only a search can find may wait */
     RETRY_DELAY_MS = 100,   /* after memory or a descriptor was lacking */
     LAST_WORDS_MS = 250, /* after the grace period, for replies caused by the last drivers' end */
+    GIVE_UP_MS = 4500, /* after that, for the end of what was killed: a busy machine takes longer */
+    GIVE_UP_AT_ONCE_MS = 900, /* the same, if the server is asked to stop at once */
 };
 
 static struct server {
@@ -226,7 +228,8 @@ server_announce(void)
 static void
 loop_turn(void)
 {
-    bool idle = list_empty(clients_runnable()) && fleet_unsent() == NULL && !keeper_can_start();
+    bool idle = list_empty(clients_runnable()) && fleet_unsent() == NULL && !keeper_can_start() &&
+                !orphans_under_way();
     if (!sources_wait(idle ? -1 : 0))
         err(EXIT_FAILURE, "cannot wait for events");
     if (keeper_can_start())
@@ -259,13 +262,11 @@ server_flush(void)
 }
 
 /* Whether the stop is complete: all drivers and what they left are gone, and all replies are
- * written or their time is over. */
+ * written; or the time for that is over. */
 static bool
 server_finished(void)
 {
-    bool orphans = orphans_expected() && deadline_is_set(&server.stop);
-
-    return phase_stopping() && !control_is_open() && fleet_next(NULL) == NULL && !orphans &&
+    return phase_stopping() && !control_is_open() && !reaper_expects() &&
            (clients_finished() || (phase_overdue() && list_empty(clients_runnable())));
 }
 
@@ -342,8 +343,11 @@ deadlines_over(void)
         driver_exit_timed_out(container_of(deadline, struct driver, deadline));
     if ((deadline = deadline_over(DEADLINE_STOP)) != NULL) {
         deadline_stop(deadline);
-        phase_reach(PHASE_OVERDUE);
+        if (phase_reach(PHASE_OVERDUE))
+            reaper_give_up_after(GIVE_UP_MS);
     }
+    if (deadline_over(DEADLINE_GIVE_UP) != NULL)
+        reaper_give_up();
     if (deadline_over(DEADLINE_SWEEP) != NULL)
         children_sweep();
     if ((deadline = deadline_over(DEADLINE_RETRY)) != NULL) {
@@ -380,6 +384,8 @@ server_stop(void)
 
     while (phase_overdue() && (driver = fleet_next(driver)) != NULL)
         driver_kill(driver);
+    if (phase_overdue())
+        reaper_give_up_after(GIVE_UP_AT_ONCE_MS);
     if (server.stop_begun)
         return;
     server.stop_begun = true;
@@ -398,6 +404,7 @@ server_close(void)
 {
     struct client *client;
 
+    reaper_close();
     if (!clients_finished())
         log_line("output that nobody read was dropped");
     if (stats.cancelled_at_stop > 0)

@@ -1,10 +1,13 @@
 #include "children.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,17 +35,18 @@ children_visit(const char *text, ssize_t size, pid_t *pid, bool (*visit)(pid_t, 
     return found;
 }
 
-enum children
-children_each(bool (*visit)(pid_t pid, void *argument), void *argument)
+/* Calls visit() for each pid in a list, a file of that path. */
+static enum children
+children_listed(const char *path, bool (*visit)(pid_t, void *), void *argument)
 {
     char text[1024];
     pid_t pid = 0;
     ssize_t n;
     bool found = false;
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return errno == ENOENT ? CHILDREN_NO_PROC : CHILDREN_UNKNOWN;
+        return CHILDREN_UNKNOWN;
     while ((n = read(fd, text, sizeof(text))) > 0)
         found |= children_visit(text, n, &pid, visit, argument);
     int error = errno;
@@ -51,6 +55,41 @@ children_each(bool (*visit)(pid_t pid, void *argument), void *argument)
     if (n < 0)
         return CHILDREN_UNKNOWN;
     return found ? CHILDREN_FOUND : CHILDREN_NONE;
+}
+
+bool
+proc_is_ours(void)
+{
+    char link[DIGITS_MAX], pid[DIGITS_MAX];
+    ssize_t size = readlink("/proc/self", link, sizeof(link));
+
+    if (size < 0)
+        return false;
+    errno = ENOENT;
+    return (size_t)size == number_put(pid, (uint64_t)getpid()) &&
+           memcmp(link, pid, (size_t)size) == 0;
+}
+
+enum children
+children_each(bool (*visit)(pid_t pid, void *argument), void *argument)
+{
+    if (!proc_is_ours())
+        return errno == ENOENT ? CHILDREN_NO_PROC : CHILDREN_UNKNOWN;
+    enum children found = children_listed("/proc/thread-self/children", visit, argument);
+    return found == CHILDREN_UNKNOWN && errno == ENOENT ? CHILDREN_NO_PROC : found;
+}
+
+enum children
+children_of_thread(pid_t thread, bool (*visit)(pid_t pid, void *argument), void *argument)
+{
+    char path[64];
+    size_t size = text_append(path, 0, sizeof(path), "/proc/");
+
+    size = number_append(path, size, sizeof(path), (uint64_t)thread);
+    size = text_append(path, size, sizeof(path), "/task/");
+    size = number_append(path, size, sizeof(path), (uint64_t)thread);
+    text_append(path, size, sizeof(path), "/children");
+    return children_listed(path, visit, argument);
 }
 
 pid_t

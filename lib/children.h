@@ -16,12 +16,21 @@ enum children {
     CHILDREN_NONE,    /* visit() returned true for no child */
     CHILDREN_FOUND,   /* visit() returned true for at least one */
     CHILDREN_UNKNOWN, /* the search failed; see errno */
-    CHILDREN_NO_PROC, /* no search is possible, because there is no /proc */
+    CHILDREN_NO_PROC, /* no search is possible: there is no /proc, or it is not ours */
 };
+
+/* Whether there is a /proc of our own pid namespace; if not, errno is ENOENT. The /proc of an outer one gives every process
+ * another number: ours has a different pid, and the pids of our children are those of strangers. */
+bool proc_is_ours(void);
 
 /* Calls visit() for each child that is not reaped yet; visit() returns whether the child is one of
  * those that the caller looks for. Needs one free descriptor. */
 enum children children_each(bool (*visit)(pid_t pid, void *argument), void *argument);
+
+/* The same for the children of a thread of another process; the first thread's number is the pid.
+ * The caller has made sure that /proc is ours. */
+enum children children_of_thread(pid_t thread, bool (*visit)(pid_t pid, void *argument),
+                                 void *argument);
 
 /* Reaps a dead child: the one with that pid, or any if pid is -1. Returns its pid, 0 if none is
  * dead, or -1 with errno if there is no such child. status and usage are those of wait4(2); usage

@@ -18,6 +18,7 @@ enum deadline_kind {
     DEADLINE_START,   /* of a driver: it must say HELLO */
     DEADLINE_EXIT,    /* of a driver that must exit; otherwise it is killed */
     DEADLINE_STOP,    /* of the server: output that is not written then is dropped */
+    DEADLINE_GIVE_UP, /* of the server: what has not ended then is left behind */
     DEADLINE_SWEEP,   /* of the server: then it searches for dead children */
     DEADLINE_RETRY,   /* of the server: then it tries again what lacked memory or a descriptor */
     DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */

@@ -44,6 +44,12 @@ fleet_open(void)
 void
 fleet_close(void)
 {
+    struct driver *driver;
+
+    while ((driver = fleet_next(NULL)) != NULL) { /* it could not be reaped */
+        driver_close(driver);
+        fleet_remove(driver);
+    }
     drivers_free_dropped(true);
     free(fleet.table);
 }

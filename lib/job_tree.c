@@ -12,10 +12,34 @@
 #include <unistd.h>
 
 enum {
+    STOP_AGAIN_MS = 1,  /* while the job's processes are being stopped */
     LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
+    ABANDON_MS = 200,   /* how long we try to kill all of a job that we abandon */
 };
 
 /* ---- signals to the job -------------------------------------------------------------------- */
+
+/* Whether a child of ours belongs to the job: what is in our own session was there before us. */
+static bool
+job_owns(pid_t pid, void *none)
+{
+    (void)none;
+    return getsid(pid) != getsid(0);
+}
+
+/* A search for children needs a descriptor, and there may be no free one; so we lend it the number
+ * of our standard output, which we do not use. */
+static void
+stdout_lend(void)
+{
+    close(STDOUT_FILENO);
+}
+
+static void
+stdout_return(void)
+{
+    dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
+}
 
 /* A signal for the job's processes, as the argument of job_signal_child(). */
 struct job_signal {
@@ -23,45 +47,19 @@ struct job_signal {
     int number;
 };
 
-/*
- * Sends the signal to a child's process group, all members of which come from our job. KILL goes to
- * the child, too, which may have changed its group in the meantime. The child is not reaped yet, so
- * the pid is still its own. Returns whether the child belongs to the job.
- */
+/* Sends the signal to a child's process group, all members of which come from our job. The child is
+ * not reaped yet, so the pid is still its own. */
 static bool
 job_signal_child(pid_t pid, void *argument)
 {
     const struct job_signal *signal = argument;
 
-    if (getsid(pid) == getsid(0))
+    if (!job_owns(pid, NULL))
         return false;
     pid_t group = getpgid(pid);
-    if (signal->number != SIGKILL && group == signal->job->pid)
-        return true; /* the caller has sent it to this group already */
-    if (group > 0)
+    if (group > 0 && group != signal->job->pid) /* the caller sends it to this one */
         kill(-group, signal->number);
-    if (signal->number == SIGKILL)
-        kill(pid, signal->number);
     return true;
-}
-
-/*
- * Sends a signal to the process groups of our children. When these die, their own children become
- * ours, and are found the next time. Returns whether there were any children of the job, or may
- * have been. The search needs a descriptor, and there may be no free one; so we lend it the number
- * of our standard output, which we do not use.
- */
-static bool
-job_signal_children(const struct job_tree *job, int number)
-{
-    struct job_signal signal = {.job = job, .number = number};
-
-    close(STDOUT_FILENO);
-    enum children found = children_each(job_signal_child, &signal);
-    dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
-    if (found == CHILDREN_NO_PROC)     /* we reach only the job's own group */
-        return kill(-job->pid, number) == 0;
-    return found != CHILDREN_NONE;
 }
 
 /* Asks the job's processes outside its process group to end, including stopped ones. The caller has
@@ -69,8 +67,26 @@ job_signal_children(const struct job_tree *job, int number)
 static void
 job_terminate_children(const struct job_tree *job)
 {
-    job_signal_children(job, SIGTERM);
-    job_signal_children(job, SIGCONT);
+    struct job_signal term = {.job = job, .number = SIGTERM};
+    struct job_signal resume = {.job = job, .number = SIGCONT};
+
+    stdout_lend();
+    children_each(job_signal_child, &term);
+    children_each(job_signal_child, &resume);
+    stdout_return();
+}
+
+/* Sends KILL to the job's processes, see family_end(). Without a /proc of our own, we reach only
+ * the job's process group. */
+static enum family_found
+job_end_family(struct job_tree *job)
+{
+    stdout_lend();
+    enum family_found found = family_end(&job->family, job_owns, NULL);
+    stdout_return();
+    if (found == FAMILY_NO_PROC)
+        return kill(-job->pid, SIGKILL) == 0 ? FAMILY_KILLED : FAMILY_NONE;
+    return found;
 }
 
 /* ---- the end of the job -------------------------------------------------------------------- */
@@ -122,12 +138,25 @@ job_kill(struct job_tree *job)
     bool first_runs = job_first_runs(job);
 
     job->stage = first_runs ? JOB_KILLED : JOB_REST_KILLED;
-    if (first_runs)
-        kill(-job->pid, SIGKILL);
-    if (job_signal_children(job, SIGKILL) || first_runs)
-        job->look_ns = clock_turn_ns + LOOK_AGAIN_MS * NS_PER_MS;
-    else
-        job_ended(job);
+    switch (job_end_family(job)) {
+    case FAMILY_NONE:
+        if (!first_runs) {
+            job_ended(job);
+            return;
+        }
+        break;
+    case FAMILY_STOPPING:
+        job->look_ns = clock_turn_ns + STOP_AGAIN_MS * NS_PER_MS;
+        return;
+    case FAMILY_UNKNOWN:
+        if (first_runs)
+            kill(-job->pid, SIGKILL);
+        break;
+    case FAMILY_KILLED:
+    case FAMILY_NO_PROC: /* job_end_family() does not return this */
+        break;
+    }
+    job->look_ns = clock_turn_ns + LOOK_AGAIN_MS * NS_PER_MS;
 }
 
 static void
@@ -198,10 +227,14 @@ job_tree_kill(struct job_tree *job)
 }
 
 void
-job_tree_abandon(const struct job_tree *job)
+job_tree_abandon(struct job_tree *job)
 {
-    if (job->stage != JOB_NONE)
-        job_signal_children(job, SIGKILL);
+    int64_t until_ns = clock_ns() + ABANDON_MS * NS_PER_MS;
+
+    if (job->stage == JOB_NONE)
+        return;
+    while (job_end_family(job) == FAMILY_STOPPING && clock_ns() < until_ns)
+        ;
 }
 
 /* ---- the start of the job ------------------------------------------------------------------ */

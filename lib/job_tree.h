@@ -14,6 +14,7 @@
 #ifndef JOB_TREE_H
 #define JOB_TREE_H
 
+#include "family.h"
 #include "job_line.h"
 #include "text.h"
 
@@ -43,6 +44,7 @@ struct job_tree {
     /* The rest is large, and is not touched before the first job. */
     struct job_line line;
     char name[sizeof(".out") + DIGITS_MAX]; /* where the child makes the name of an output file */
+    struct family family;
 };
 
 /* Starts the job of a RUN, which was decoded from data, and waits for its exec. directory is for
@@ -65,7 +67,8 @@ void job_tree_terminate(struct job_tree *, enum proto_outcome, int64_t grace_ns)
 /* Kills the job, if there is one; it counts as cancelled unless it has an outcome already. */
 void job_tree_kill(struct job_tree *);
 
-/* Sends KILL to what is left of the job. The process that gets our orphans must reap it. */
-void job_tree_abandon(const struct job_tree *);
+/* Sends KILL to what is left of the job, which may take a fraction of a second. The process that
+ * gets our orphans must reap it. */
+void job_tree_abandon(struct job_tree *);
 
 #endif

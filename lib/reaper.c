@@ -2,19 +2,26 @@
 
 #include "channel.h"
 #include "children.h"
+#include "clock.h"
 #include "create.h"
+#include "family.h"
 #include "keeper.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
 #include "spawn.h"
 #include "stats.h"
+#include "text.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum {
+    LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
+};
 
 enum orphans {
     ORPHANS_NONE,
@@ -27,7 +34,10 @@ static struct {
     /* We were started without children, so every child that is not a driver was left behind by
      * one. */
     bool childless;
-    struct deadline sweep; /* DEADLINE_SWEEP */
+    struct deadline sweep;   /* DEADLINE_SWEEP */
+    struct deadline give_up; /* DEADLINE_GIVE_UP, set when the drivers are killed at a stop */
+    bool gave_up;            /* that is over: what is left cannot be killed or reaped */
+    struct family family;    /* the orphans, while they are being ended */
 } reaper;
 
 /* ---- a driver's death ------------------------------------------------------------------------ */
@@ -59,6 +69,22 @@ driver_log_end(const struct driver *driver, int status)
     }
 }
 
+/* The driver will not answer any more: ends the calls that wait for it, and the waits. */
+static void
+driver_end_calls(struct driver *driver, int status)
+{
+    if (driver->death != NULL)
+        call_end(driver->death, driver->reaped ? OUTCOME_DELETED : OUTCOME_STOPPING);
+    driver->death = NULL;
+    create_failed(driver, status);
+    calls_end_died(&driver->ongoing, status);
+    calls_end_died(&driver->in_flight, status);
+    calls_end_died(&driver->queued, status);
+    driver_drop_text(driver);
+    while (!list_empty(&driver->awaited))
+        call_end_died(clients_resume_first(&driver->awaited), status);
+}
+
 /* The driver was reaped. Reads what it said before it died, then handles its death, then drops
  * it. */
 static void
@@ -74,17 +100,9 @@ driver_reaped(struct driver *driver, int status)
     driver_log_end(driver, status);
     if (driver->kept)
         keeper_ended(driver);
-    create_failed(driver, status);
-    calls_end_died(&driver->ongoing, status);
-    calls_end_died(&driver->in_flight, status);
-    calls_end_died(&driver->queued, status);
-    driver_drop_text(driver);
+    driver_end_calls(driver, status);
     if (driver->ran && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
         reaper.orphans = ORPHANS_LOOK;
-    while (!list_empty(&driver->awaited))
-        call_end_died(clients_resume_first(&driver->awaited), status);
-    if (driver->death != NULL)
-        call_end(driver->death, OUTCOME_DELETED);
     fleet_remove(driver);
 }
 
@@ -111,11 +129,14 @@ void
 reaper_open(void)
 {
     deadline_init(&reaper.sweep);
+    deadline_init(&reaper.give_up);
     children_sweep(); /* those that died before SIGCHLD was blocked */
     int status;
     reaper.childless = getpid() != 1 && child_wait(-1, &status, NULL) < 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         log_line("cannot become a subreaper: %s", strerror(errno));
+    if (!proc_is_ours() && errno == ENOENT)
+        log_line("no /proc of our own pid namespace: jobs are ended as process groups only");
 }
 
 /*
@@ -168,12 +189,6 @@ driver_exit_timed_out(struct driver *driver)
 
 /* ---- orphans --------------------------------------------------------------------------------- */
 
-bool
-orphans_expected(void)
-{
-    return reaper.orphans != ORPHANS_NONE;
-}
-
 void
 orphans_look_again(void)
 {
@@ -199,22 +214,15 @@ orphan_of_dropped(pid_t pid)
     return false;
 }
 
-/* Kills a child, and its process group, if a driver has left it. A job has its own session, so a
- * child in our session is no orphan: it is a driver, or was there before our exec. Returns whether
- * the child is an orphan. It is not reaped yet, so the pid is still its own. */
+/* Whether a child is an orphan, left by a driver. A job has its own session, so a child in our
+ * session is no orphan: it is a driver, or was there before our exec. */
 static bool
-orphan_kill(pid_t pid, void *none)
+child_is_orphan(pid_t pid, void *none)
 {
     (void)none;
     if (driver_find(pid) != NULL || getsid(pid) == getsid(0))
         return false;
-    if (!reaper.childless && !orphan_of_dropped(pid))
-        return false;
-    pid_t group = getpgid(pid);
-    if (group > 0)
-        kill(-group, SIGKILL);
-    kill(pid, SIGKILL); /* it may have changed its group since */
-    return true;
+    return reaper.childless || orphan_of_dropped(pid);
 }
 
 static void
@@ -226,35 +234,139 @@ drivers_set_left_orphans(bool left)
         container_of(link, struct driver, by_age)->left_orphans = left;
 }
 
+/* Without a /proc of our own: kills the process groups of jobs that dropped drivers have left. A
+ * group that has a child of ours, perhaps dead, is still the job's. Returns whether there is any. */
+static bool
+orphan_groups_kill(void)
+{
+    const struct list *dropped = fleet_dropped();
+    bool found = false;
+
+    for (struct list *link = dropped->next; link != dropped; link = link->next) {
+        struct driver *driver = container_of(link, struct driver, by_age);
+        siginfo_t info;
+        if (driver->job_pid <= 0 ||
+            waitid(P_PGID, (id_t)driver->job_pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+            continue;
+        kill(-driver->job_pid, SIGKILL);
+        driver->left_orphans = found = true;
+    }
+    return found;
+}
+
 /*
  * A driver that had jobs was killed or has failed. The processes that it left are our children now,
- * because we are a subreaper, and are killed. The children of those are found when they are reaped.
+ * because we are a subreaper, and are killed with all their descendants. While a pass over them is
+ * under way, left_orphans keeps what its beginning has found.
  */
 void
 orphans_kill(void)
 {
     if (reaper.orphans != ORPHANS_LOOK)
         return;
+    if (reaper.family.count == 0)
+        drivers_set_left_orphans(false);
     spare_fd_lend();
-    drivers_set_left_orphans(false);
-    switch (children_each(orphan_kill, NULL)) {
-    case CHILDREN_NONE:
+    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
+    int error = errno;
+    spare_fd_return();
+    switch (found) {
+    case FAMILY_NONE:
         reaper.orphans = ORPHANS_NONE;
+        return;
+    case FAMILY_STOPPING:
+        return; /* the next turn comes at once, see orphans_under_way() */
+    case FAMILY_KILLED:
         break;
-    case CHILDREN_FOUND:
-        reaper.orphans = ORPHANS_EXPECTED;
-        break;
-    case CHILDREN_UNKNOWN:
-        log_line("cannot look for what a driver has left: %s", strerror(errno));
+    case FAMILY_UNKNOWN:
+        log_line("cannot look for what a driver has left: %s", strerror(error));
         drivers_set_left_orphans(true);
-        reaper.orphans = ORPHANS_EXPECTED;
         break;
-    case CHILDREN_NO_PROC:
-        log_line("cannot look for what a driver has left: %s", strerror(errno));
-        reaper.orphans = ORPHANS_NONE;
+    case FAMILY_NO_PROC:
+        if (!orphan_groups_kill()) {
+            reaper.orphans = ORPHANS_NONE;
+            return;
+        }
         break;
     }
-    spare_fd_return();
+    reaper.orphans = ORPHANS_EXPECTED;
+    retry_later(); /* in case none of them is reaped before that */
+}
+
+bool
+orphans_under_way(void)
+{
+    return reaper.orphans == ORPHANS_LOOK;
+}
+
+/* ---- what is left at the end ----------------------------------------------------------------- */
+
+/* A line of the log that is being made. */
+struct left {
+    char pids[LEFT_LINE_SIZE];
+    size_t size;
+};
+
+static void
+left_flush(struct left *left)
+{
+    if (left->size > 0)
+        log_line("could not be ended and are left:%s", left->pids);
+    left->size = 0;
+}
+
+static void
+left_add(struct left *left, pid_t pid)
+{
+    if (left->size + 1 + DIGITS_MAX + 1 > sizeof(left->pids))
+        left_flush(left);
+    left->size = text_append(left->pids, left->size, sizeof(left->pids), " ");
+    left->size = number_append(left->pids, left->size, sizeof(left->pids), (uint64_t)pid);
+}
+
+static bool
+left_add_orphan(pid_t pid, void *left)
+{
+    bool orphan = child_is_orphan(pid, NULL);
+
+    if (orphan)
+        left_add(left, pid);
+    return orphan;
+}
+
+bool
+reaper_expects(void)
+{
+    return !reaper.gave_up && (fleet_next(NULL) != NULL || reaper.orphans != ORPHANS_NONE);
+}
+
+void
+reaper_give_up_after(int64_t milliseconds)
+{
+    deadline_set(DEADLINE_GIVE_UP, milliseconds * NS_PER_MS);
+    deadline_start(&reaper.give_up, DEADLINE_GIVE_UP);
+}
+
+void
+reaper_give_up(void)
+{
+    deadline_stop(&reaper.give_up);
+    reaper.gave_up = true;
+    for (struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;) {
+        driver_close(driver);
+        driver_end_calls(driver, 0);
+    }
+}
+
+void
+reaper_close(void)
+{
+    struct left left = {.size = 0};
+
+    children_sweep();
+    for (const struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;)
+        left_add(&left, driver->pid);
     if (reaper.orphans != ORPHANS_NONE)
-        retry_later(); /* in case none of them is reaped before that */
+        children_each(left_add_orphan, &left);
+    left_flush(&left);
 }

@@ -17,13 +17,24 @@ void child_died(pid_t hint);
 void drivers_reap_ended(void); /* reaps drivers whose socket has ended and that are dead by now */
 void orphans_kill(void);       /* searches for orphans, if there may be new ones, and kills them */
 
-bool orphans_expected(void);   /* whether there may be orphans that are not reaped yet */
-void orphans_look_again(void); /* if so, the next orphans_kill() searches again */
+bool orphans_under_way(void); /* whether the next turn must come at once, to go on with that */
+
+void orphans_look_again(void); /* if any may be left, the next orphans_kill() searches again */
 
 /* The time of DEADLINE_SWEEP is over: reaps all dead children. */
 void children_sweep(void);
 
 /* The time of a driver's DEADLINE_EXIT is over: kills it. */
 void driver_exit_timed_out(struct driver *);
+
+/* At the stop, when all drivers are killed: whether something is left that must be reaped. After
+ * that time, in milliseconds, DEADLINE_GIVE_UP is over and what is left counts no more, since it
+ * cannot be killed or reaped. */
+bool reaper_expects(void);
+void reaper_give_up_after(int64_t milliseconds);
+void reaper_give_up(void);
+
+/* Logs the pids of what is left. */
+void reaper_close(void);
 
 #endif

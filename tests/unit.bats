@@ -29,6 +29,10 @@ unit() {
     unit
 }
 
+@test "unit: family" {
+    unit
+}
+
 @test "unit: job_line" {
     unit
 }

@@ -1,0 +1,303 @@
+#include "family.h"
+
+#include "clock.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    TURN_MS = 5, /* how long a call may take; a process costs about 10 microseconds */
+    /* How long we wait until all are stopped; then we kill in any case. A fork bomb leaves us only
+     * a small share of the processor, so this is long. */
+    STOPPING_MS = 2000,
+    STEADY_MS = 100, /* the same, if no process comes or goes any more */
+    PROC_PATH_SIZE = 64,
+};
+
+/* The caller's way to tell its children. */
+struct family_caller {
+    struct family *family;
+    bool (*ours)(pid_t pid, void *argument);
+    void *argument;
+};
+
+/* What /proc/PID/stat says. */
+struct process {
+    char state;
+    pid_t parent;
+    long threads;
+};
+
+/* ---- what /proc says of a process ------------------------------------------------------------ */
+
+static void
+proc_path(char *path, pid_t pid, const char *file)
+{
+    size_t size = text_append(path, 0, PROC_PATH_SIZE, "/proc/");
+
+    size = number_append(path, size, PROC_PATH_SIZE, (uint64_t)pid);
+    text_append(path, size, PROC_PATH_SIZE, file);
+}
+
+/* Returns false if there is no such process, or it cannot be looked at; see errno. */
+static bool
+process_look(pid_t pid, struct process *process)
+{
+    char path[PROC_PATH_SIZE], text[512];
+
+    proc_path(path, pid, "/stat");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    /* "PID (NAME) STATE PARENT ...", where the name may have blanks and parentheses; the number of
+     * threads is the 20th word, proc(5). */
+    const char *at = strrchr(text, ')');
+    if (at == NULL || strlen(at) < 5)
+        return false;
+    process->state = at[2];
+    process->parent = (pid_t)strtol(at + 4, NULL, 10);
+    for (int word = 2; word < 20 && at != NULL; word++)
+        at = strchr(at + 1, ' ');
+    process->threads = at != NULL ? strtol(at, NULL, 10) : 1;
+    return true;
+}
+
+/* ---- what is pending ------------------------------------------------------------------------- */
+
+static void
+family_push(struct family *family, pid_t pid, pid_t parent)
+{
+    if (family->count < FAMILY_PENDING_MAX)
+        family->pending[family->count++] = (struct family_member){.pid = pid, .parent = parent};
+    else
+        family->runs = true;
+}
+
+static bool
+family_push_own(pid_t pid, void *argument)
+{
+    struct family_caller *caller = argument;
+
+    if (!caller->ours(pid, caller->argument))
+        return false;
+    /* All of them are stopped before any is looked at: in a fork bomb, that is where most are. */
+    if (!caller->family->kills)
+        kill(pid, SIGSTOP);
+    family_push(caller->family, pid, caller->family->our_pid);
+    return true;
+}
+
+/* The list that a process is in, as the argument of family_push_child(). */
+struct family_list {
+    struct family *family;
+    pid_t parent;
+};
+
+static bool
+family_push_child(pid_t pid, void *argument)
+{
+    struct family_list *list = argument;
+
+    family_push(list->family, pid, list->parent);
+    return true;
+}
+
+/* Each thread has a list of the children that it has made. */
+static void
+family_push_of_thread(struct family *family, pid_t parent, pid_t thread)
+{
+    struct family_list list = {.family = family, .parent = parent};
+
+    if (children_of_thread(thread, family_push_child, &list) == CHILDREN_UNKNOWN && errno != ESRCH)
+        family->runs = true;
+}
+
+/* Pushes what the process's threads other than the first have made. */
+static void
+family_push_of_threads(struct family *family, pid_t parent)
+{
+    struct entry { /* see getdents64(2) */
+        uint64_t inode;
+        int64_t offset;
+        uint16_t size;
+        uint8_t type;
+        char name[];
+    };
+    _Alignas(struct entry) char entries[1024];
+    char path[PROC_PATH_SIZE];
+    long size;
+
+    proc_path(path, parent, "/task");
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    while ((size = syscall(SYS_getdents64, fd, entries, sizeof(entries))) > 0) {
+        const struct entry *entry;
+        for (long at = 0; at < size; at += entry->size) {
+            entry = (const struct entry *)(const void *)(entries + at);
+            pid_t thread = (pid_t)strtol(entry->name, NULL, 10); /* 0: "." or ".." */
+            if (thread > 0 && thread != parent)
+                family_push_of_thread(family, parent, thread);
+        }
+    }
+    close(fd);
+}
+
+static void
+family_push_children(struct family *family, pid_t pid, const struct process *process)
+{
+    family_push_of_thread(family, pid, pid);
+    if (process->threads > 1)
+        family_push_of_threads(family, pid);
+}
+
+/* ---- a pass ---------------------------------------------------------------------------------- */
+
+/*
+ * Looks at a member. Returns whether it is still what it was when it was pushed: our child, or a
+ * child of the process in whose list it was. If /proc hides one of our children, the kernel says
+ * whether there is such a child.
+ */
+static bool
+member_look(const struct family_caller *caller, const struct family_member *member,
+            struct process *process)
+{
+    struct family *family = caller->family;
+    bool own = member->parent == family->our_pid;
+    siginfo_t info;
+
+    if (!process_look(member->pid, process)) {
+        if (!own || waitid(P_PID, (id_t)member->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+            return false;
+        *process = (struct process){.state = 'R', .parent = family->our_pid, .threads = 1};
+    }
+    if (own)
+        return process->parent == family->our_pid && caller->ours(member->pid, caller->argument);
+    if (process->parent == member->parent || process->parent == family->our_pid)
+        return true;
+    family->runs = true; /* it has got another parent, in whose list the next pass finds it */
+    return false;
+}
+
+static void
+member_signal(const struct family_member *member, int pidfd, int number)
+{
+    if (pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+    else
+        kill(member->pid, number);
+}
+
+/* Stops or kills a process, and pushes its children: after it was stopped, so that none is missed,
+ * but before it is killed, since they leave its list then. A process in the state D may be waiting
+ * for a child that we have stopped (vfork). */
+static void
+member_end(const struct family_caller *caller, const struct family_member *member, int pidfd)
+{
+    struct family *family = caller->family;
+    struct process process;
+
+    if (!member_look(caller, member, &process))
+        return;
+    if (strchr("ZX", process.state) != NULL && process.threads <= 1)
+        return;
+    if (!family->kills && process.state != 'T')
+        member_signal(member, pidfd, SIGSTOP);
+    if (strchr("TtDZX", process.state) == NULL)
+        family->runs = true;
+    family->seen += (uint64_t)member->pid * (uint64_t)member->pid;
+    family_push_children(family, member->pid, &process);
+    if (family->kills)
+        member_signal(member, pidfd, SIGKILL);
+}
+
+static void
+family_pop(const struct family_caller *caller)
+{
+    struct family *family = caller->family;
+    struct family_member member = family->pending[--family->count];
+    int pidfd = -1;
+
+    if (member.parent != family->our_pid) {
+        pidfd = (int)syscall(SYS_pidfd_open, member.pid, 0);
+        if (pidfd < 0 && errno == ESRCH)
+            return;
+    }
+    member_end(caller, &member, pidfd);
+    if (pidfd >= 0)
+        close(pidfd);
+}
+
+/* Begins a pass. Returns FAMILY_STOPPING if there is something to do. */
+static enum family_found
+family_begin(struct family_caller *caller)
+{
+    struct family *family = caller->family;
+
+    family->our_pid = getpid();
+    family->runs = false;
+    family->seen = 0;
+    switch (children_each(family_push_own, caller)) {
+    case CHILDREN_NONE:
+        return FAMILY_NONE;
+    case CHILDREN_FOUND:
+        return FAMILY_STOPPING;
+    case CHILDREN_UNKNOWN:
+        return FAMILY_UNKNOWN;
+    case CHILDREN_NO_PROC:
+        break;
+    }
+    return FAMILY_NO_PROC;
+}
+
+/* A pass that stops is complete. The next one kills if nothing runs any more; if for some time no
+ * process has come or gone, since a busy machine lets one that must stop wait for the processor; or
+ * if it takes too long. */
+static void
+family_stopped(struct family *family, int64_t now_ns)
+{
+    int64_t took_ns = now_ns - family->since_ns;
+    bool steady = family->seen == family->seen_before && took_ns >= STEADY_MS * NS_PER_MS;
+
+    family->seen_before = family->seen;
+    family->kills = !family->runs || steady || took_ns >= STOPPING_MS * NS_PER_MS;
+}
+
+enum family_found
+family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void *argument)
+{
+    struct family_caller caller = {.family = family, .ours = ours, .argument = argument};
+    int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_MS * NS_PER_MS;
+    enum family_found found = FAMILY_STOPPING;
+
+    if (family->since_ns == 0)
+        family->since_ns = now_ns;
+    do {
+        if (family->count == 0)
+            found = family_begin(&caller);
+        while (family->count > 0) {
+            if ((now_ns = clock_ns()) >= until_ns)
+                return FAMILY_STOPPING;
+            family_pop(&caller);
+        }
+        if (found == FAMILY_STOPPING && family->kills)
+            found = FAMILY_KILLED;
+        else if (found == FAMILY_STOPPING)
+            family_stopped(family, now_ns);
+    } while (found == FAMILY_STOPPING);
+    if (found != FAMILY_STOPPING) {
+        family->kills = false;
+        family->since_ns = 0;
+    }
+    return found;
+}

@@ -1,0 +1,61 @@
+/*
+ * family.h: ends a family: some of our children, and all processes that descend from them.
+ *
+ * Whoever kills processes one by one loses against a family that forks as fast. So the family is
+ * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
+ * still runs (or until, on a busy machine, no process has come or gone for a while); then it is
+ * killed in one more pass. The children of a killed process become ours, if
+ * we are a subreaper, and are found the next time if this pass has missed them.
+ *
+ * Only processes that still descend from us are signalled. A child of ours keeps its pid until we
+ * reap it. The pid of a grandchild could be given to another process while we look at it, if its
+ * parent ignores SIGCHLD or runs. So it is held by a pidfd, and its parent is checked, before the
+ * signal is sent to the pidfd. If there are no descriptors for that, only the parent is checked;
+ * the kernel gives a pid anew only after all others.
+ *
+ * Nothing here allocates or blocks. A call works for a few milliseconds and then returns, and the
+ * next call goes on where it has stopped.
+ */
+#ifndef FAMILY_H
+#define FAMILY_H
+
+#include "children.h"
+
+#include <stdint.h>
+
+enum {
+    /* What one pass can remember: in a family that is deeper or wider, it passes over what does not
+     * fit. A later call finds that, when what is in front of it has been killed. */
+    FAMILY_PENDING_MAX = 2048,
+};
+
+/* What family_end() has found. */
+enum family_found {
+    FAMILY_NONE,     /* there is no such child */
+    FAMILY_STOPPING, /* it is not done; call it again soon */
+    FAMILY_KILLED,   /* all that was found was sent KILL; call it again when some are reaped */
+    FAMILY_UNKNOWN,  /* the search failed; see errno */
+    FAMILY_NO_PROC,  /* no search is possible: there is no /proc, or it is not ours */
+};
+
+/* All zero at first. */
+struct family {
+    bool kills;           /* the pass that is under way kills; otherwise it stops */
+    bool runs;            /* it has found a process that runs, or may have missed one */
+    uint64_t seen;        /* the sum of the squares of the pids that it has seen */
+    uint64_t seen_before; /* the same of the pass before */
+    int64_t since_ns;     /* when the first pass began; 0: none has begun */
+    pid_t our_pid;
+    unsigned count; /* how many are pending; 0: no pass is under way */
+    struct family_member {
+        pid_t pid;
+        pid_t parent; /* in whose list of children it was */
+    } pending[FAMILY_PENDING_MAX];
+};
+
+/* Ends the children for which ours() returns true, with all their descendants. Needs one free
+ * descriptor, and works better with three. */
+enum family_found family_end(struct family *, bool (*ours)(pid_t pid, void *argument),
+                             void *argument);
+
+#endif

@@ -1,0 +1,185 @@
+#!/usr/bin/env bats
+# The processes of a job as a tree: it is stopped and then killed, however fast it grows; what the
+# server does without a /proc of its own; and what it says of processes that cannot be ended.
+
+load lib/helpers
+
+# bomb_for PID SECONDS: the driver runs a fork bomb of 200 processes, see tests/lib/bomb.c. Waits
+# until all are up.
+bomb_for() {
+    cp "$HELPERS/bomb" .
+    say "run $1 $2 exec ./bomb 200"
+    wait_until test -e up
+}
+
+bombs() {
+    find /proc/[0-9]*/exe -lname "$PWD/bomb" 2>/dev/null | cut -d / -f 3
+}
+
+bomb_is_gone() {
+    [ -z "$(bombs)" ]
+}
+
+# Stops and kills what is left of a bomb, like the programs under test.
+disarm() {
+    local before='' now
+    until bomb_is_gone; do
+        now=$(bombs | xargs)
+        # shellcheck disable=SC2086
+        kill -STOP $now 2>/dev/null || true
+        # shellcheck disable=SC2086
+        [[ $now != "$before" ]] || kill -KILL $now 2>/dev/null || true
+        before=$now
+    done
+}
+
+teardown() {
+    disarm
+    end_started
+}
+
+@test "trees: a fork bomb is gone after its limit" {
+    start_server -g 0.2
+    create
+    for limit in 2 8 32; do # another try with more time if it was not up
+        rm -f up places
+        bomb_for "$pid" $limit &
+        waiter=$!
+        expect "Driver $pid Done timeout"
+        kill "$waiter" 2>/dev/null || true
+        bomb_is_gone
+        [[ ! -e up ]] || break
+    done
+    [ -e up ]
+    log_is
+}
+
+@test "trees: a fork bomb is gone after cancel_task" {
+    start_server -g 0.2
+    create
+    bomb_for "$pid" 1000
+    say "cancel_task $pid"
+    expect "Driver $pid Done cancelled" "Driver $pid Available"
+    bomb_is_gone
+    log_is
+}
+
+@test "trees: a fork bomb is gone after a stop of the server" {
+    start_server
+    create
+    bomb_for "$pid" 1000
+    kill -TERM "$server_pid"
+    server_ends 0
+    bomb_is_gone
+}
+
+@test "trees: a fork bomb is gone after kill -9 of its driver" {
+    start_server
+    create
+    bomb_for "$pid" 1000
+    kill -KILL "$pid"
+    expect "Error: driver $pid died (killed by signal 9)"
+    wait_until bomb_is_gone
+    wait_until has_children 0
+}
+
+# in_namespace OPTION...: starts a server that is process 1 of a pid namespace, with the /proc of
+# the outer one.
+in_namespace() {
+    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    start unshare --fork --pid --kill-child "$SERVER" "${PATIENT[@]}" "$@"
+    unshare_pid=$server_pid
+    say create_driver
+    expect 'Driver +([0-9]) Available'
+    pid=${line//[^0-9]/}
+    server_pid=$(children_of "$unshare_pid")
+    server_pid=${server_pid% }
+}
+
+namespace_ends() {
+    say shutdown
+    wait_until ended "$unshare_pid"
+    wait "$unshare_pid"
+    [ "$(grep -c 'no /proc of our own' err)" = 1 ]
+}
+
+# Prints, to the file $1, its own number in the /proc that there is, and then sleeps.
+sleeper() {
+    echo "exec setsid sh -c 'read n x </proc/self/stat; echo \$n >new.$1; mv new.$1 $1; exec sleep 1000'"
+}
+
+@test "trees: with the /proc of an outer pid namespace, a stranger with the same number survives" {
+    in_namespace
+    mkfifo gate
+    say "run $pid 1000 $(sleeper left) & read x <gate"
+    wait_until test -e left
+    # A process gets the number in the namespace that what the job leaves has outside.
+    nsenter --target "$server_pid" --pid "$LIB/numbered.pl" "$(cat left)" \
+        sh -c "$(sleeper stranger)" 3>&- || skip 'pids cannot be chosen here'
+    wait_until test -e stranger
+    open_gate
+    expect "Driver $pid Done exit 0"
+    alive "$(cat stranger)"
+    namespace_ends
+}
+
+@test "trees: with the /proc of an outer pid namespace, a killed driver's job is killed as a group" {
+    in_namespace -v
+    say "run $pid 1000 sh -c 'read n x </proc/self/stat; echo \$n >left; exec sleep 1000' & sleep 1000"
+    wait_until test -s left
+    wait_until logged "driver $pid runs a command" # so the server knows its group
+    nsenter --target "$server_pid" --pid kill -KILL "$pid"
+    expect "Error: driver $pid died (killed by signal 9)"
+    left_ends
+    namespace_ends
+}
+
+# hold PID: nobody can reap the process until the test lets it go.
+hold() {
+    mkfifo hold
+    "$HELPERS/hold" "$1" <hold >held 2>held.err 3>&- &
+    holder=$!
+    started=("$holder" "${started[@]}")
+    exec {hold}>hold
+    wait_until test -s held -o -s held.err
+    [ -s held ] || skip "$(cat held.err)"
+}
+
+@test "trees: a stop says which driver cannot be reaped, and ends" {
+    start_server -g 0.1
+    create_many 2
+    hold "${pids[1]}"
+    say "send_task ${pids[1]} 1000"
+    expect "Driver ${pids[1]} Busy 1000"
+    say "delete_driver ${pids[1]}"
+    kill -TERM "$server_pid"
+    expect 'Error: server is stopping'
+    server_ends 0
+    logged "^server: could not be ended and are left: ${pids[1]}\$"
+    exec {hold}>&-
+    wait_until gone "${pids[1]}"
+}
+
+@test "trees: a second TERM does not wait for a driver that cannot be reaped" {
+    start_server -g 1000
+    create
+    hold "$pid"
+    kill -TERM "$server_pid"
+    wait_until ended "$pid"
+    kill -TERM "$server_pid"
+    server_ends 0
+    logged "^server: could not be ended and are left: $pid\$"
+    exec {hold}>&-
+}
+
+@test "trees: a stop says which process of a job cannot be reaped, and ends" {
+    start_server -g 0.1
+    create
+    say "run $pid 1000 setsid sh -c 'echo \$\$ >left; exec sleep 1000' & sleep 1000"
+    wait_until test -s left
+    hold "$(cat left)"
+    kill -TERM "$server_pid"
+    server_ends 0
+    logged "^server: could not be ended and are left: $(cat left)\$"
+    exec {hold}>&-
+}
