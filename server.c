@@ -5,13 +5,14 @@
  * it answers each. It talks to each driver over a socketpair (proto.h), and gives it timed tasks
  * and jobs. With --connect this program is not a server but a client of one, see lib/session.c.
  *
- * There is one loop. It waits in one place, sources_wait(), for five kinds of sources:
+ * There is one loop. It waits in one place, sources_wait(), for six kinds of sources:
  *
  *     signals         all blocked, read from one signalfd             signals_ready(), below
  *     the timer       one timerfd, armed for the earliest deadline    deadlines_over(), below
  *     clients         standard input and output, and connections      lib/console.c, lib/control.c
  *     control socket  at which clients connect                        lib/control.c
  *     drivers         each at the other end of a socketpair           lib/channel.c
+ *     a pipe          what they write, if stderr is a terminal        lib/relay.c
  *
  * There is no signal handler, no thread, and no call in the loop that blocks, except that the
  * server waits for the exec of a driver that it starts. Handlers of events schedule objects;
@@ -43,6 +44,7 @@
 #include "lib/pool.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
+#include "lib/relay.h"
 #include "lib/reply.h"
 #include "lib/session.h"
 #include "lib/signals.h"
@@ -89,7 +91,7 @@ static void server_announce(void);
 static void loop_turn(void);
 static void server_flush(void);
 static bool server_finished(void);
-static bool clients_finished(void);
+static bool output_written(void);
 
 /* signals and deadlines */
 static void signals_ready(struct source *source, uint32_t events);
@@ -185,6 +187,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     if (!fleet_open() || !buffers_open() || !requests_open() || !calls_open())
         err(EXIT_FAILURE, "cannot start");
     commands_open();
+    relay_open();
     spawn_open(nofile);
     jobs_open(output_open());
     if (!signals_open(&server.signals, signals, signals_ready))
@@ -267,14 +270,15 @@ static bool
 server_finished(void)
 {
     return phase_stopping() && !control_is_open() && !reaper_expects() &&
-           (clients_finished() || (phase_overdue() && list_empty(clients_runnable())));
+           (output_written() || (phase_overdue() && list_empty(clients_runnable())));
 }
 
-/* Whether every client has been given everything that it is owed. */
+/* Whether every client has been given everything that it is owed, and the terminal what jobs have
+ * written. */
 static bool
-clients_finished(void)
+output_written(void)
 {
-    return client_finished(&console) && client_first() == NULL;
+    return client_finished(&console) && client_first() == NULL && relay_finish();
 }
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -358,6 +362,8 @@ deadlines_over(void)
         keeper_replace();
     if (deadline_over(DEADLINE_WATCH) != NULL)
         watchdog_over();
+    if (deadline_over(DEADLINE_QUIET) != NULL)
+        relay_quiet();
 }
 
 /* Tries again what failed for lack of memory or descriptors. */
@@ -405,7 +411,7 @@ server_close(void)
     struct client *client;
 
     reaper_close();
-    if (!clients_finished())
+    if (!output_written())
         log_line("output that nobody read was dropped");
     if (stats.cancelled_at_stop > 0)
         log_line("%" PRIu64 " %s cancelled", stats.cancelled_at_stop,
@@ -418,6 +424,7 @@ server_close(void)
     deadlines_close();
     source_close(&server.signals);
     spawn_close();
+    relay_close();
     sources_close();
     clients_close();
     buffers_close();

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Sets up standard error as a stream, see stream.h. Until then, log_line() may block. */
 void log_open(void);
@@ -20,6 +21,15 @@ void log_over_prompt(bool (*prompt_take)(void));
 
 /* Writes "server: ", the message, with unprintable bytes as \xNN, and a newline. */
 __attribute__((format(printf, 1, 2))) void log_line(const char *format, ...);
+
+/* Writes what a job or driver has written, as it is, in the place of a prompt that is shown. Like
+ * write(2), but fails with EAGAIN instead of blocking. If it ends in the middle of a line, the next
+ * line of the log begins a new one. */
+ssize_t log_copy(const char *data, size_t size);
+
+/* Something is about to be written to standard output: if that is a terminal, too, it begins a new
+ * line. */
+void log_end_line(void);
 
 /* Returns how many lines were dropped. */
 uint64_t log_dropped(void);

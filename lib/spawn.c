@@ -8,6 +8,7 @@
 #include "log.h"
 #include "options.h"
 #include "output.h"
+#include "relay.h"
 
 #include <err.h>
 #include <errno.h>
@@ -91,6 +92,8 @@ spawn_child(void *error)
     /* dup2() clears close-on-exec in the copy. */
     if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||
         dup2(spawn.fd, PROTO_FD) < 0)
+        goto failed;
+    if (relay_fd() != STDERR_FILENO && dup2(relay_fd(), STDERR_FILENO) < 0)
         goto failed;
     if (setrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
         goto failed;

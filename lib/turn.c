@@ -4,10 +4,12 @@
 #include "clock.h"
 #include "command.h"
 #include "create.h"
+#include "log.h"
 #include "options.h"
 #include "phase.h"
 #include "pool.h"
 #include "reader.h"
+#include "relay.h"
 #include "reply.h"
 
 #include <errno.h>
@@ -148,6 +150,8 @@ client_flush(struct client *client)
 {
     struct buffer *out = &client->output;
 
+    if (client == &console && buffer_used(out) > 0 && client->output_state == OUTPUT_OPEN)
+        log_end_line();
     while (buffer_used(out) > 0 && client->output_state != OUTPUT_WAITS) {
         ssize_t n = client->output_state != OUTPUT_OPEN
                         ? (ssize_t)buffer_used(out)
@@ -193,13 +197,15 @@ client_bid_farewell(struct client *client)
     }
 }
 
-/* Shows the prompt, if the next command is awaited. */
+/* Shows the prompt, if the next command is awaited. It would tear what a job is writing. */
 static void
 client_prompt(struct client *client)
 {
     if (client->prompt != PROMPT_HIDDEN || !client->starved || client->input_state != INPUT_OPEN ||
-        phase_stopping() || !list_empty(&client->requests) || buffer_used(&client->output) > 0)
+        phase_stopping() || !list_empty(&client->requests) || buffer_used(&client->output) > 0 ||
+        relay_is_active())
         return;
+    log_end_line();
     if (stream_write(&client->out, "> ", 2) == 2)
         client->prompt = PROMPT_SHOWN;
 }

@@ -3,26 +3,6 @@
 
 load lib/helpers
 
-start_server_at_terminal() {
-    start_terminal "exec '$SERVER' $*"
-    wait_until find_server
-    started+=("$server_pid")
-    wait_until prompts 1
-}
-
-# An interactive shell, with job control.
-start_shell_at_terminal() {
-    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
-    shows 'ready: $'
-}
-
-terminal_ends() {
-    local status=0
-    wait_until ended "$terminal_pid"
-    wait "$terminal_pid" || status=$?
-    ((status == $1)) || fail "status $status: $(cat -v screen)"
-}
-
 @test "prompt: shown only where stdin and stdout are terminals" {
     start_server_at_terminal
     keys 'get_drivers\n'

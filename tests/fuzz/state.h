@@ -28,6 +28,7 @@
     each(output) \
     each(pool_freed) \
     each(reaper) \
+    each(relay) \
     each(requests) \
     each(server) \
     each(session) \

@@ -39,3 +39,25 @@ find_server() {
     done
     return 1
 }
+
+# start_server_at_terminal OPTION...: runs a server at a terminal, and waits for its prompt.
+start_server_at_terminal() {
+    start_terminal "exec '$SERVER' $*"
+    wait_until find_server
+    started+=("$server_pid")
+    wait_until prompts 1
+}
+
+# Runs an interactive shell, with job control.
+start_shell_at_terminal() {
+    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
+    shows 'ready: $'
+}
+
+# terminal_ends STATUS: the command ends with that exit status.
+terminal_ends() {
+    local status=0
+    wait_until ended "$terminal_pid"
+    wait "$terminal_pid" || status=$?
+    ((status == $1)) || fail "status $status: $(cat -v screen)"
+}
