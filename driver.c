@@ -35,7 +35,10 @@ enum {
     /* A driver that is told to exit is killed after the grace period. It kills its own job this
      * much earlier, or a quarter of the grace period earlier if that is less. */
     EXIT_MARGIN_MS = 250,
-    LOST_MS = 500, /* when the server is gone: how long we wait for the end of a job */
+    /* When the server is gone, we leave within a second: so much later we kill what of a job has
+     * not let itself be stopped, and then we leave even if something is left. */
+    LOST_KILL_MS = 300,
+    LOST_MS = 700,
 };
 
 /* What the driver is busy with. */
@@ -575,7 +578,7 @@ server_lost(void)
     }
     if (self.stay == STAYS)
         self.stay = STAYS_FOR_JOB;
-    job_tree_kill(&self.job);
+    job_tree_kill(&self.job, self.lost_ns + LOST_KILL_MS * NS_PER_MS);
     job_follow();
 }
 
