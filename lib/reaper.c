@@ -21,6 +21,7 @@
 
 enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
+    LAST_PASS_MS = 50,    /* how long we kill orphans once more when the time for that is over */
 };
 
 enum orphans {
@@ -101,9 +102,55 @@ driver_reaped(struct driver *driver, int status)
     if (driver->kept)
         keeper_ended(driver);
     driver_end_calls(driver, status);
-    if (driver->ran && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+    bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    if (driver->ran && (failed || driver->left_orphans))
         reaper.orphans = ORPHANS_LOOK;
     fleet_remove(driver);
+}
+
+/* ---- drivers that cannot be reaped ----------------------------------------------------------- */
+
+/* Whether a driver that had a job may be dead, or should be by now, and is not reaped: as when a
+ * process of its job traces it. A driver that just ends is so for a moment. */
+static bool
+driver_is_stuck(const struct driver *driver)
+{
+    return driver->ran && !driver->reaped && (driver->killed || driver->source.fd < 0);
+}
+
+/* Returns the next driver that may have left orphans, the first after NULL: those that were reaped,
+ * then those that are stuck. */
+static struct driver *
+suspect_next(struct driver *driver)
+{
+    struct list *dropped = fleet_dropped();
+
+    if (driver == NULL || driver->reaped) {
+        struct list *next = driver == NULL ? dropped->next : driver->by_age.next;
+        if (next != dropped)
+            return container_of(next, struct driver, by_age);
+        driver = NULL;
+    }
+    while ((driver = fleet_next(driver)) != NULL && !driver_is_stuck(driver))
+        ;
+    return driver;
+}
+
+static bool
+any_stuck(void)
+{
+    const struct driver *driver = NULL;
+
+    while ((driver = fleet_next(driver)) != NULL && !driver_is_stuck(driver))
+        ;
+    return driver != NULL;
+}
+
+static void
+sweep_soon(void)
+{
+    if (!deadline_is_set(&reaper.sweep))
+        deadline_start(&reaper.sweep, DEADLINE_SWEEP);
 }
 
 /* ---- reaping --------------------------------------------------------------------------------- */
@@ -151,8 +198,7 @@ child_died(pid_t hint)
 {
     child_reap(hint);
     fleet_look_at_ended();
-    if (!deadline_is_set(&reaper.sweep))
-        deadline_start(&reaper.sweep, DEADLINE_SWEEP);
+    sweep_soon();
 }
 
 void
@@ -166,6 +212,8 @@ drivers_reap_ended(void)
         next = link->next;
         child_reap(container_of(link, struct driver, ended)->pid);
     }
+    if (!list_empty(ended))
+        sweep_soon(); /* there may be no SIGCHLD: the tracer of a dead child gets it, ptrace(2) */
 }
 
 void
@@ -174,6 +222,10 @@ children_sweep(void)
     deadline_stop(&reaper.sweep);
     while (child_reap(-1))
         ;
+    if (any_stuck()) {
+        reaper.orphans = ORPHANS_LOOK;
+        sweep_soon();
+    }
 }
 
 /* Starts the deadline anew, so that the driver is killed again until it is gone. */
@@ -184,6 +236,7 @@ driver_exit_timed_out(struct driver *driver)
         return;
     log_line("driver %d did not exit in time: killed", driver->pid);
     driver_kill(driver);
+    sweep_soon();
     deadline_start(&driver->deadline, DEADLINE_EXIT);
 }
 
@@ -196,16 +249,14 @@ orphans_look_again(void)
         reaper.orphans = ORPHANS_LOOK;
 }
 
-/* Whether a child was left by a dropped driver: it is in the session of that driver's job. A
- * session that began outside of our pid namespace has number 0, and is no job's. */
+/* Whether a child was left by a driver: it is in the session of that driver's job. A session that
+ * began outside of our pid namespace has number 0, and is no job's. */
 static bool
-orphan_of_dropped(pid_t pid)
+orphan_of_suspect(pid_t pid)
 {
-    const struct list *dropped = fleet_dropped();
     pid_t session = getsid(pid);
 
-    for (struct list *link = dropped->next; session > 0 && link != dropped; link = link->next) {
-        struct driver *driver = container_of(link, struct driver, by_age);
+    for (struct driver *driver = NULL; session > 0 && (driver = suspect_next(driver)) != NULL;) {
         if (driver->job_pid == session) {
             driver->left_orphans = true;
             return true;
@@ -215,35 +266,36 @@ orphan_of_dropped(pid_t pid)
 }
 
 /* Whether a child is an orphan, left by a driver. A job has its own session, so a child in our
- * session is no orphan: it is a driver, or was there before our exec. */
+ * session is no orphan: it is a driver, or was there before our exec. A driver that was killed and
+ * still has its job counts, too: it cannot die if the job holds it, PTRACE_EVENT_EXIT. */
 static bool
 child_is_orphan(pid_t pid, void *none)
 {
+    const struct driver *driver = driver_find(pid);
+
     (void)none;
-    if (driver_find(pid) != NULL || getsid(pid) == getsid(0))
+    if (driver != NULL)
+        return driver->killed && driver_is_stuck(driver);
+    if (getsid(pid) == getsid(0))
         return false;
-    return reaper.childless || orphan_of_dropped(pid);
+    return reaper.childless || orphan_of_suspect(pid);
 }
 
 static void
-drivers_set_left_orphans(bool left)
+suspects_set_left_orphans(bool left)
 {
-    const struct list *dropped = fleet_dropped();
-
-    for (struct list *link = dropped->next; link != dropped; link = link->next)
-        container_of(link, struct driver, by_age)->left_orphans = left;
+    for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;)
+        driver->left_orphans = left;
 }
 
-/* Without a /proc of our own: kills the process groups of jobs that dropped drivers have left. A
- * group that has a child of ours, perhaps dead, is still the job's. Returns whether there is any. */
+/* Without a /proc of our own: kills the process groups of jobs that drivers have left. A group that
+ * has a child of ours, perhaps dead, is still the job's. Returns whether there is any. */
 static bool
 orphan_groups_kill(void)
 {
-    const struct list *dropped = fleet_dropped();
     bool found = false;
 
-    for (struct list *link = dropped->next; link != dropped; link = link->next) {
-        struct driver *driver = container_of(link, struct driver, by_age);
+    for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;) {
         siginfo_t info;
         if (driver->job_pid <= 0 ||
             waitid(P_PGID, (id_t)driver->job_pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
@@ -251,6 +303,18 @@ orphan_groups_kill(void)
         kill(-driver->job_pid, SIGKILL);
         driver->left_orphans = found = true;
     }
+    return found;
+}
+
+/* Goes on to end the orphans. If that fails, errno says why. */
+static enum family_found
+orphans_end(void)
+{
+    spare_fd_lend();
+    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
+    int error = errno;
+    spare_fd_return();
+    errno = error;
     return found;
 }
 
@@ -265,12 +329,8 @@ orphans_kill(void)
     if (reaper.orphans != ORPHANS_LOOK)
         return;
     if (reaper.family.count == 0)
-        drivers_set_left_orphans(false);
-    spare_fd_lend();
-    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
-    int error = errno;
-    spare_fd_return();
-    switch (found) {
+        suspects_set_left_orphans(false);
+    switch (orphans_end()) {
     case FAMILY_NONE:
         reaper.orphans = ORPHANS_NONE;
         return;
@@ -279,8 +339,8 @@ orphans_kill(void)
     case FAMILY_KILLED:
         break;
     case FAMILY_UNKNOWN:
-        log_line("cannot look for what a driver has left: %s", strerror(error));
-        drivers_set_left_orphans(true);
+        log_line("cannot look for what a driver has left: %s", strerror(errno));
+        suspects_set_left_orphans(true);
         break;
     case FAMILY_NO_PROC:
         if (!orphan_groups_kill()) {
@@ -327,7 +387,7 @@ left_add(struct left *left, pid_t pid)
 static bool
 left_add_orphan(pid_t pid, void *left)
 {
-    bool orphan = child_is_orphan(pid, NULL);
+    bool orphan = driver_find(pid) == NULL && child_is_orphan(pid, NULL);
 
     if (orphan)
         left_add(left, pid);
@@ -345,13 +405,20 @@ reaper_give_up_after(int64_t milliseconds)
 {
     deadline_set(DEADLINE_GIVE_UP, milliseconds * NS_PER_MS);
     deadline_start(&reaper.give_up, DEADLINE_GIVE_UP);
+    reaper.family.kill_at_ns = clock_turn_ns + milliseconds * NS_PER_MS / 2;
+    sweep_soon();
 }
 
 void
 reaper_give_up(void)
 {
+    int64_t now_ns = clock_ns();
+
     deadline_stop(&reaper.give_up);
     reaper.gave_up = true;
+    reaper.family.kill_at_ns = now_ns;
+    while (orphans_end() == FAMILY_STOPPING && clock_ns() < now_ns + LAST_PASS_MS * NS_PER_MS)
+        ;
     for (struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;) {
         driver_close(driver);
         driver_end_calls(driver, 0);

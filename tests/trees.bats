@@ -83,6 +83,63 @@ teardown() {
     wait_until has_children 0
 }
 
+@test "trees: a fork bomb is gone after kill -9 of the server, and its driver exits within a second" {
+    for i in {1..10}; do # now and then a loaded machine takes longer
+        rm -f up places
+        start_server
+        create
+        bomb_for "$pid" 1000
+        killed=$(uptime_ms)
+        kill -KILL "$server_pid"
+        wait_until ended "$pid"
+        took_ms=$(($(uptime_ms) - killed))
+        wait_until bomb_is_gone
+        wait "$server_pid" || true
+        hang_up
+        ((took_ms >= 1000)) || break
+    done
+    ((took_ms < 1000))
+}
+
+# unstoppable: the driver's job leaves processes that do not stay stopped, while others come to their
+# end. So the driver or server that ends the job cannot wait until all are stopped.
+unstoppable() {
+    say "run $pid 1000 $LIB/unstoppable.sh"
+    wait_until test -e left -a -e pids
+    left=$(cat left)
+    "$LIB/continue.pl" "$left" pids 3>&- {to}>&- {from}<&- &
+    started+=("$!")
+}
+
+# They have ended. Kills what is left of them.
+unstoppable_ends() {
+    local pid lost=''
+    for pid in "$left" $(cat pids); do
+        [[ $lost ]] || wait_until ended "$pid" || lost=$pid
+        kill -KILL -- "-$pid" 2>/dev/null || true
+    done
+    [[ ! $lost ]] || fail "left: $lost"
+}
+
+@test "trees: what cannot be stopped is killed as well when the server is gone" {
+    start_server
+    create
+    unstoppable
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    unstoppable_ends
+}
+
+@test "trees: what cannot be stopped is killed as well when the server must stop at once" {
+    start_server -g 1000
+    create
+    unstoppable
+    kill -QUIT "$server_pid"
+    server_ends 0
+    unstoppable_ends
+    log_is 'server: 1 task cancelled'
+}
+
 # in_namespace OPTION...: starts a server that is process 1 of a pid namespace, with the /proc of
 # the outer one.
 in_namespace() {
