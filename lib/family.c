@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 enum {
-    TURN_MS = 5, /* how long a call may take; a process costs about 10 microseconds */
     /* How long we wait until all are stopped; then we kill in any case. A fork bomb leaves us only
      * a small share of the processor, so this is long. */
     STOPPING_MS = 2000,
     STEADY_MS = 100, /* the same, if no process comes or goes any more */
-    ASKING_MS = 50,  /* how long we count the processes, and how long we ask them to end */
+    /* How many processes we count and ask to end, so that this is over however fast they fork; about
+     * a tenth of a second. */
+    ASKED_MAX = 8192,
     PROC_PATH_SIZE = 64,
 };
 
@@ -72,6 +73,15 @@ process_look(pid_t pid, struct process *process)
         at = strchr(at + 1, ' ');
     process->threads = at != NULL ? strtol(at, NULL, 10) : 1;
     return true;
+}
+
+static void
+process_signal(pid_t pid, int pidfd, int number)
+{
+    if (pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+    else
+        kill(pid, number);
 }
 
 /* ---- what is pending ------------------------------------------------------------------------- */
@@ -191,21 +201,12 @@ member_look(const struct family_caller *caller, const struct family_member *memb
     return false;
 }
 
-static void
-member_signal(const struct family_member *member, int pidfd, int number)
-{
-    if (pidfd >= 0)
-        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
-    else
-        kill(member->pid, number);
-}
-
 /* A process in the state D may be waiting for a child that we have stopped (vfork). */
 static void
 member_stop(struct family *family, const struct family_member *member, int pidfd, char state)
 {
     if (state != 'T')
-        member_signal(member, pidfd, SIGSTOP);
+        process_signal(member->pid, pidfd, SIGSTOP);
     if (strchr("TtDZX", state) == NULL)
         family->runs = true;
 }
@@ -215,8 +216,8 @@ member_ask(const struct family_caller *caller, const struct family_member *membe
 {
     if (caller->group != 0 && getpgid(member->pid) == caller->group)
         return;
-    member_signal(member, pidfd, SIGTERM);
-    member_signal(member, pidfd, SIGCONT);
+    process_signal(member->pid, pidfd, SIGTERM);
+    process_signal(member->pid, pidfd, SIGCONT);
 }
 
 /* Does what the pass does with each process, and pushes its children: after it was stopped, so that
@@ -238,7 +239,7 @@ member_visit(const struct family_caller *caller, const struct family_member *mem
     family->seen += (uint64_t)member->pid * (uint64_t)member->pid;
     family_push_children(family, member->pid, &process);
     if (family->pass == FAMILY_KILLS)
-        member_signal(member, pidfd, SIGKILL);
+        process_signal(member->pid, pidfd, SIGKILL);
     else if (family->pass == FAMILY_ASKS)
         member_ask(caller, member, pidfd);
     return true;
@@ -310,10 +311,9 @@ family_reset(struct family *family)
 static bool
 family_must_kill(const struct family *family)
 {
-    int64_t now_ns = clock_ns();
+    int64_t limit_ns = family->stopping_ns != 0 ? family->stopping_ns : STOPPING_MS * NS_PER_MS;
 
-    return now_ns - family->since_ns >= STOPPING_MS * NS_PER_MS ||
-           (family->kill_at_ns != 0 && now_ns >= family->kill_at_ns);
+    return clock_ns() - family->since_ns >= limit_ns;
 }
 
 /* A pass that stops is complete. The next one kills if nothing runs any more; or if for some time
@@ -334,7 +334,7 @@ enum family_found
 family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void *argument)
 {
     struct family_caller caller = {.family = family, .ours = ours, .argument = argument};
-    int64_t until_ns = clock_ns() + TURN_MS * NS_PER_MS;
+    int64_t until_ns = clock_ns() + FAMILY_TURN_MS * NS_PER_MS;
     enum family_found found = FAMILY_STOPPING;
 
     if (family->since_ns == 0)
@@ -353,6 +353,8 @@ family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void 
         else if (found == FAMILY_STOPPING)
             family_stopped(family);
     } while (found == FAMILY_STOPPING);
+    family->settled = found != FAMILY_KILLED || family->seen == family->seen_killed;
+    family->seen_killed = family->seen;
     family_reset(family);
     return found;
 }
@@ -364,7 +366,8 @@ family_pass(struct family_caller *caller, enum family_pass pass)
     family_reset(caller->family);
     caller->family->pass = pass;
     enum family_found found = family_begin(caller);
-    family_go_on(caller, clock_ns() + ASKING_MS * NS_PER_MS);
+    for (unsigned i = 0; i < ASKED_MAX && caller->family->count > 0; i++)
+        family_pop(caller);
     family_reset(caller->family);
     return found;
 }

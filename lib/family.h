@@ -3,7 +3,7 @@
  *
  * Whoever kills processes one by one loses against a family that forks as fast. So the family is
  * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
- * still runs (or until, on a busy machine, no process has come or gone for a while, or kill_at_ns);
+ * still runs (or until, on a busy machine, no process has come or gone for a while, or stopping_ns);
  * then it is killed in one more pass. The children of a killed process become ours, if we are a
  * subreaper, and are found the next time if this pass has missed them.
  *
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 enum {
+    FAMILY_TURN_MS = 5, /* how long a call of family_end() may take */
     /* What one pass can remember: in a family that is deeper or wider, it passes over what does not
      * fit. A later call finds that, when what is in front of it has been killed. */
     FAMILY_PENDING_MAX = 2048,
@@ -48,14 +49,16 @@ enum family_pass {
 
 /* All zero at first. */
 struct family {
-    /* The owner may set it: on CLOCK_MONOTONIC, when to kill even what still runs, and to stop
-     * nothing first any more; 0: when that has taken two seconds. */
-    int64_t kill_at_ns;
+    /* The owner may set it: how long it takes at the most until all are stopped, before what still
+     * runs is killed, too; 0: two seconds; below 0: nothing is stopped. */
+    int64_t stopping_ns;
     enum family_pass pass; /* the one that is under way */
     unsigned living;       /* how many it has found so far that are not dead */
     bool runs;             /* it has found a process that runs, or may have missed one */
     uint64_t seen;         /* the sum of the squares of the pids that it has seen */
     uint64_t seen_before;  /* the same of the pass before */
+    uint64_t seen_killed;  /* the same of the last one that killed */
+    bool settled;          /* the last two that killed have seen the same processes */
     int64_t since_ns;      /* when the first pass began; 0: none has begun */
     pid_t our_pid;
     unsigned count; /* how many are pending; 0: no pass is under way */
@@ -72,7 +75,7 @@ enum family_found family_end(struct family *, bool (*ours)(pid_t pid, void *argu
 
 /* Asks the same processes to end, and sets *count to how many there were, without dead ones. The
  * process group, if it is not 0, is asked as a whole, so that it cannot fork in between. Takes up to
- * a tenth of a second, if there are thousands. Does not return FAMILY_KILLED; FAMILY_STOPPING: there
+ * two tenths of a second, if there are thousands. Does not return FAMILY_KILLED; FAMILY_STOPPING: there
  * are such processes. */
 enum family_found family_ask(struct family *, pid_t group, unsigned *count,
                              bool (*ours)(pid_t pid, void *argument), void *argument);

@@ -14,7 +14,8 @@
 enum {
     STOP_AGAIN_MS = 1,  /* while the job's processes are being stopped */
     LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
-    ABANDON_MS = 100,   /* how long we kill what is left of a job that we abandon */
+    /* How long we kill what is left of a job that we abandon. A busy machine gives us more time. */
+    ABANDON_TURNS = 200 / FAMILY_TURN_MS,
     LINGER_MS = 200,
 };
 
@@ -237,25 +238,23 @@ job_tree_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t gra
 }
 
 void
-job_tree_kill(struct job_tree *job, int64_t at_ns)
+job_tree_kill(struct job_tree *job, int64_t stopping_ns)
 {
     if (job->stage == JOB_NONE)
         return;
     if (job->stage == JOB_RUNS)
         job->result.outcome = PROTO_CANCELLED;
-    job->family.kill_at_ns = at_ns;
+    job->family.stopping_ns = stopping_ns;
     job_kill(job);
 }
 
 void
 job_tree_abandon(struct job_tree *job)
 {
-    int64_t now_ns = clock_ns(), until_ns = now_ns + ABANDON_MS * NS_PER_MS;
-
     if (job->stage == JOB_NONE)
         return;
-    job->family.kill_at_ns = now_ns;
-    while (job_end_family(job) == FAMILY_STOPPING && clock_ns() < until_ns)
+    job->family.stopping_ns = -1;
+    for (int i = 0; i < ABANDON_TURNS && job_end_family(job) == FAMILY_STOPPING; i++)
         ;
 }
 

@@ -67,11 +67,11 @@ void job_tree_look(struct job_tree *);
 void job_tree_terminate(struct job_tree *, enum proto_outcome, int64_t grace_ns);
 
 /* Kills the job, if there is one; it counts as cancelled unless it has an outcome already. Its
- * processes are stopped first, but at_ns, on CLOCK_MONOTONIC, is the time to kill what still runs. */
-void job_tree_kill(struct job_tree *, int64_t at_ns);
+ * processes are stopped first, but for no longer than that; see struct family. */
+void job_tree_kill(struct job_tree *, int64_t stopping_ns);
 
-/* Sends KILL to what is left of the job, which may take a tenth of a second. The process that gets
- * our orphans must reap it. */
+/* Sends KILL to what is left of the job, which may take a fraction of a second. The process that
+ * gets our orphans must reap it. */
 void job_tree_abandon(struct job_tree *);
 
 #endif

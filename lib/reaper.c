@@ -21,7 +21,9 @@
 
 enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
-    LAST_PASS_MS = 50,    /* how long we kill orphans once more when the time for that is over */
+    /* How long we kill orphans once more when the time for that is over. A busy machine gives us more
+     * time. */
+    LAST_TURNS = 50 / FAMILY_TURN_MS,
 };
 
 enum orphans {
@@ -405,19 +407,17 @@ reaper_give_up_after(int64_t milliseconds)
 {
     deadline_set(DEADLINE_GIVE_UP, milliseconds * NS_PER_MS);
     deadline_start(&reaper.give_up, DEADLINE_GIVE_UP);
-    reaper.family.kill_at_ns = clock_turn_ns + milliseconds * NS_PER_MS / 2;
+    reaper.family.stopping_ns = milliseconds * NS_PER_MS / 4;
     sweep_soon();
 }
 
 void
 reaper_give_up(void)
 {
-    int64_t now_ns = clock_ns();
-
     deadline_stop(&reaper.give_up);
     reaper.gave_up = true;
-    reaper.family.kill_at_ns = now_ns;
-    while (orphans_end() == FAMILY_STOPPING && clock_ns() < now_ns + LAST_PASS_MS * NS_PER_MS)
+    reaper.family.stopping_ns = -1;
+    for (int i = 0; i < LAST_TURNS && orphans_end() == FAMILY_STOPPING; i++)
         ;
     for (struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;) {
         driver_close(driver);

@@ -57,7 +57,6 @@ asked_twice() {
     say "run $pid 1000 $daemons"
     expect "Driver $pid Done exit 4"
     asked_twice
-    log_is
 }
 
 @test "linger: --linger 0 asks at once" {

@@ -107,6 +107,7 @@ is_asked() {
 
 @test "tracers: a server that had children before it was started finds them in the job's session" {
     start_after 'sleep 1000 3>&- & echo $! >stranger'
+    wait_until test -s stranger
     started+=("$(cat stranger)")
     create
     traced stop env

@@ -202,9 +202,9 @@ test_ask(void)
     CHECK_NUMBER(count, 0);
 }
 
-/* When there is no time left for stopping, the first call kills, and stops nothing. */
+/* When there is no time for stopping, the first call kills. */
 static void
-test_kill_at(void)
+test_no_stopping(void)
 {
     siginfo_t info;
     sigset_t set;
@@ -215,11 +215,11 @@ test_kill_at(void)
     CHECK(pipe(held) == 0);
     start(NULL);
     read_bytes(1, 'x');
-    family.kill_at_ns = 1;
+    family.stopping_ns = -1;
     CHECK_NUMBER(family_end(&family, not_spared, &spared), FAMILY_KILLED);
     CHECK_NUMBER(sigwaitinfo(&set, &info), SIGCHLD);
     CHECK_NUMBER(info.si_code, CLD_KILLED); /* CLD_STOPPED would come first */
-    family.kill_at_ns = 0;
+    family.stopping_ns = 0;
     CHECK_NUMBER(end(), FAMILY_NONE);
     close(held[0]);
     close(held[1]);
@@ -239,7 +239,7 @@ main(void)
     test_end(wide, 201);
     test_end(threads, 2);
     test_ask();
-    test_kill_at();
+    test_no_stopping();
     kill(spared, SIGKILL);
     CHECK_NUMBER(waitpid(spared, NULL, 0), spared);
     return checks_failed();
