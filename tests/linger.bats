@@ -45,7 +45,7 @@ orphaned='until read -r _ _ _ parent _ </proc/$BASHPID/stat; [[ $parent != "$fir
 
 # A daemon that ends when it is asked to, and has a child in a session of its own that does, too.
 daemon='end() { sleep 0.05; echo asked >>asked; exit; }; trap end TERM; echo >>up; until [ -e never ]; do sleep 0.01; done'
-daemons="(setsid bash -c 'setsid bash -c \"$daemon\" & $daemon' &); until [ \$(cat up 2>/dev/null | wc -l) = 2 ]; do sleep 0.01; done; exit 4"
+daemons="touch up; (setsid bash -c 'setsid bash -c \"$daemon\" & $daemon' &); until [ \$(cat up | wc -l) = 2 ]; do sleep 0.01; done; exit 4"
 
 asked_twice() {
     [ "$(cat asked)" = $'asked\nasked' ]

@@ -167,8 +167,6 @@ ends_as_groups() {
     rm up
     say "run any 1000 $deaf"
     wait_until test -e up
-    say shutdown
-    expect "Driver $pid Done cancelled"
 }
 
 @test "trees: with the /proc of an outer pid namespace, jobs end in bounded time" {
@@ -184,6 +182,8 @@ ends_as_groups() {
         "$SERVER" "${PATIENT[@]}" -d "$DRIVER" -g 0.1
     create
     ends_as_groups
+    say shutdown
+    expect "Driver $pid Done cancelled"
     server_ends 0
     mapfile -t escaped <escaped
     kill -KILL "${escaped[@]}"
