@@ -14,6 +14,7 @@
 enum {
     STOP_AGAIN_MS = 1,  /* while the job's processes are being stopped */
     LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
+    REAPED_MAX = 64,    /* in one call: what forks fast may die as fast as we reap */
     /* How long we kill what is left of a job that we abandon. A busy machine gives us more time. */
     ABANDON_TURNS = 200 / FAMILY_TURN_MS,
     LINGER_MS = 200,
@@ -188,24 +189,23 @@ void
 job_tree_reap(struct job_tree *job)
 {
     struct rusage usage;
-    int status;
-    pid_t pid;
-    bool died = false, first_died = false;
+    int status, reaped = 0;
+    pid_t pid = 1;
+    bool first_died = job_first_runs(job) && child_wait(job->pid, &status, &usage) > 0;
 
-    while ((pid = child_wait(-1, &status, &usage)) > 0) {
-        died = true;
-        if (job_first_runs(job) && pid == job->pid) {
-            job_first_ended(job, status, &usage);
-            first_died = true;
-        }
-    }
+    if (first_died)
+        job_first_ended(job, status, &usage);
+    while (reaped < REAPED_MAX && (pid = child_wait(-1, &status, NULL)) > 0)
+        reaped++;
+    if (reaped == REAPED_MAX)
+        raise(SIGCHLD); /* it is blocked, and calls us again after the loop's other events */
     if (job->stage == JOB_NONE || job_first_runs(job))
         return;
     if (pid < 0) /* there are no more children */
         job_ended(job);
     else if (job->stage == JOB_REST_KILLED)
         job_kill(job);
-    else if (died && !job_has_left(job))
+    else if ((first_died || reaped > 0) && !job_has_left(job))
         job_ended(job);
     else if (first_died && job->stage == JOB_REST_TERMINATED)
         job_ask(job); /* again: processes that have started since */

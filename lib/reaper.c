@@ -21,6 +21,7 @@
 
 enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
+    SWEPT_MAX = 4096,    /* in one sweep: orphans that fork may die as fast as we reap */
     /* How long we kill orphans once more when the time for that is over. A busy machine gives us more
      * time. */
     LAST_TURNS = 50 / FAMILY_TURN_MS,
@@ -177,10 +178,12 @@ child_reap(pid_t pid)
 void
 reaper_open(void)
 {
+    int status;
+
     deadline_init(&reaper.sweep);
     deadline_init(&reaper.give_up);
-    children_sweep(); /* those that died before SIGCHLD was blocked */
-    int status;
+    while (child_reap(-1)) /* those that died before SIGCHLD was blocked */
+        ;
     reaper.childless = getpid() != 1 && child_wait(-1, &status, NULL) < 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         log_line("cannot become a subreaper: %s", strerror(errno));
@@ -221,9 +224,13 @@ drivers_reap_ended(void)
 void
 children_sweep(void)
 {
+    int reaped = 0;
+
     deadline_stop(&reaper.sweep);
-    while (child_reap(-1))
-        ;
+    while (reaped < SWEPT_MAX && child_reap(-1))
+        reaped++;
+    if (reaped == SWEPT_MAX)
+        sweep_soon();
     if (any_stuck()) {
         reaper.orphans = ORPHANS_LOOK;
         sweep_soon();
