@@ -40,7 +40,7 @@ enum {
      * We stay longer only for a job that forks faster than a busy machine lets us kill it. */
     LOST_MS = 700,
     LOST_STOPPING_MS = 200,
-    LOST_FORKING_MS = 10000,
+    LOST_FORKING_MS = 60000,
 };
 
 /* What the driver is busy with. */

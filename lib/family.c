@@ -355,6 +355,8 @@ family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void 
     } while (found == FAMILY_STOPPING);
     family->settled = found != FAMILY_KILLED || family->seen == family->seen_killed;
     family->seen_killed = family->seen;
+    if (!family->settled && family->stopping_ns > 0)
+        family->stopping_ns *= 2; /* killing too early makes room for others */
     family_reset(family);
     return found;
 }
