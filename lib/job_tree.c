@@ -190,13 +190,18 @@ job_tree_reap(struct job_tree *job)
 {
     struct rusage usage;
     int status, reaped = 0;
-    pid_t pid = 1;
-    bool first_died = job_first_runs(job) && child_wait(job->pid, &status, &usage) > 0;
+    bool first_died = false;
+    /* The first process comes first, since many others may have died. */
+    pid_t pid = job_first_runs(job) ? child_wait(job->pid, &status, &usage) : 0;
 
-    if (first_died)
-        job_first_ended(job, status, &usage);
-    while (reaped < REAPED_MAX && (pid = child_wait(-1, &status, NULL)) > 0)
-        reaped++;
+    for (; pid > 0 || (pid = child_wait(-1, &status, &usage)) > 0; pid = 0) {
+        if (job_first_runs(job) && pid == job->pid) {
+            job_first_ended(job, status, &usage);
+            first_died = true;
+        }
+        if (++reaped == REAPED_MAX)
+            break;
+    }
     if (reaped == REAPED_MAX)
         raise(SIGCHLD); /* it is blocked, and calls us again after the loop's other events */
     if (job->stage == JOB_NONE || job_first_runs(job))
@@ -205,7 +210,7 @@ job_tree_reap(struct job_tree *job)
         job_ended(job);
     else if (job->stage == JOB_REST_KILLED)
         job_kill(job);
-    else if ((first_died || reaped > 0) && !job_has_left(job))
+    else if (reaped > 0 && !job_has_left(job))
         job_ended(job);
     else if (first_died && job->stage == JOB_REST_TERMINATED)
         job_ask(job); /* again: processes that have started since */
