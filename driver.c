@@ -35,7 +35,12 @@ enum {
     /* A driver that is told to exit is killed after the grace period. It kills its own job this
      * much earlier, or a quarter of the grace period earlier if that is less. */
     EXIT_MARGIN_MS = 250,
-    LOST_MS = 500, /* when the server is gone: how long we wait for the end of a job */
+    /* When the server is gone, we leave within a second: how long the end of a job may take, and how
+     * long of that it may take to stop its processes, before those that still run are killed, too.
+     * We stay longer only for a job that forks faster than a busy machine lets us kill it. */
+    LOST_MS = 700,
+    LOST_STOPPING_MS = 200,
+    LOST_FORKING_MS = 60000,
 };
 
 /* What the driver is busy with. */
@@ -101,6 +106,7 @@ static void task_check(void);
 static void task_cancel(void);
 static void task_end(enum proto_outcome outcome);
 static int job_start(const struct proto_frame *request, const void *data);
+static int64_t lost_until_ns(void);
 static void job_follow(void);
 static void job_report(void);
 static void timer_arm(int64_t at_ns);
@@ -494,6 +500,15 @@ job_start(const struct proto_frame *request, const void *data)
     return 0;
 }
 
+/* When we leave even if the job has not ended, since the server is gone. */
+static int64_t
+lost_until_ns(void)
+{
+    int64_t ms = self.job.family.settled ? LOST_MS : LOST_FORKING_MS;
+
+    return self.lost_ns + ms * NS_PER_MS;
+}
+
 /* Must be called after each call that may change the job: reports the result if the job has ended,
  * and otherwise sets the timer for the next look at the job. */
 static void
@@ -503,7 +518,7 @@ job_follow(void)
         return;
     if (self.job.stage == JOB_NONE)
         job_report();
-    else if (self.link.source.fd < 0 && clock_turn_ns >= self.lost_ns + LOST_MS * NS_PER_MS)
+    else if (self.link.source.fd < 0 && clock_turn_ns >= lost_until_ns())
         self.stay = LEAVES;
     else if (self.job.look_ns != self.task_end_ns)
         timer_arm(self.job.look_ns);
@@ -575,7 +590,7 @@ server_lost(void)
     }
     if (self.stay == STAYS)
         self.stay = STAYS_FOR_JOB;
-    job_tree_kill(&self.job);
+    job_tree_kill(&self.job, LOST_STOPPING_MS * NS_PER_MS);
     job_follow();
 }
 

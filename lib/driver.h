@@ -50,6 +50,7 @@ struct driver {
     enum driver_work work;
     enum outcome birth_failure; /* the outcome of birth if it is reaped before HELLO */
     bool said_hello;
+    bool killed;       /* it was sent KILL */
     bool reaped;       /* the pid may be another process's by now */
     bool kept;         /* it counts for --drivers, and is replaced when it dies */
     bool unresponsive; /* a call has timed out, and it has said nothing since */

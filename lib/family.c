@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 enum {
-    TURN_MS = 5, /* how long a call may take; a process costs about 10 microseconds */
     /* How long we wait until all are stopped; then we kill in any case. A fork bomb leaves us only
      * a small share of the processor, so this is long. */
     STOPPING_MS = 2000,
     STEADY_MS = 100, /* the same, if no process comes or goes any more */
+    /* How many processes we count and ask to end, so that this is over however fast they fork; about
+     * a tenth of a second. */
+    ASKED_MAX = 8192,
     PROC_PATH_SIZE = 64,
 };
 
@@ -26,6 +28,7 @@ struct family_caller {
     struct family *family;
     bool (*ours)(pid_t pid, void *argument);
     void *argument;
+    pid_t group; /* this process group has been asked already; 0: none has */
 };
 
 /* What /proc/PID/stat says. */
@@ -72,6 +75,15 @@ process_look(pid_t pid, struct process *process)
     return true;
 }
 
+static void
+process_signal(pid_t pid, int pidfd, int number)
+{
+    if (pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+    else
+        kill(pid, number);
+}
+
 /* ---- what is pending ------------------------------------------------------------------------- */
 
 static void
@@ -91,7 +103,7 @@ family_push_own(pid_t pid, void *argument)
     if (!caller->ours(pid, caller->argument))
         return false;
     /* All of them are stopped before any is looked at: in a fork bomb, that is where most are. */
-    if (!caller->family->kills)
+    if (caller->family->pass == FAMILY_STOPS)
         kill(pid, SIGSTOP);
     family_push(caller->family, pid, caller->family->our_pid);
     return true;
@@ -189,36 +201,48 @@ member_look(const struct family_caller *caller, const struct family_member *memb
     return false;
 }
 
+/* A process in the state D may be waiting for a child that we have stopped (vfork). */
 static void
-member_signal(const struct family_member *member, int pidfd, int number)
+member_stop(struct family *family, const struct family_member *member, int pidfd, char state)
 {
-    if (pidfd >= 0)
-        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
-    else
-        kill(member->pid, number);
+    if (state != 'T')
+        process_signal(member->pid, pidfd, SIGSTOP);
+    if (strchr("TtDZX", state) == NULL)
+        family->runs = true;
 }
 
-/* Stops or kills a process, and pushes its children: after it was stopped, so that none is missed,
- * but before it is killed, since they leave its list then. A process in the state D may be waiting
- * for a child that we have stopped (vfork). */
 static void
-member_end(const struct family_caller *caller, const struct family_member *member, int pidfd)
+member_ask(const struct family_caller *caller, const struct family_member *member, int pidfd)
+{
+    if (caller->group != 0 && getpgid(member->pid) == caller->group)
+        return;
+    process_signal(member->pid, pidfd, SIGTERM);
+    process_signal(member->pid, pidfd, SIGCONT);
+}
+
+/* Does what the pass does with each process, and pushes its children: after it was stopped, so that
+ * none is missed, but before it can die of a signal, since they leave its list then. Returns false
+ * if it cannot be looked at, or is not what it was when it was pushed; see errno. */
+static bool
+member_visit(const struct family_caller *caller, const struct family_member *member, int pidfd)
 {
     struct family *family = caller->family;
     struct process process;
 
     if (!member_look(caller, member, &process))
-        return;
+        return false;
     if (strchr("ZX", process.state) != NULL && process.threads <= 1)
-        return;
-    if (!family->kills && process.state != 'T')
-        member_signal(member, pidfd, SIGSTOP);
-    if (strchr("TtDZX", process.state) == NULL)
-        family->runs = true;
+        return true;
+    if (family->pass == FAMILY_STOPS)
+        member_stop(family, member, pidfd, process.state);
+    family->living++;
     family->seen += (uint64_t)member->pid * (uint64_t)member->pid;
     family_push_children(family, member->pid, &process);
-    if (family->kills)
-        member_signal(member, pidfd, SIGKILL);
+    if (family->pass == FAMILY_KILLS)
+        process_signal(member->pid, pidfd, SIGKILL);
+    else if (family->pass == FAMILY_ASKS)
+        member_ask(caller, member, pidfd);
+    return true;
 }
 
 static void
@@ -233,9 +257,11 @@ family_pop(const struct family_caller *caller)
         if (pidfd < 0 && errno == ESRCH)
             return;
     }
-    member_end(caller, &member, pidfd);
+    bool visited = member_visit(caller, &member, pidfd);
     if (pidfd >= 0)
         close(pidfd);
+    if (!visited && pidfd >= 0 && errno == EMFILE) /* the pidfd was the last one that we can have */
+        member_visit(caller, &member, -1);
 }
 
 /* Begins a pass. Returns FAMILY_STOPPING if there is something to do. */
@@ -246,6 +272,7 @@ family_begin(struct family_caller *caller)
 
     family->our_pid = getpid();
     family->runs = false;
+    family->living = 0;
     family->seen = 0;
     switch (children_each(family_push_own, caller)) {
     case CHILDREN_NONE:
@@ -260,44 +287,105 @@ family_begin(struct family_caller *caller)
     return FAMILY_NO_PROC;
 }
 
-/* A pass that stops is complete. The next one kills if nothing runs any more; if for some time no
- * process has come or gone, since a busy machine lets one that must stop wait for the processor; or
- * if it takes too long. */
-static void
-family_stopped(struct family *family, int64_t now_ns)
+/* Goes on with the pass. Returns false if it is not complete at that time. */
+static bool
+family_go_on(const struct family_caller *caller, int64_t until_ns)
 {
-    int64_t took_ns = now_ns - family->since_ns;
-    bool steady = family->seen == family->seen_before && took_ns >= STEADY_MS * NS_PER_MS;
+    while (caller->family->count > 0) {
+        if (clock_ns() >= until_ns)
+            return false;
+        family_pop(caller);
+    }
+    return true;
+}
+
+static void
+family_reset(struct family *family)
+{
+    family->pass = FAMILY_STOPS;
+    family->count = 0;
+    family->since_ns = 0;
+}
+
+/* Whether there is no time left for stopping. */
+static bool
+family_must_kill(const struct family *family)
+{
+    int64_t limit_ns = family->stopping_ns != 0 ? family->stopping_ns : STOPPING_MS * NS_PER_MS;
+
+    return clock_ns() - family->since_ns >= limit_ns;
+}
+
+/* A pass that stops is complete. The next one kills if nothing runs any more; or if for some time
+ * no process has come or gone, since a busy machine lets one that must stop wait for the
+ * processor. */
+static void
+family_stopped(struct family *family)
+{
+    bool steady = family->seen == family->seen_before &&
+                  clock_ns() - family->since_ns >= STEADY_MS * NS_PER_MS;
 
     family->seen_before = family->seen;
-    family->kills = !family->runs || steady || took_ns >= STOPPING_MS * NS_PER_MS;
+    if (!family->runs || steady)
+        family->pass = FAMILY_KILLS;
 }
 
 enum family_found
 family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void *argument)
 {
     struct family_caller caller = {.family = family, .ours = ours, .argument = argument};
-    int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_MS * NS_PER_MS;
+    int64_t until_ns = clock_ns() + FAMILY_TURN_MS * NS_PER_MS;
     enum family_found found = FAMILY_STOPPING;
 
     if (family->since_ns == 0)
-        family->since_ns = now_ns;
+        family->since_ns = clock_ns();
     do {
+        if (family->pass == FAMILY_STOPS && family_must_kill(family)) {
+            family->pass = FAMILY_KILLS;
+            family->count = 0;
+        }
         if (family->count == 0)
             found = family_begin(&caller);
-        while (family->count > 0) {
-            if ((now_ns = clock_ns()) >= until_ns)
-                return FAMILY_STOPPING;
-            family_pop(&caller);
-        }
-        if (found == FAMILY_STOPPING && family->kills)
+        if (!family_go_on(&caller, until_ns))
+            return FAMILY_STOPPING;
+        if (found == FAMILY_STOPPING && family->pass == FAMILY_KILLS)
             found = FAMILY_KILLED;
         else if (found == FAMILY_STOPPING)
-            family_stopped(family, now_ns);
+            family_stopped(family);
     } while (found == FAMILY_STOPPING);
-    if (found != FAMILY_STOPPING) {
-        family->kills = false;
-        family->since_ns = 0;
-    }
+    family->settled = found != FAMILY_KILLED || family->seen == family->seen_killed;
+    family->seen_killed = family->seen;
+    if (!family->settled && family->stopping_ns > 0)
+        family->stopping_ns *= 2; /* killing too early makes room for others */
+    family_reset(family);
     return found;
+}
+
+/* Makes one pass, of a kind that does not lead to another. */
+static enum family_found
+family_pass(struct family_caller *caller, enum family_pass pass)
+{
+    family_reset(caller->family);
+    caller->family->pass = pass;
+    enum family_found found = family_begin(caller);
+    for (unsigned i = 0; i < ASKED_MAX && caller->family->count > 0; i++)
+        family_pop(caller);
+    family_reset(caller->family);
+    return found;
+}
+
+enum family_found
+family_ask(struct family *family, pid_t group, unsigned *count,
+           bool (*ours)(pid_t pid, void *argument), void *argument)
+{
+    struct family_caller caller = {
+        .family = family, .ours = ours, .argument = argument, .group = group};
+    enum family_found found = family_pass(&caller, FAMILY_COUNTS);
+
+    *count = family->living;
+    if (group != 0) {
+        kill(-group, SIGTERM);
+        kill(-group, SIGCONT);
+    }
+    return found == FAMILY_STOPPING ? family_pass(&caller, FAMILY_ASKS) : found;
 }

@@ -3,9 +3,9 @@
  *
  * Whoever kills processes one by one loses against a family that forks as fast. So the family is
  * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
- * still runs (or until, on a busy machine, no process has come or gone for a while); then it is
- * killed in one more pass. The children of a killed process become ours, if
- * we are a subreaper, and are found the next time if this pass has missed them.
+ * still runs (or until, on a busy machine, no process has come or gone for a while, or stopping_ns);
+ * then it is killed in one more pass. The children of a killed process become ours, if we are a
+ * subreaper, and are found the next time if this pass has missed them.
  *
  * Only processes that still descend from us are signalled. A child of ours keeps its pid until we
  * reap it. The pid of a grandchild could be given to another process while we look at it, if its
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 enum {
+    FAMILY_TURN_MS = 5, /* how long a call of family_end() may take */
     /* What one pass can remember: in a family that is deeper or wider, it passes over what does not
      * fit. A later call finds that, when what is in front of it has been killed. */
     FAMILY_PENDING_MAX = 2048,
@@ -38,13 +39,28 @@ enum family_found {
     FAMILY_NO_PROC,  /* no search is possible: there is no /proc, or it is not ours */
 };
 
+/* What a pass does with each process of a family. */
+enum family_pass {
+    FAMILY_STOPS, /* SIGSTOP */
+    FAMILY_KILLS, /* SIGKILL */
+    FAMILY_COUNTS,
+    FAMILY_ASKS, /* SIGTERM, and SIGCONT so that a stopped one gets it */
+};
+
 /* All zero at first. */
 struct family {
-    bool kills;           /* the pass that is under way kills; otherwise it stops */
-    bool runs;            /* it has found a process that runs, or may have missed one */
-    uint64_t seen;        /* the sum of the squares of the pids that it has seen */
-    uint64_t seen_before; /* the same of the pass before */
-    int64_t since_ns;     /* when the first pass began; 0: none has begun */
+    /* The owner may set it: how long it takes at the most until all are stopped, before what still
+     * runs is killed, too; 0: two seconds; below 0: nothing is stopped. It doubles with each pass that
+     * has killed others than the one before. */
+    int64_t stopping_ns;
+    enum family_pass pass; /* the one that is under way */
+    unsigned living;       /* how many it has found so far that are not dead */
+    bool runs;             /* it has found a process that runs, or may have missed one */
+    uint64_t seen;         /* the sum of the squares of the pids that it has seen */
+    uint64_t seen_before;  /* the same of the pass before */
+    uint64_t seen_killed;  /* the same of the last one that killed */
+    bool settled;          /* the last two that killed have seen the same processes */
+    int64_t since_ns;      /* when the first pass began; 0: none has begun */
     pid_t our_pid;
     unsigned count; /* how many are pending; 0: no pass is under way */
     struct family_member {
@@ -57,5 +73,12 @@ struct family {
  * descriptor, and works better with three. */
 enum family_found family_end(struct family *, bool (*ours)(pid_t pid, void *argument),
                              void *argument);
+
+/* Asks the same processes to end, and sets *count to how many there were, without dead ones. The
+ * process group, if it is not 0, is asked as a whole, so that it cannot fork in between. Takes up to
+ * two tenths of a second, if there are thousands. Does not return FAMILY_KILLED; FAMILY_STOPPING: there
+ * are such processes. */
+enum family_found family_ask(struct family *, pid_t group, unsigned *count,
+                             bool (*ours)(pid_t pid, void *argument), void *argument);
 
 #endif

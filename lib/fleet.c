@@ -299,6 +299,7 @@ driver_close(struct driver *driver)
 void
 driver_kill(struct driver *driver)
 {
+    driver->killed = true;
     if (!driver->reaped && kill(driver->pid, SIGKILL) < 0)
         log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
 }

@@ -14,7 +14,10 @@
 enum {
     STOP_AGAIN_MS = 1,  /* while the job's processes are being stopped */
     LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
-    ABANDON_MS = 200,   /* how long we try to kill all of a job that we abandon */
+    REAPED_MAX = 64,    /* in one call: what forks fast may die as fast as we reap */
+    /* How long we kill what is left of a job that we abandon. A busy machine gives us more time. */
+    ABANDON_TURNS = 200 / FAMILY_TURN_MS,
+    LINGER_MS = 200,
 };
 
 /* ---- signals to the job -------------------------------------------------------------------- */
@@ -41,39 +44,28 @@ stdout_return(void)
     dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
 }
 
-/* A signal for the job's processes, as the argument of job_signal_child(). */
-struct job_signal {
-    const struct job_tree *job;
-    int number;
-};
-
-/* Sends the signal to a child's process group, all members of which come from our job. The child is
- * not reaped yet, so the pid is still its own. */
+/* Whether the job's process group still is the job's: it has a child of ours, perhaps dead. */
 static bool
-job_signal_child(pid_t pid, void *argument)
+job_group_exists(const struct job_tree *job)
 {
-    const struct job_signal *signal = argument;
+    siginfo_t info;
 
-    if (!job_owns(pid, NULL))
-        return false;
-    pid_t group = getpgid(pid);
-    if (group > 0 && group != signal->job->pid) /* the caller sends it to this one */
-        kill(-group, signal->number);
-    return true;
+    return waitid(P_PGID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* Asks the job's processes outside its process group to end, including stopped ones. The caller has
- * asked the group itself. */
-static void
-job_terminate_children(const struct job_tree *job)
+/* Asks all of the job's processes to end, including stopped ones. Returns how many they are.
+ * Without a /proc of our own, we reach only the job's process group, and count it as one. */
+static unsigned
+job_ask(struct job_tree *job)
 {
-    struct job_signal term = {.job = job, .number = SIGTERM};
-    struct job_signal resume = {.job = job, .number = SIGCONT};
+    bool group = job_group_exists(job);
+    unsigned count;
 
     stdout_lend();
-    children_each(job_signal_child, &term);
-    children_each(job_signal_child, &resume);
+    enum family_found found =
+        family_ask(&job->family, group ? job->pid : 0, &count, job_owns, NULL);
     stdout_return();
+    return found == FAMILY_STOPPING || found == FAMILY_NONE ? count : group;
 }
 
 /* Sends KILL to the job's processes, see family_end(). Without a /proc of our own, we reach only
@@ -84,9 +76,19 @@ job_end_family(struct job_tree *job)
     stdout_lend();
     enum family_found found = family_end(&job->family, job_owns, NULL);
     stdout_return();
-    if (found == FAMILY_NO_PROC)
-        return kill(-job->pid, SIGKILL) == 0 ? FAMILY_KILLED : FAMILY_NONE;
-    return found;
+    if (found != FAMILY_NO_PROC)
+        return found;
+    return job_group_exists(job) && kill(-job->pid, SIGKILL) == 0 ? FAMILY_KILLED : FAMILY_NONE;
+}
+
+/* Whether any child of ours belongs to the job. */
+static bool
+job_has_left(const struct job_tree *job)
+{
+    stdout_lend();
+    enum children found = children_each(job_owns, NULL);
+    stdout_return();
+    return found == CHILDREN_FOUND || (found != CHILDREN_NONE && job_group_exists(job));
 }
 
 /* ---- the end of the job -------------------------------------------------------------------- */
@@ -104,14 +106,20 @@ microseconds(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-/* The job's first process was reaped. What it has left keeps the grace period, if that runs;
- * otherwise the caller must kill it. */
+/* The job's first process was reaped. What it has left keeps the grace period, if that runs. If
+ * nobody has asked the job to end, it may stay for a moment, but not beyond the time limit. */
 static void
 job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
 {
     struct proto_result *result = &job->result;
+    int64_t lingers_until_ns = clock_turn_ns + LINGER_MS * NS_PER_MS;
 
-    job->stage = job->stage == JOB_TERMINATED ? JOB_REST_TERMINATED : JOB_REST_KILLED;
+    if (job->stage == JOB_RUNS && lingers_until_ns < job->look_ns)
+        job->look_ns = lingers_until_ns;
+    job->stage = job->stage == JOB_RUNS         ? JOB_LINGERS
+                 : job->stage == JOB_TERMINATED ? JOB_REST_TERMINATED
+                                                : JOB_REST_KILLED;
+    job->left = 0;
     if (result->outcome == 0) { /* we did not end it */
         bool exited = WIFEXITED(status);
         result->outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
@@ -165,33 +173,47 @@ job_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns
     job->stage = JOB_TERMINATED;
     job->result.outcome = outcome;
     job->look_ns = clock_turn_ns + grace_ns;
-    kill(-job->pid, SIGTERM);
-    kill(-job->pid, SIGCONT);
-    job_terminate_children(job);
+    job_ask(job);
+}
+
+/* The moment is over that is given to what the job's first process has left. */
+static void
+job_terminate_rest(struct job_tree *job, int64_t grace_ns)
+{
+    job->stage = JOB_REST_TERMINATED;
+    job->look_ns = clock_turn_ns + grace_ns;
+    job->left = job_ask(job);
 }
 
 void
 job_tree_reap(struct job_tree *job)
 {
     struct rusage usage;
-    int status;
-    pid_t pid;
-    bool first_ended = false;
+    int status, reaped = 0;
+    bool first_died = false;
+    /* The first process comes first, since many others may have died. */
+    pid_t pid = job_first_runs(job) ? child_wait(job->pid, &status, &usage) : 0;
 
-    while ((pid = child_wait(-1, &status, &usage)) > 0) {
+    for (; pid > 0 || (pid = child_wait(-1, &status, &usage)) > 0; pid = 0) {
         if (job_first_runs(job) && pid == job->pid) {
             job_first_ended(job, status, &usage);
-            first_ended = true;
+            first_died = true;
         }
+        if (++reaped == REAPED_MAX)
+            break;
     }
+    if (reaped == REAPED_MAX)
+        raise(SIGCHLD); /* it is blocked, and calls us again after the loop's other events */
     if (job->stage == JOB_NONE || job_first_runs(job))
         return;
     if (pid < 0) /* there are no more children */
         job_ended(job);
     else if (job->stage == JOB_REST_KILLED)
         job_kill(job);
-    else if (first_ended)
-        job_terminate_children(job);
+    else if (reaped > 0 && !job_has_left(job))
+        job_ended(job);
+    else if (first_died && job->stage == JOB_REST_TERMINATED)
+        job_ask(job); /* again: processes that have started since */
 }
 
 void
@@ -202,6 +224,8 @@ job_tree_look(struct job_tree *job)
         return;
     if (job->stage == JOB_RUNS)
         job_terminate(job, PROTO_TIMED_OUT, job->grace_ns);
+    else if (job->stage == JOB_LINGERS)
+        job_terminate_rest(job, job->grace_ns);
     else
         job_kill(job);
 }
@@ -212,28 +236,30 @@ job_tree_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t gra
     job_tree_reap(job); /* it may have ended, and we have not noticed yet */
     if (job->stage == JOB_RUNS)
         job_terminate(job, outcome, grace_ns);
+    else if (job->stage == JOB_LINGERS)
+        job_terminate_rest(job, grace_ns);
     else if (clock_turn_ns + grace_ns < job->look_ns)
         job->look_ns = clock_turn_ns + grace_ns;
 }
 
 void
-job_tree_kill(struct job_tree *job)
+job_tree_kill(struct job_tree *job, int64_t stopping_ns)
 {
     if (job->stage == JOB_NONE)
         return;
     if (job->stage == JOB_RUNS)
         job->result.outcome = PROTO_CANCELLED;
+    job->family.stopping_ns = stopping_ns;
     job_kill(job);
 }
 
 void
 job_tree_abandon(struct job_tree *job)
 {
-    int64_t until_ns = clock_ns() + ABANDON_MS * NS_PER_MS;
-
     if (job->stage == JOB_NONE)
         return;
-    while (job_end_family(job) == FAMILY_STOPPING && clock_ns() < until_ns)
+    job->family.stopping_ns = -1;
+    for (int i = 0; i < ABANDON_TURNS && job_end_family(job) == FAMILY_STOPPING; i++)
         ;
 }
 

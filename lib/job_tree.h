@@ -1,10 +1,10 @@
 /*
  * job_tree.h: a job, i.e. a shell command, and all processes that come from it.
  *
- * A job runs in its own session, and so in its own process group. To end it, we send TERM to its
- * process group and to what has left the group and become our child, and KILL after a grace period.
- * When its first process has ended, we kill what is left: this process must be a subreaper, and so
- * becomes the parent of all that. The job has ended only when nothing of it is left.
+ * A job runs in its own session, and so in its own process group. To end it, we send TERM to all of
+ * its processes, and KILL after a grace period. When its first process has ended, what is left has
+ * a moment to end by itself, and is then ended in the same way: this process must be a subreaper,
+ * and so becomes the parent of all that. The job has ended only when nothing of it is left.
  *
  * There can be only one job at a time, because all our children count as its processes, except
  * children in our own session, which were there before our exec. The caller's signal dispositions
@@ -21,21 +21,23 @@
 #include <sys/types.h>
 
 enum job_stage {
-    JOB_NONE,            /* no job was started, or nothing is left of it */
-    JOB_RUNS,            /* its first process runs, as it does in the next two stages */
-    JOB_TERMINATED,      /* it was sent TERM, and its grace period runs */
-    JOB_KILLED,          /* it was sent KILL */
-    JOB_REST_TERMINATED, /* its first process has ended; the grace period of the others runs */
-    JOB_REST_KILLED,     /* its first process has ended; the others were sent KILL */
+    JOB_NONE,       /* no job was started, or nothing is left of it */
+    JOB_RUNS,       /* its first process runs, as it does in the next two stages */
+    JOB_TERMINATED, /* it was sent TERM, and its grace period runs */
+    JOB_KILLED,     /* it was sent KILL */
+    JOB_LINGERS,    /* that has ended by itself, and others are there, as in the stages below */
+    JOB_REST_TERMINATED, /* they were sent TERM, and the grace period runs */
+    JOB_REST_KILLED,     /* they were sent KILL */
 };
 
 /* All zero at first. Its owner may read it, but only this module writes it. */
 struct job_tree {
     enum job_stage stage;
     int64_t look_ns;            /* when to call job_tree_look(), on CLOCK_MONOTONIC */
-    int64_t grace_ns;           /* from TERM to KILL, if it is ended at its time limit */
+    int64_t grace_ns;           /* from TERM to KILL, unless somebody asks for its end */
     pid_t pid;                  /* of its first process, which leads its session */
     struct proto_result result; /* complete when the job has ended */
+    uint32_t left;              /* how many processes lingered too long */
     int64_t started_ns;
     pid_t parent_pid;       /* our own pid */
     int directory;          /* for its output, as NUMBER.out and NUMBER.err */
@@ -56,16 +58,17 @@ int job_tree_start(struct job_tree *, const struct proto_frame *request, const v
 /* Reaps all dead children, even if there is no job; call it at SIGCHLD. */
 void job_tree_reap(struct job_tree *);
 
-/* Call it at look_ns: it asks a job to end at its time limit, kills it after the grace period, and
- * then finds out when nothing is left. */
+/* Call it at look_ns: it asks a job to end at its time limit, or what lingers, kills it after the
+ * grace period, and then finds out when nothing is left. */
 void job_tree_look(struct job_tree *);
 
 /* Asks the job to end, including its stopped processes; job_tree_look() kills it after that grace
  * period. If the job was asked before, it may be killed earlier, but not later. */
 void job_tree_terminate(struct job_tree *, enum proto_outcome, int64_t grace_ns);
 
-/* Kills the job, if there is one; it counts as cancelled unless it has an outcome already. */
-void job_tree_kill(struct job_tree *);
+/* Kills the job, if there is one; it counts as cancelled unless it has an outcome already. Its
+ * processes are stopped first, but for no longer than that; see struct family. */
+void job_tree_kill(struct job_tree *, int64_t stopping_ns);
 
 /* Sends KILL to what is left of the job, which may take a fraction of a second. The process that
  * gets our orphans must reap it. */

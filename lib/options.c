@@ -20,12 +20,15 @@
 
 enum {
     GRACE_DEFAULT_S = 2,
+    LINGER_DEFAULT_MS = 200,
+    LINGER_MAX_MS = 3600000,
     REPLY_TIMEOUT_DEFAULT_S = 1,
 };
 
 struct options options = {
     .ready_fd = -1,
     .grace_ns = GRACE_DEFAULT_S * NS_PER_S,
+    .linger_ns = LINGER_DEFAULT_MS * NS_PER_MS,
     .reply_timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
     .start_timeout = "5",
     .start_timeout_ns = 5 * NS_PER_S,
@@ -153,6 +156,17 @@ take_json(const struct option_kind *kind, const char *value)
     options.json = true;
 }
 
+/* Of the options in seconds, only this one may be 0. */
+static void
+take_linger(const struct option_kind *kind, const char *value)
+{
+    uint64_t ms = LINGER_MAX_MS;
+
+    if (!seconds_parse(value, strlen(value), LINGER_MAX_MS, &ms) && ms != 0)
+        usage_error("bad --%s '%s' (0 to %d)", kind->name, value, LINGER_MAX_MS / 1000);
+    options.linger_ns = (int64_t)ms * NS_PER_MS;
+}
+
 static void
 take_listen(const struct option_kind *kind, const char *value)
 {
@@ -233,6 +247,7 @@ static const struct option_kind option_kinds[] = {
     {'c', true, "connect", "PATH", "be a client of the server at PATH", take_connect},
     {'j', true, "json", NULL, "replies are JSON objects, one a line", take_json},
     {'g', false, "grace", "SECONDS", "for drivers and jobs to end before a KILL (2)", take_grace},
+    {0, false, "linger", "SECONDS", "for what a job leaves to end by itself (0.2)", take_linger},
     {'t', false, "reply-timeout", "SECONDS", "for a driver to answer (1)", take_reply_timeout},
     {0, false, "start-timeout", "SECONDS", "for a driver to come up (5)", take_start_timeout},
     {0, false, "watchdog", "SECONDS", "for a driver of -n to answer before a KILL", take_watchdog},

@@ -28,6 +28,7 @@ extern struct options {
     bool json;
     bool verbose;
     int64_t grace_ns;
+    int64_t linger_ns;
     int64_t reply_timeout_ns;
     int64_t start_timeout_ns;
     int64_t watchdog_ns; /* 0: kept drivers are not watched */

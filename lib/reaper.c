@@ -21,6 +21,10 @@
 
 enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
+    SWEPT_MAX = 4096,    /* in one sweep: orphans that fork may die as fast as we reap */
+    /* How long we kill orphans once more when the time for that is over. A busy machine gives us more
+     * time. */
+    LAST_TURNS = 50 / FAMILY_TURN_MS,
 };
 
 enum orphans {
@@ -101,9 +105,55 @@ driver_reaped(struct driver *driver, int status)
     if (driver->kept)
         keeper_ended(driver);
     driver_end_calls(driver, status);
-    if (driver->ran && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+    bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    if (driver->ran && (failed || driver->left_orphans))
         reaper.orphans = ORPHANS_LOOK;
     fleet_remove(driver);
+}
+
+/* ---- drivers that cannot be reaped ----------------------------------------------------------- */
+
+/* Whether a driver that had a job may be dead, or should be by now, and is not reaped: as when a
+ * process of its job traces it. A driver that just ends is so for a moment. */
+static bool
+driver_is_stuck(const struct driver *driver)
+{
+    return driver->ran && !driver->reaped && (driver->killed || driver->source.fd < 0);
+}
+
+/* Returns the next driver that may have left orphans, the first after NULL: those that were reaped,
+ * then those that are stuck. */
+static struct driver *
+suspect_next(struct driver *driver)
+{
+    struct list *dropped = fleet_dropped();
+
+    if (driver == NULL || driver->reaped) {
+        struct list *next = driver == NULL ? dropped->next : driver->by_age.next;
+        if (next != dropped)
+            return container_of(next, struct driver, by_age);
+        driver = NULL;
+    }
+    while ((driver = fleet_next(driver)) != NULL && !driver_is_stuck(driver))
+        ;
+    return driver;
+}
+
+static bool
+any_stuck(void)
+{
+    const struct driver *driver = NULL;
+
+    while ((driver = fleet_next(driver)) != NULL && !driver_is_stuck(driver))
+        ;
+    return driver != NULL;
+}
+
+static void
+sweep_soon(void)
+{
+    if (!deadline_is_set(&reaper.sweep))
+        deadline_start(&reaper.sweep, DEADLINE_SWEEP);
 }
 
 /* ---- reaping --------------------------------------------------------------------------------- */
@@ -128,10 +178,12 @@ child_reap(pid_t pid)
 void
 reaper_open(void)
 {
+    int status;
+
     deadline_init(&reaper.sweep);
     deadline_init(&reaper.give_up);
-    children_sweep(); /* those that died before SIGCHLD was blocked */
-    int status;
+    while (child_reap(-1)) /* those that died before SIGCHLD was blocked */
+        ;
     reaper.childless = getpid() != 1 && child_wait(-1, &status, NULL) < 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         log_line("cannot become a subreaper: %s", strerror(errno));
@@ -151,8 +203,7 @@ child_died(pid_t hint)
 {
     child_reap(hint);
     fleet_look_at_ended();
-    if (!deadline_is_set(&reaper.sweep))
-        deadline_start(&reaper.sweep, DEADLINE_SWEEP);
+    sweep_soon();
 }
 
 void
@@ -166,14 +217,24 @@ drivers_reap_ended(void)
         next = link->next;
         child_reap(container_of(link, struct driver, ended)->pid);
     }
+    if (!list_empty(ended))
+        sweep_soon(); /* there may be no SIGCHLD: the tracer of a dead child gets it, ptrace(2) */
 }
 
 void
 children_sweep(void)
 {
+    int reaped = 0;
+
     deadline_stop(&reaper.sweep);
-    while (child_reap(-1))
-        ;
+    while (reaped < SWEPT_MAX && child_reap(-1))
+        reaped++;
+    if (reaped == SWEPT_MAX)
+        sweep_soon();
+    if (any_stuck()) {
+        reaper.orphans = ORPHANS_LOOK;
+        sweep_soon();
+    }
 }
 
 /* Starts the deadline anew, so that the driver is killed again until it is gone. */
@@ -184,6 +245,7 @@ driver_exit_timed_out(struct driver *driver)
         return;
     log_line("driver %d did not exit in time: killed", driver->pid);
     driver_kill(driver);
+    sweep_soon();
     deadline_start(&driver->deadline, DEADLINE_EXIT);
 }
 
@@ -196,16 +258,14 @@ orphans_look_again(void)
         reaper.orphans = ORPHANS_LOOK;
 }
 
-/* Whether a child was left by a dropped driver: it is in the session of that driver's job. A
- * session that began outside of our pid namespace has number 0, and is no job's. */
+/* Whether a child was left by a driver: it is in the session of that driver's job. A session that
+ * began outside of our pid namespace has number 0, and is no job's. */
 static bool
-orphan_of_dropped(pid_t pid)
+orphan_of_suspect(pid_t pid)
 {
-    const struct list *dropped = fleet_dropped();
     pid_t session = getsid(pid);
 
-    for (struct list *link = dropped->next; session > 0 && link != dropped; link = link->next) {
-        struct driver *driver = container_of(link, struct driver, by_age);
+    for (struct driver *driver = NULL; session > 0 && (driver = suspect_next(driver)) != NULL;) {
         if (driver->job_pid == session) {
             driver->left_orphans = true;
             return true;
@@ -215,35 +275,36 @@ orphan_of_dropped(pid_t pid)
 }
 
 /* Whether a child is an orphan, left by a driver. A job has its own session, so a child in our
- * session is no orphan: it is a driver, or was there before our exec. */
+ * session is no orphan: it is a driver, or was there before our exec. A driver that was killed and
+ * still has its job counts, too: it cannot die if the job holds it, PTRACE_EVENT_EXIT. */
 static bool
 child_is_orphan(pid_t pid, void *none)
 {
+    const struct driver *driver = driver_find(pid);
+
     (void)none;
-    if (driver_find(pid) != NULL || getsid(pid) == getsid(0))
+    if (driver != NULL)
+        return driver->killed && driver_is_stuck(driver);
+    if (getsid(pid) == getsid(0))
         return false;
-    return reaper.childless || orphan_of_dropped(pid);
+    return reaper.childless || orphan_of_suspect(pid);
 }
 
 static void
-drivers_set_left_orphans(bool left)
+suspects_set_left_orphans(bool left)
 {
-    const struct list *dropped = fleet_dropped();
-
-    for (struct list *link = dropped->next; link != dropped; link = link->next)
-        container_of(link, struct driver, by_age)->left_orphans = left;
+    for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;)
+        driver->left_orphans = left;
 }
 
-/* Without a /proc of our own: kills the process groups of jobs that dropped drivers have left. A
- * group that has a child of ours, perhaps dead, is still the job's. Returns whether there is any. */
+/* Without a /proc of our own: kills the process groups of jobs that drivers have left. A group that
+ * has a child of ours, perhaps dead, is still the job's. Returns whether there is any. */
 static bool
 orphan_groups_kill(void)
 {
-    const struct list *dropped = fleet_dropped();
     bool found = false;
 
-    for (struct list *link = dropped->next; link != dropped; link = link->next) {
-        struct driver *driver = container_of(link, struct driver, by_age);
+    for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;) {
         siginfo_t info;
         if (driver->job_pid <= 0 ||
             waitid(P_PGID, (id_t)driver->job_pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
@@ -251,6 +312,18 @@ orphan_groups_kill(void)
         kill(-driver->job_pid, SIGKILL);
         driver->left_orphans = found = true;
     }
+    return found;
+}
+
+/* Goes on to end the orphans. If that fails, errno says why. */
+static enum family_found
+orphans_end(void)
+{
+    spare_fd_lend();
+    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
+    int error = errno;
+    spare_fd_return();
+    errno = error;
     return found;
 }
 
@@ -265,12 +338,8 @@ orphans_kill(void)
     if (reaper.orphans != ORPHANS_LOOK)
         return;
     if (reaper.family.count == 0)
-        drivers_set_left_orphans(false);
-    spare_fd_lend();
-    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
-    int error = errno;
-    spare_fd_return();
-    switch (found) {
+        suspects_set_left_orphans(false);
+    switch (orphans_end()) {
     case FAMILY_NONE:
         reaper.orphans = ORPHANS_NONE;
         return;
@@ -279,8 +348,8 @@ orphans_kill(void)
     case FAMILY_KILLED:
         break;
     case FAMILY_UNKNOWN:
-        log_line("cannot look for what a driver has left: %s", strerror(error));
-        drivers_set_left_orphans(true);
+        log_line("cannot look for what a driver has left: %s", strerror(errno));
+        suspects_set_left_orphans(true);
         break;
     case FAMILY_NO_PROC:
         if (!orphan_groups_kill()) {
@@ -327,7 +396,7 @@ left_add(struct left *left, pid_t pid)
 static bool
 left_add_orphan(pid_t pid, void *left)
 {
-    bool orphan = child_is_orphan(pid, NULL);
+    bool orphan = driver_find(pid) == NULL && child_is_orphan(pid, NULL);
 
     if (orphan)
         left_add(left, pid);
@@ -345,6 +414,8 @@ reaper_give_up_after(int64_t milliseconds)
 {
     deadline_set(DEADLINE_GIVE_UP, milliseconds * NS_PER_MS);
     deadline_start(&reaper.give_up, DEADLINE_GIVE_UP);
+    reaper.family.stopping_ns = milliseconds * NS_PER_MS / 4;
+    sweep_soon();
 }
 
 void
@@ -352,6 +423,9 @@ reaper_give_up(void)
 {
     deadline_stop(&reaper.give_up);
     reaper.gave_up = true;
+    reaper.family.stopping_ns = -1;
+    for (int i = 0; i < LAST_TURNS && orphans_end() == FAMILY_STOPPING; i++)
+        ;
     for (struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;) {
         driver_close(driver);
         driver_end_calls(driver, 0);

@@ -1,5 +1,7 @@
 /*
- * reaper.h: reaps dead children, and kills what dead drivers have left behind (orphans).
+ * reaper.h: reaps dead children, and kills what drivers have left behind (orphans): those that are
+ * reaped, and those that are dead or were killed but cannot be reaped. One of these orphans may be
+ * the reason for that, as a tracer of its driver, ptrace(2).
  */
 #ifndef REAPER_H
 #define REAPER_H

@@ -34,7 +34,8 @@ unsigned line_split(const struct span *line, struct span *words, unsigned max);
 bool digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value);
 
 /* Parses seconds such as "3" or "0.25", with at most three digits after the point, into
- * milliseconds. Returns false if the text is malformed, or the value is 0 or above max_ms. */
+ * milliseconds. Returns false if the value is above max_ms or 0 (then *value_ms is that), or if the
+ * text is malformed (then it is unchanged). */
 bool seconds_parse(const char *at, size_t size, uint64_t max_ms, uint64_t *value_ms);
 
 /* Writes the decimal digits of a number, without a zero byte; out has room for DIGITS_MAX. Returns

@@ -41,7 +41,7 @@ server: driver $pid ended (exited with status 0)" ]
 }
 
 @test "options: wrong usage writes one line to standard error and exits with status 2" {
-    for options in --fly -x --grace '--grace 0' '-g -1' '-t 1x' '--start-timeout 0.0001' --watchdog '--watchdog 0' '-g 31536001' operand '-v operand'; do
+    for options in --fly -x --grace '--grace 0' '-g -1' '-t 1x' '--start-timeout 0.0001' --watchdog '--watchdog 0' '-g 31536001' --linger '--linger 3600.001' '--linger 0.0001' '--linger -0' '--linger =' operand '-v operand'; do
         # shellcheck disable=SC2086
         run -2 --separate-stderr session $options </dev/null
         [ -z "$output" ]

@@ -67,8 +67,8 @@ load lib/helpers
     expect "Driver $pid Done timeout"
 }
 
-@test "leftovers: what a job leaves is killed at once, before the reply" {
-    start_server -g 1000
+@test "leftovers: what a job leaves and what is deaf to TERM is killed before the reply" {
+    start_server -g 0.1
     create
     say "run $pid 1000 $LIB/family.sh exit"
     expect "Driver $pid Done exit 5"
@@ -77,7 +77,7 @@ load lib/helpers
 }
 
 @test "leftovers: a hundred processes, each with another, are all killed" {
-    start_server -g 1000
+    start_server -g 0.1
     create
     say "run $pid 1000 $LIB/leave-many.sh"
     expect "Driver $pid Done exit 0"

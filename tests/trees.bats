@@ -83,15 +83,61 @@ teardown() {
     wait_until has_children 0
 }
 
+@test "trees: a fork bomb is gone after kill -9 of the server" {
+    start_server
+    create
+    bomb_for "$pid" 1000
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    wait_until bomb_is_gone
+}
+
+# unstoppable: the driver's job leaves processes that do not stay stopped, while others come to their
+# end. So the driver or server that ends the job cannot wait until all are stopped.
+unstoppable() {
+    say "run $pid 1000 $LIB/unstoppable.sh"
+    wait_until test -e left -a -e pids
+    left=$(cat left)
+    "$LIB/continue.pl" "$left" pids 3>&- {to}>&- {from}<&- &
+    started+=("$!")
+}
+
+# They have ended. Kills what is left of them.
+unstoppable_ends() {
+    local pid lost=''
+    for pid in "$left" $(cat pids); do
+        [[ $lost ]] || wait_until ended "$pid" || lost=$pid
+        kill -KILL -- "-$pid" 2>/dev/null || true
+    done
+    [[ ! $lost ]] || fail "left: $lost"
+}
+
+@test "trees: what cannot be stopped is killed as well when the server is gone" {
+    start_server
+    create
+    unstoppable
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    unstoppable_ends
+}
+
+@test "trees: what cannot be stopped is killed as well when the server must stop at once" {
+    start_server -g 1000
+    create
+    unstoppable
+    kill -QUIT "$server_pid"
+    server_ends 0
+    unstoppable_ends
+    log_is 'server: 1 task cancelled'
+}
+
 # in_namespace OPTION...: starts a server that is process 1 of a pid namespace, with the /proc of
 # the outer one.
 in_namespace() {
     unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
     start unshare --fork --pid --kill-child "$SERVER" "${PATIENT[@]}" "$@"
     unshare_pid=$server_pid
-    say create_driver
-    expect 'Driver +([0-9]) Available'
-    pid=${line//[^0-9]/}
+    create
     server_pid=$(children_of "$unshare_pid")
     server_pid=${server_pid% }
 }
@@ -101,6 +147,48 @@ namespace_ends() {
     wait_until ended "$unshare_pid"
     wait "$unshare_pid"
     [ "$(grep -c 'no /proc of our own' err)" = 1 ]
+}
+
+# Each way in which jobs end, where only their process groups can be found. The others write their
+# pids to the file escaped.
+ends_as_groups() {
+    local escape="setsid sh -c 'echo \$\$ >>escaped; exec sleep 1000'"
+    local deaf="trap '' TERM; $escape & echo >up; read x <never"
+    mkfifo never
+    say 'run any 1000 exit 3' 'run any 1000 sleep 1000 & exit 4' "run any 1000 $escape & exit 5"
+    expect "Driver $pid Done exit 3" "Driver $pid Done exit 4" "Driver $pid Done exit 5"
+    say "run any 0.1 $deaf" 'run any 1000 exit 6'
+    expect "Driver $pid Done timeout" "Driver $pid Done exit 6"
+    rm -f up
+    say "run any 1000 $deaf"
+    wait_until test -e up
+    say "cancel_task $pid"
+    expect "Driver $pid Done cancelled" "Driver $pid Available"
+    rm up
+    say "run any 1000 $deaf"
+    wait_until test -e up
+}
+
+@test "trees: with the /proc of an outer pid namespace, jobs end in bounded time" {
+    in_namespace -g 0.1
+    ends_as_groups
+    namespace_ends
+    log_is 'server: no /proc of our own*' 'server: 1 task cancelled'
+}
+
+@test "trees: without a /proc, jobs end in bounded time, and the server says once what it cannot find" {
+    unshare --mount mount -t tmpfs none /proc 2>/dev/null || skip 'no mount namespace to be had'
+    start unshare --mount sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
+        "$SERVER" "${PATIENT[@]}" -d "$DRIVER" -g 0.1
+    create
+    ends_as_groups
+    say shutdown
+    expect "Driver $pid Done cancelled"
+    server_ends 0
+    mapfile -t escaped <escaped
+    kill -KILL "${escaped[@]}"
+    [ "$(grep -c 'no /proc of our own' err)" = 1 ]
+    log_is 'server: no /proc of our own*' 'server: 1 task cancelled'
 }
 
 # Prints, to the file $1, its own number in the /proc that there is, and then sleeps.

@@ -3,6 +3,7 @@
 
 #include "check.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -124,6 +125,106 @@ test_end(void (*run)(void), int count)
     CHECK_NUMBER(family.count, 0);
 }
 
+/* Says each time how often it has been asked to end. */
+static void
+asked_count(void)
+{
+    char count = '0';
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(write(held[1], "h", 1) == 1);
+    for (;;) {
+        while (sigwaitinfo(&set, NULL) < 0) /* a stop interrupts it */
+            CHECK(errno == EINTR);
+        count++;
+        CHECK(write(held[1], &count, 1) == 1);
+    }
+}
+
+/* Four processes in two groups and two sessions, and a dead one. */
+static void
+two_groups(void)
+{
+    setpgid(0, 0);
+    if (fork() == 0) {
+        alarm(60);
+        setsid();
+        if (fork() == 0)
+            alarm(60);
+    } else if (fork() == 0) {
+        alarm(60);
+        pid_t dead = fork();
+        if (dead == 0)
+            _exit(0);
+        CHECK(waitid(P_PID, (id_t)dead, NULL, WEXITED | WNOWAIT) == 0);
+    }
+    asked_count();
+}
+
+static void
+read_bytes(int count, char expected)
+{
+    char byte;
+
+    for (int i = 0; i < count; i++) {
+        CHECK(read(held[0], &byte, 1) == 1);
+        CHECK_NUMBER(byte, expected);
+    }
+}
+
+/* All are counted, and each is asked once, also one that is stopped. */
+static void
+test_ask(void)
+{
+    unsigned count;
+    char byte;
+
+    CHECK(pipe(held) == 0);
+    pid_t group = start(two_groups);
+    read_bytes(1, 'x');
+    read_bytes(4, 'h');
+    CHECK(kill(group, SIGSTOP) == 0);
+    CHECK_NUMBER(waitpid(group, NULL, WUNTRACED), group);
+    CHECK_NUMBER(family_ask(&family, group, &count, not_spared, &spared), FAMILY_STOPPING);
+    CHECK_NUMBER(count, 4);
+    read_bytes(4, '1');
+    CHECK_NUMBER(family_ask(&family, 0, &count, not_spared, &spared), FAMILY_STOPPING);
+    CHECK_NUMBER(count, 4);
+    read_bytes(4, '2');
+    close(held[1]);
+    CHECK_NUMBER(end(), FAMILY_NONE);
+    CHECK_NUMBER(read(held[0], &byte, 1), 0);
+    close(held[0]);
+    CHECK_NUMBER(family_ask(&family, 0, &count, not_spared, &spared), FAMILY_NONE);
+    CHECK_NUMBER(count, 0);
+}
+
+/* When there is no time for stopping, the first call kills. */
+static void
+test_no_stopping(void)
+{
+    siginfo_t info;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(pipe(held) == 0);
+    start(NULL);
+    read_bytes(1, 'x');
+    family.stopping_ns = -1;
+    CHECK_NUMBER(family_end(&family, not_spared, &spared), FAMILY_KILLED);
+    CHECK_NUMBER(sigwaitinfo(&set, &info), SIGCHLD);
+    CHECK_NUMBER(info.si_code, CLD_KILLED); /* CLD_STOPPED would come first */
+    family.stopping_ns = 0;
+    CHECK_NUMBER(end(), FAMILY_NONE);
+    close(held[0]);
+    close(held[1]);
+}
+
 int
 main(void)
 {
@@ -137,6 +238,8 @@ main(void)
     test_end(chain, 51);
     test_end(wide, 201);
     test_end(threads, 2);
+    test_ask();
+    test_no_stopping();
     kill(spared, SIGKILL);
     CHECK_NUMBER(waitpid(spared, NULL, 0), spared);
     return checks_failed();

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# A process of a job attaches to the job's driver as a debugger does. The driver may be stopped, and
+# when it is dead nobody can reap it before that process ends.
+
+load lib/helpers
+
+# traced seize|stop|exit [COMMAND]: the driver has a job, of which a process that is deaf to TERM
+# holds the driver, see tests/lib/hold.c, and is started by that command (setsid). Sets tracer.
+traced() {
+    rm -f new tracer held.err
+    [[ -p never ]] || mkfifo never
+    say "run $pid 1000 ${2-setsid} bash -c 'trap \"\" TERM; echo \$\$ >new; exec $HELPERS/hold $pid $1 <>never 2>held.err >tracer.\$\$' & sleep 1000"
+    wait_until held
+    [[ ! -s held.err ]] || skip "$(cat held.err)"
+    tracer=$(cat new)
+    [ "$1" != stop ] || wait_until in_state "$pid" t
+}
+
+teardown() {
+    [[ ! -s new || ! /proc/$(<new)/exe -ef $HELPERS/hold ]] || kill -KILL "$(<new)"
+    end_started
+}
+
+held() {
+    [[ -s held.err ]] || grep -qs held tracer.*
+}
+
+all_gone() {
+    gone "$tracer" || fail "the tracer is there: $process_state"
+    gone "$pid" || fail "the driver is there: $process_state"
+    rm tracer.*
+}
+
+@test "tracers: one TERM ends the server and all else" {
+    for how in seize stop exit; do
+        start_server -g 0.2
+        create
+        traced $how
+        kill -TERM "$server_pid"
+        server_ends 0
+        all_gone
+        log_is "server: driver $pid did not exit in time: killed" 'server: 1 task cancelled'
+        hang_up
+    done
+}
+
+@test "tracers: a second TERM ends the server and all else at once" {
+    for how in seize stop exit; do
+        start_server -g 1000
+        create
+        traced $how
+        kill -TERM "$server_pid"
+        # The driver has read EXIT, or is stopped.
+        [ $how = stop ] || wait_until is_asked
+        kill -TERM "$server_pid"
+        server_ends 0
+        all_gone
+        log_is 'server: 1 task cancelled'
+        hang_up
+    done
+}
+
+# The job's first process has got TERM.
+is_asked() {
+    [[ $(children_of "$pid") != *' '*' ' ]]
+}
+
+@test "tracers: QUIT ends the server and all else at once" {
+    for how in seize stop exit; do
+        start_server -g 1000
+        create
+        traced $how
+        kill -QUIT "$server_pid"
+        server_ends 0
+        all_gone
+        log_is 'server: 1 task cancelled'
+        hang_up
+    done
+}
+
+@test "tracers: delete_driver deletes the driver, and the server goes on" {
+    start_server -g 0.2
+    for how in seize stop exit; do
+        create
+        traced $how
+        say "delete_driver $pid"
+        expect "@(Error: driver|Driver) $pid @(died *|Done cancelled)" "Driver $pid Deleted"
+        wait_until gone "$tracer"
+        all_gone
+    done
+    log_is "server: driver +([0-9]) did not exit in time: killed" "server: driver +([0-9]) ended (killed by signal 9)"
+}
+
+@test "tracers: kill -9 of the driver ends the tracer as well" {
+    start_server -g 1000
+    for how in seize stop exit; do
+        create
+        traced $how
+        kill -KILL "$pid"
+        [ $how != exit ] || kill -QUIT "$server_pid"
+        expect "Error: *"
+        wait_until gone "$tracer"
+        all_gone
+    done
+    server_ends 0
+}
+
+@test "tracers: a server that had children before it was started finds them in the job's session" {
+    start_after 'sleep 1000 3>&- & echo $! >stranger'
+    wait_until test -s stranger
+    started+=("$(cat stranger)")
+    create
+    traced stop env
+    kill -KILL "$pid"
+    expect "Error: driver $pid died (killed by signal 9)"
+    wait_until gone "$tracer"
+    all_gone
+    alive "$(cat stranger)"
+    kill -KILL "$(cat stranger)"
+}
