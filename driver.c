@@ -27,7 +27,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -35,6 +34,9 @@ enum {
     /* A driver that is told to exit is killed after the grace period. It kills its own job this
      * much earlier, or a quarter of the grace period earlier if that is less. */
     EXIT_MARGIN_MS = 250,
+    /* A BEGUN waits this long for the RESULT of its job, so that both are sent at once: most jobs of a
+     * large batch are short, and a send wakes the server. */
+    BEGUN_DELAY_MS = 5,
     /* When the server is gone, we leave within a second: how long the end of a job may take, and how
      * long of that it may take to stop its processes, before those that still run are killed, too.
      * We stay longer only for a job that forks faster than a busy machine lets us kill it. */
@@ -43,17 +45,10 @@ enum {
     LOST_FORKING_MS = 60000,
 };
 
-/* What the driver is busy with. */
-enum work {
-    FREE,
-    ON_TASK,
-    ON_JOB,
-};
-
 /* How long the driver stays. */
 enum stay {
     STAYS,
-    STAYS_FOR_JOB, /* leaves when the job has ended; only while ON_JOB */
+    STAYS_FOR_JOB, /* leaves when the job has ended; only while PROTO_ON_JOB */
     LEAVES,        /* the loop ends after this turn; the rest of the turn handles nothing */
 };
 
@@ -67,7 +62,7 @@ static struct {
     int exit_status;
     int64_t lost_ns; /* when the server was found to be gone */
 
-    enum work work;
+    enum proto_work work;
     uint32_t task_id;    /* the number of the TASK or RUN */
     int64_t task_end_ns; /* on CLOCK_MONOTONIC; for a job: when to call job_tree_look() */
 
@@ -78,7 +73,6 @@ static struct {
 } self;
 
 /* start */
-static bool parent_is_server(void);
 static const char *loop_open(void);
 static const char *process_prepare(void);
 static const char *output_find(char **arguments);
@@ -98,14 +92,14 @@ static void task_handle(const struct proto_frame *request);
 static void run_handle(const struct proto_frame *request, const void *data);
 static void cancel_handle(const struct proto_frame *request);
 static enum proto_refusal task_refusal(uint64_t expires_ns);
-static void answer(uint32_t id, enum proto_refusal refusal, uint32_t value);
+static void answer(uint32_t id, enum proto_refusal refusal);
 
 /* the task, and the job */
 static bool task_start(uint32_t id, uint64_t duration_ms);
 static void task_check(void);
 static void task_cancel(void);
 static void task_end(enum proto_outcome outcome);
-static int job_start(const struct proto_frame *request, const void *data);
+static void job_start(void);
 static int64_t lost_until_ns(void);
 static void job_follow(void);
 static void job_report(void);
@@ -124,7 +118,8 @@ int
 main(int argc, char **argv)
 {
     self.output_fd = -1; /* here, so that self as a whole begins as zero, without memory */
-    if (!parent_is_server()) {
+    self.server_pid = link_maker();
+    if (self.server_pid == 0 || self.server_pid != getppid()) {
         driver_log("started by the server, not by hand: run ./server and say create_driver", 0);
         return 2;
     }
@@ -142,26 +137,12 @@ main(int argc, char **argv)
             leave_failed("cannot wait for events", errno);
     clock_look();
     task_check();
-    if (self.work == ON_TASK)
+    if (self.work == PROTO_ON_TASK)
         task_end(PROTO_CANCELLED);
-    else if (self.work == ON_JOB)
+    else if (self.work == PROTO_ON_JOB)
         job_tree_abandon(&self.job); /* something has failed; the server reaps what is left */
     link_flush(&self.link);
     return self.exit_status;
-}
-
-/* Whether descriptor 3 is a socket whose other end was made by our parent, the server: SO_PEERCRED
- * of a socketpair names its maker, unix(7). */
-static bool
-parent_is_server(void)
-{
-    struct ucred maker = {.pid = 0};
-    socklen_t size = sizeof(maker);
-
-    if (getsockopt(PROTO_FD, SOL_SOCKET, SO_PEERCRED, &maker, &size) < 0)
-        return false;
-    self.server_pid = maker.pid;
-    return maker.pid != 0 && maker.pid == getppid();
 }
 
 /* Opens what the loop waits for. Returns NULL, or a text that says what failed, with errno. */
@@ -202,13 +183,10 @@ process_prepare(void)
     return NULL;
 }
 
-/*
- * Opens the directory for the output of jobs. The arguments are its path, its identity, and a path
+/* Opens the directory for the output of jobs. The arguments are its path, its identity, and a path
  * in /proc that leads there even if it has been renamed or replaced: by the descriptor of the
- * server, which is our parent. Each is enough for us, because the identity tells whether it leads
- * to the right one, and the server, which has it open, keeps others from getting that identity.
- * Returns NULL, or a text that says what failed, with errno.
- */
+ * server, which is our parent and has it open. Returns NULL, or a text that says what failed, with
+ * errno. */
 static const char *
 output_find(char **arguments)
 {
@@ -276,6 +254,8 @@ timer_ready(struct source *source, uint32_t events)
         return;
     clock_look(); /* the timer may have been set, and may have expired, since this turn began */
     task_check();
+    if (self.work == PROTO_ON_JOB && clock_turn_ns < self.task_end_ns)
+        timer_arm(self.task_end_ns); /* it was armed for the BEGUN */
     socket_work();
 }
 
@@ -305,8 +285,12 @@ socket_work(void)
         more = link_is_full(&self.link);
         if (!link_flush(&self.link))
             server_lost();
-        if (self.link.output_size > 0)
+        if (self.link.output_size > 0) {
             more = false;
+        } else if (self.job.stage == JOB_TAKEN) {
+            job_start(); /* its STATE is on its way, so that the server knows */
+            more = !self.link.patient;
+        }
     }
     if (self.stay != LEAVES && self.link.source.fd >= 0 && !link_watch(&self.link))
         leave_failed("cannot watch the socket", errno);
@@ -314,7 +298,8 @@ socket_work(void)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-/* Handles the requests that have arrived completely, while there is room for the answers. */
+/* Handles the requests that have arrived completely, while there is room for the answers, and up to
+ * a RUN that was taken: its job is started before the next request. */
 static void
 requests_handle(void)
 {
@@ -322,7 +307,7 @@ requests_handle(void)
     const void *data;
     enum proto_verdict verdict = PROTO_INCOMPLETE;
 
-    while (self.stay != LEAVES &&
+    while (self.stay != LEAVES && self.job.stage != JOB_TAKEN &&
            (verdict = link_next(&self.link, &request, &data)) == PROTO_COMPLETE)
         request_handle(&request, data);
     if (verdict > PROTO_INCOMPLETE)
@@ -330,14 +315,12 @@ requests_handle(void)
 }
 
 /* Handles a request, which was decoded from data. All requests of a turn use the time that was read
- * once, except a RUN: it must not begin if it has expired, and its exec takes time. */
+ * once, but the start of a job takes time. */
 static void
 request_handle(const struct proto_frame *request, const void *data)
 {
     enum proto_type type = request->header.type;
 
-    if (type == PROTO_RUN)
-        clock_look();
     task_check();
     switch (type) {
     case PROTO_TASK:
@@ -345,13 +328,12 @@ request_handle(const struct proto_frame *request, const void *data)
         break;
     case PROTO_RUN:
         run_handle(request, data);
-        clock_look();
         break;
     case PROTO_CANCEL:
         cancel_handle(request);
         break;
     case PROTO_STATUS:
-        answer(request->header.id, PROTO_OK, 0);
+        answer(request->header.id, PROTO_OK);
         break;
     case PROTO_EXIT:
         leave();
@@ -359,6 +341,7 @@ request_handle(const struct proto_frame *request, const void *data)
     case PROTO_HELLO: /* proto_decode() takes these from a driver only */
     case PROTO_STATE:
     case PROTO_END:
+    case PROTO_BEGUN:
     case PROTO_RESULT:
         break;
     }
@@ -372,21 +355,22 @@ task_handle(const struct proto_frame *request)
     if (refusal == PROTO_OK && !task_start(request->header.id, request->task.duration_ms))
         leave_failed("cannot arm the timer", errno);
     else
-        answer(request->header.id, refusal, 0);
+        answer(request->header.id, refusal);
 }
 
+/* Takes the job, if it can. It begins when the answer has been sent, see proto.h. */
 static void
 run_handle(const struct proto_frame *request, const void *data)
 {
     enum proto_refusal refusal = task_refusal(proto_run(data).expires_ns);
-    uint32_t value = 0;
 
     if (refusal == PROTO_OK) {
-        int error = job_start(request, data);
-        refusal = error == 0 ? PROTO_OK : PROTO_REFUSED_EXEC;
-        value = (uint32_t)(error == 0 ? self.job.pid : error);
+        job_tree_take(&self.job, request, data, self.output_fd);
+        self.work = PROTO_ON_JOB;
+        self.task_id = request->header.id;
+        self.task_end_ns = clock_turn_ns + (int64_t)self.job.run.limit_ms * NS_PER_MS;
     }
-    answer(request->header.id, refusal, value);
+    answer(request->header.id, refusal);
 }
 
 /* The answer to the CANCEL of a job still says busy, unless the job has already ended. */
@@ -394,11 +378,11 @@ static void
 cancel_handle(const struct proto_frame *request)
 {
     uint32_t task_id = request->cancel.task_id;
-    bool runs = self.work != FREE && (task_id == 0 || task_id == self.task_id);
+    bool runs = self.work != PROTO_FREE && (task_id == 0 || task_id == self.task_id);
 
     if (runs)
         task_cancel();
-    answer(request->header.id, runs ? PROTO_OK : PROTO_REFUSED_FREE, 0);
+    answer(request->header.id, runs ? PROTO_OK : PROTO_REFUSED_FREE);
 }
 
 /* Returns why a TASK or RUN that expires at expires_ns cannot begin now, or PROTO_OK if it can. */
@@ -407,22 +391,21 @@ task_refusal(uint64_t expires_ns)
 {
     if ((uint64_t)clock_turn_ns >= expires_ns)
         return PROTO_REFUSED_LATE;
-    return self.work == FREE ? PROTO_OK : PROTO_REFUSED_BUSY;
+    return self.work == PROTO_FREE ? PROTO_OK : PROTO_REFUSED_BUSY;
 }
 
 /* Puts the STATE that answers the request with that id into the output, where there must be
  * room. */
 static void
-answer(uint32_t id, enum proto_refusal refusal, uint32_t value)
+answer(uint32_t id, enum proto_refusal refusal)
 {
     struct proto_frame frame = {
         .header = proto_header(PROTO_FROM_DRIVER, PROTO_STATE, id),
-        .state.busy = self.work != FREE,
+        .state.work = (uint8_t)self.work,
         .state.refusal = (uint8_t)refusal,
-        .state.value = value,
     };
 
-    if (self.work != FREE)
+    if (self.work != PROTO_FREE)
         frame.state.remaining_ms =
             (uint64_t)((self.task_end_ns - clock_turn_ns + NS_PER_MS - 1) / NS_PER_MS);
     link_put(&self.link, &frame, proto_size(&frame));
@@ -438,7 +421,7 @@ task_start(uint32_t id, uint64_t duration_ms)
     self.task_end_ns = clock_turn_ns + (int64_t)duration_ms * NS_PER_MS;
     if (!timer_set(&self.timer, self.task_end_ns))
         return false;
-    self.work = ON_TASK;
+    self.work = PROTO_ON_TASK;
     return true;
 }
 
@@ -447,9 +430,9 @@ task_start(uint32_t id, uint64_t duration_ms)
 static void
 task_check(void)
 {
-    if (self.work == FREE || clock_turn_ns < self.task_end_ns)
+    if (self.work == PROTO_FREE || clock_turn_ns < self.task_end_ns)
         return;
-    if (self.work == ON_TASK) {
+    if (self.work == PROTO_ON_TASK) {
         task_end(PROTO_DONE);
         return;
     }
@@ -460,7 +443,7 @@ task_check(void)
 static void
 task_cancel(void)
 {
-    if (self.work == ON_TASK) {
+    if (self.work == PROTO_ON_TASK) {
         task_end(PROTO_CANCELLED);
         timer_disarm();
         return;
@@ -479,25 +462,35 @@ task_end(enum proto_outcome outcome)
         .end.outcome = outcome,
     };
 
-    assert(self.work == ON_TASK);
-    self.work = FREE;
+    assert(self.work == PROTO_ON_TASK);
+    self.work = PROTO_FREE;
     link_put(&self.link, &frame, proto_size(&frame));
 }
 
 /* ---- the job ------------------------------------------------------------------------------- */
 
-/* Starts the job of a RUN, which was decoded from data. Returns 0 or an errno. */
-static int
-job_start(const struct proto_frame *request, const void *data)
+/* Starts the job that was taken, and reports its pid, or that it has not begun. */
+static void
+job_start(void)
 {
-    int error = job_tree_start(&self.job, request, data, self.output_fd);
-
-    if (error != 0)
-        return error;
-    self.task_id = request->header.id;
-    self.work = ON_JOB;
-    timer_arm(self.job.look_ns);
-    return 0;
+    job_tree_start(&self.job);
+    clock_look(); /* the start takes time */
+    if (self.job.stage != JOB_RUNS) {
+        struct proto_result result = self.job.result;
+        job_follow();
+        /* Somebody took our descriptors: no job could begin, and each would seem to be at fault. */
+        if (result.cause == PROTO_CAUSE_START && result.status == EBADF)
+            leave_failed("cannot start jobs", EBADF);
+        return;
+    }
+    int64_t look_ns = self.job.look_ns, tell_ns = clock_turn_ns + BEGUN_DELAY_MS * NS_PER_MS;
+    if (!self.job.told) {
+        struct proto_frame frame = job_tree_begun(&self.job, self.job.pid);
+        link_put(&self.link, &frame, proto_size(&frame));
+        self.link.patient = true;
+    }
+    timer_arm(self.job.told || tell_ns > look_ns ? look_ns : tell_ns);
+    self.task_end_ns = look_ns;
 }
 
 /* When we leave even if the job has not ended, since the server is gone. */
@@ -514,7 +507,7 @@ lost_until_ns(void)
 static void
 job_follow(void)
 {
-    if (self.work != ON_JOB)
+    if (self.work != PROTO_ON_JOB)
         return;
     if (self.job.stage == JOB_NONE)
         job_report();
@@ -532,7 +525,7 @@ job_report(void)
 
     link_put(&self.link, &header, sizeof(header));
     link_put(&self.link, &self.job.result, sizeof(self.job.result));
-    self.work = FREE;
+    self.work = PROTO_FREE;
     timer_disarm();
     if (self.stay == STAYS_FOR_JOB)
         self.stay = LEAVES;
@@ -563,7 +556,7 @@ timer_disarm(void)
 static void
 leave(void)
 {
-    if (self.work != ON_JOB) {
+    if (self.work != PROTO_ON_JOB) {
         self.stay = LEAVES;
         return;
     }
@@ -584,7 +577,7 @@ server_lost(void)
         return;
     link_close(&self.link);
     self.lost_ns = clock_turn_ns;
-    if (self.work != ON_JOB) {
+    if (self.work != PROTO_ON_JOB) {
         self.stay = LEAVES;
         return;
     }

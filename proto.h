@@ -13,9 +13,20 @@
  *       |  RUN ----------------------->   |    the same: run a job, in place of a task
  *       |  <------------------ STATE      |    its answer: one for each, in order, same number
  *       |  <------------------ END        |    unasked: the task has ended; before any later STATE
- *       |  <------------------ RESULT     |    the same for a job, with the number of its RUN
+ *       |  <------------------ BEGUN      |    the job runs, as this process; may be left out
+ *       |  <------------------ RESULT     |    the job has ended; before any later STATE
  *       |  EXIT ---------------------->   |    no answer except an END or RESULT, if there is
  *       |                                 |    a task or job, and then the end of the socket
+ *
+ * A job is taken before it begins. The driver sends the STATE that answers a RUN, with nothing left
+ * unsent, then looks at the clock, and begins only if expires_ns has not passed; otherwise RESULT
+ * says PROTO_UNRUN. So the server, which reads the socket once more after expires_ns, never takes a
+ * job for one that has not begun when it has; and if the driver dies and there was no STATE, the
+ * job may be given to another driver.
+ *
+ * BEGUN tells the job's pid. The server needs it to find what is left of the job if the driver dies,
+ * and that may be the job's doing. If the server has other children that it must not take for the
+ * job's, it says PROTO_RUN_TELL. Otherwise BEGUN may come later, with RESULT, or not at all.
  *
  * The CANCEL of a job is answered while the job is still being ended, so that STATE says busy; the
  * RESULT then reports the end of the job. Only a RUN has text, which follows its body: the job's
@@ -33,11 +44,13 @@
 #include <string.h>
 
 enum {
-    PROTO_VERSION = 1,
+    PROTO_VERSION = 2,
     PROTO_FD = 3, /* the driver's end of the socketpair */
+    PROTO_PID_MAX = INT32_MAX,
+    PROTO_ERRNO_MAX = 4095, /* the kernel's MAX_ERRNO */
 };
 
-/* The longest task, and the longest time limit or grace period of a job: 365 days. */
+/* The longest task, and the longest time that a RUN can name: 365 days. */
 #define PROTO_TASK_MAX_MS UINT64_C(31536000000)
 
 enum proto_type {
@@ -52,6 +65,7 @@ enum proto_type {
     PROTO_STATE = 66,  /* struct proto_state; header.id is the request's */
     PROTO_END = 67,    /* struct proto_end */
     PROTO_RESULT = 68, /* struct proto_result; header.id is the RUN's */
+    PROTO_BEGUN = 69,  /* struct proto_begun; header.id is the RUN's */
 };
 
 /* Who sent a frame, which determines the types that it may have. */
@@ -66,7 +80,18 @@ enum proto_refusal {
     PROTO_REFUSED_BUSY = 1, /* to TASK, RUN: busy with another task or job, which goes on */
     PROTO_REFUSED_FREE = 2, /* to CANCEL: that task or job is not running */
     PROTO_REFUSED_LATE = 3, /* to TASK, RUN: the driver read it after expires_ns */
-    PROTO_REFUSED_EXEC = 4, /* to RUN: the job cannot be started, see value */
+};
+
+/* What a driver is busy with. */
+enum proto_work {
+    PROTO_FREE = 0,
+    PROTO_ON_TASK = 1,
+    PROTO_ON_JOB = 2, /* from the STATE that takes it until its RESULT */
+};
+
+enum proto_run_flag {
+    PROTO_RUN_FILES = 1, /* it writes to files; otherwise to the driver's standard error */
+    PROTO_RUN_TELL = 2,  /* BEGUN must be sent before the job can do anything, see below */
 };
 
 enum proto_outcome {
@@ -75,6 +100,16 @@ enum proto_outcome {
     PROTO_EXITED = 3,    /* the job's first process exited: status is its exit status */
     PROTO_SIGNALLED = 4, /* it was killed by a signal that we did not send: status is its number */
     PROTO_TIMED_OUT = 5, /* the job was ended at its time limit */
+    PROTO_UNRUN = 6,     /* the job was taken, but has not begun: see cause */
+};
+
+/* Why a job has not begun. */
+enum proto_cause {
+    PROTO_CAUSE_NONE = 0,  /* it has */
+    PROTO_CAUSE_LATE = 1,  /* expires_ns had passed when the STATE was sent */
+    PROTO_CAUSE_OUT = 2,   /* its file for standard output cannot be created; status is the errno */
+    PROTO_CAUSE_ERR = 3,   /* the same for standard error */
+    PROTO_CAUSE_START = 4, /* its process cannot be started; status is the errno */
 };
 
 struct proto_header {
@@ -96,10 +131,13 @@ struct proto_cancel {
 /* The text that follows is the job's command line: at most PROTO_TEXT_MAX bytes, none of them
  * zero. */
 struct proto_run {
-    uint64_t limit_ms;   /* 1 to PROTO_TASK_MAX_MS: then the job is asked to end (TERM) */
-    uint64_t grace_ms;   /* the same range: this much later it is killed */
-    uint64_t expires_ns; /* as in struct proto_task */
-    uint64_t output;     /* number in the names of its output files; 0: it has none */
+    uint64_t limit_ms;  /* 1 to PROTO_TASK_MAX_MS: then the job is asked to end (TERM) */
+    uint64_t grace_ms;  /* the same range: this much later it is killed */
+    uint64_t linger_ms; /* 0 to PROTO_TASK_MAX_MS: what its first process leaves may stay so long */
+    uint64_t expires_ns; /* as in struct proto_task; the job must not begin after this */
+    uint64_t job;        /* its number, above 0: TAXI_JOB, and in the names of its output files */
+    uint32_t slot;       /* above 0: TAXI_SLOT */
+    uint32_t flags;      /* of enum proto_run_flag */
 };
 
 struct proto_hello {
@@ -107,20 +145,26 @@ struct proto_hello {
 };
 
 struct proto_state {
-    uint8_t busy;          /* 1: a task or job is running; 0: none */
+    uint8_t work;          /* enum proto_work */
     uint8_t refusal;       /* enum proto_refusal */
-    uint16_t reserved;     /* 0 */
-    uint32_t value;        /* to RUN: the job's pid; if REFUSED_EXEC, an errno; otherwise 0 */
-    uint64_t remaining_ms; /* rounded up; above 0 if and only if busy */
+    uint16_t reserved[3];  /* 0 */
+    uint64_t remaining_ms; /* rounded up; above 0 if and only if the driver is busy */
 };
 
 struct proto_end {
     uint32_t outcome; /* enum proto_outcome: PROTO_DONE or PROTO_CANCELLED */
 };
 
+struct proto_begun {
+    uint32_t pid; /* of the job's first process, which leads its session */
+};
+
 struct proto_result {
     uint32_t outcome;    /* enum proto_outcome, but not PROTO_DONE */
-    uint32_t status;     /* PROTO_EXITED: 0 to 255; PROTO_SIGNALLED: 1 to 127; otherwise 0 */
+    uint32_t status;     /* PROTO_EXITED: 0 to 255; PROTO_SIGNALLED: 1 to 127; see also enum
+                       * proto_cause; otherwise 0 */
+    uint32_t cause;      /* enum proto_cause; above 0 if and only if PROTO_UNRUN */
+    uint32_t left;       /* how many processes were still there after linger_ms */
     uint64_t elapsed_us; /* from the start of the job to the end of its last process */
     /* Used by the first process and the children that it waited for, wait4(2): CPU time, memory. */
     uint64_t user_us;
@@ -134,8 +178,9 @@ static_assert(sizeof(struct proto_cancel) == 4, "wire size");
 static_assert(sizeof(struct proto_hello) == 4, "wire size");
 static_assert(sizeof(struct proto_state) == 16, "wire size");
 static_assert(sizeof(struct proto_end) == 4, "wire size");
-static_assert(sizeof(struct proto_run) == 32, "wire size");
-static_assert(sizeof(struct proto_result) == 40, "wire size");
+static_assert(sizeof(struct proto_run) == 48, "wire size");
+static_assert(sizeof(struct proto_begun) == 4, "wire size");
+static_assert(sizeof(struct proto_result) == 48, "wire size");
 
 /*
  * A whole frame, in memory as on the wire. The long bodies of RUN and RESULT are not in it;
@@ -149,6 +194,7 @@ struct proto_frame {
         struct proto_hello hello;
         struct proto_state state;
         struct proto_end end;
+        struct proto_begun begun;
     };
 };
 
@@ -179,6 +225,7 @@ proto_body_size(enum proto_sender sender, uint8_t type)
         [PROTO_STATE - FIRST] = 1 + sizeof(struct proto_state),
         [PROTO_END - FIRST] = 1 + sizeof(struct proto_end),
         [PROTO_RESULT - FIRST] = 1 + sizeof(struct proto_result),
+        [PROTO_BEGUN - FIRST] = 1 + sizeof(struct proto_begun),
     };
 
     if (sender == PROTO_FROM_SERVER)
@@ -209,16 +256,33 @@ proto_result(const void *data)
 static inline bool
 proto_state_valid(const struct proto_state *state)
 {
-    if (state->busy > 1 || state->refusal > PROTO_REFUSED_EXEC || state->reserved != 0)
+    const uint16_t *reserved = state->reserved;
+
+    if (state->work > PROTO_ON_JOB || state->refusal > PROTO_REFUSED_LATE ||
+        (reserved[0] | reserved[1] | reserved[2]) != 0)
         return false;
-    if (state->busy)
+    if (state->work != PROTO_FREE)
         return state->remaining_ms >= 1 && state->remaining_ms <= PROTO_TASK_MAX_MS;
     return state->remaining_ms == 0;
+}
+
+/* Whether the status, cause and number of those left fit a job that has not begun. */
+static inline bool
+proto_unrun_valid(struct proto_result result)
+{
+    bool late = result.cause == PROTO_CAUSE_LATE;
+
+    return result.cause >= PROTO_CAUSE_LATE && result.cause <= PROTO_CAUSE_START &&
+           late == (result.status == 0) && result.status <= PROTO_ERRNO_MAX && result.left == 0;
 }
 
 static inline bool
 proto_result_valid(struct proto_result result)
 {
+    if (result.outcome == PROTO_UNRUN)
+        return proto_unrun_valid(result);
+    if (result.cause != PROTO_CAUSE_NONE)
+        return false;
     switch (result.outcome) {
     case PROTO_EXITED:
         return result.status <= 255;
@@ -244,7 +308,8 @@ proto_run_valid(const void *data, size_t text_size)
     const char *text = (const char *)data + sizeof(struct proto_header) + sizeof(run);
 
     return proto_ms_valid(run.limit_ms) && proto_ms_valid(run.grace_ms) &&
-           memchr(text, '\0', text_size) == NULL;
+           run.linger_ms <= PROTO_TASK_MAX_MS && run.job != 0 && run.slot != 0 &&
+           run.flags <= (PROTO_RUN_FILES | PROTO_RUN_TELL) && memchr(text, '\0', text_size) == NULL;
 }
 
 static inline bool
@@ -257,6 +322,8 @@ proto_body_valid(const struct proto_frame *frame, const void *data)
         return proto_state_valid(&frame->state);
     case PROTO_END:
         return frame->end.outcome == PROTO_DONE || frame->end.outcome == PROTO_CANCELLED;
+    case PROTO_BEGUN:
+        return frame->begun.pid >= 1 && frame->begun.pid <= PROTO_PID_MAX;
     case PROTO_RUN:
         return proto_run_valid(data, frame->header.length - sizeof(struct proto_run));
     case PROTO_RESULT:
@@ -266,7 +333,7 @@ proto_body_valid(const struct proto_frame *frame, const void *data)
     }
 }
 
-/* Only requests and their answers have a number. */
+/* Requests and what answers them or reports the end of a job have a number. */
 static inline bool
 proto_id_valid(const struct proto_header *header)
 {

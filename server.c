@@ -23,7 +23,7 @@
  * The way of a command: lib/reader.c reads it, lib/turn.c finds the line, and lib/command.c runs it
  * and makes a request. lib/fleet.c queues its question for a driver; lib/channel.c sends the
  * question and receives the answer. lib/answer.c interprets the answer, and lib/reply.c writes the
- * reply. See lib/README.md.
+ * reply. lib/job_life.c has the life of a job. See lib/README.md.
  */
 #include "proto.h"
 
@@ -35,6 +35,7 @@
 #include "lib/console.h"
 #include "lib/control.h"
 #include "lib/dispatch.h"
+#include "lib/job_life.h"
 #include "lib/keeper.h"
 #include "lib/log.h"
 #include "lib/notify.h"
@@ -57,7 +58,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -95,6 +95,7 @@ static bool output_written(void);
 
 /* signals and deadlines */
 static void signals_ready(struct source *source, uint32_t events);
+static void signal_stop(bool at_once);
 static void signal_handle(const struct signalfd_siginfo *info);
 static void deadlines_over(void);
 static void server_retry(void);
@@ -296,6 +297,15 @@ signals_ready(struct source *source, uint32_t events)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
 }
 
+/* A signal asks for the stop. A batch that has given jobs has not ended as it should, then. */
+static void
+signal_stop(bool at_once)
+{
+    if (console.input_state == INPUT_OPEN && console.gave_jobs)
+        job_refused(&console);
+    phase_stop(at_once);
+}
+
 static void
 signal_handle(const struct signalfd_siginfo *info)
 {
@@ -304,14 +314,14 @@ signal_handle(const struct signalfd_siginfo *info)
     switch (info->ssi_signo) {
     case SIGHUP:
         if (!server.hup_ignored)
-            phase_stop(false);
+            signal_stop(false);
         break;
     case SIGINT:
     case SIGTERM:
-        phase_stop(false);
+        signal_stop(false);
         break;
     case SIGQUIT:
-        phase_stop(true);
+        signal_stop(true);
         break;
     case SIGUSR1:
         log_line("%.*s", (int)stats_line(&format_text, line) - 1, line);
@@ -345,6 +355,8 @@ deadlines_over(void)
         driver_start_timed_out(container_of(deadline, struct driver, deadline));
     while ((deadline = deadline_over(DEADLINE_EXIT)) != NULL)
         driver_exit_timed_out(container_of(deadline, struct driver, deadline));
+    while ((deadline = deadline_over(DEADLINE_JOB)) != NULL)
+        driver_job_timed_out(container_of(deadline, struct driver, job_deadline));
     if ((deadline = deadline_over(DEADLINE_STOP)) != NULL) {
         deadline_stop(deadline);
         if (phase_reach(PHASE_OVERDUE))
@@ -413,9 +425,9 @@ server_close(void)
     reaper_close();
     if (!output_written())
         log_line("output that nobody read was dropped");
-    if (stats.cancelled_at_stop > 0)
-        log_line("%" PRIu64 " %s cancelled", stats.cancelled_at_stop,
-                 stats.cancelled_at_stop == 1 ? "task" : "tasks");
+    log_count(stats.tasks_cancelled_at_stop, "task", "cancelled");
+    log_count(stats.jobs_cancelled_at_stop, "job", "cancelled");
+    log_count(stats.jobs_unrun_at_stop, "job", "did not run");
     while ((client = client_first()) != NULL)
         client_end(client);
     console_close();
@@ -431,6 +443,7 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    job_texts_close();
     output_close();
     options_close();
 }

@@ -1,6 +1,7 @@
 #include "answer.h"
 
 #include "clock.h"
+#include "job_life.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -39,10 +40,14 @@ job_put(const struct call *call, unsigned char *data)
 {
     const struct job_text *text = call->job->text;
     struct proto_run run = {
-        .limit_ms = call->duration_ms,
+        .limit_ms = call->job->limit_ms,
         .grace_ms = (uint64_t)(options.grace_ns / NS_PER_MS),
+        .linger_ms = (uint64_t)(options.linger_ns / NS_PER_MS),
         .expires_ns = call_expires_ns(),
-        .output = call->job->output,
+        .job = call->job->number,
+        .slot = call->job->slot,
+        .flags = (options.output_path != NULL ? PROTO_RUN_FILES : 0U) |
+                 (fleet_has_siblings() ? PROTO_RUN_TELL : 0U),
     };
 
     memcpy(data, &run, sizeof(run));
@@ -64,58 +69,45 @@ static bool
 not_taken_fits(const struct proto_state *state)
 {
     return state->refusal == PROTO_REFUSED_LATE ||
-           (state->refusal == PROTO_REFUSED_BUSY && state->busy);
+           (state->refusal == PROTO_REFUSED_BUSY && state->work != PROTO_FREE);
 }
 
 static bool
 task_fits(const struct driver *driver, const struct proto_state *state)
 {
     (void)driver;
-    return not_taken_fits(state) ||
-           (state->refusal == PROTO_OK && state->busy && state->value == 0);
+    return not_taken_fits(state) || (state->refusal == PROTO_OK && state->work == PROTO_ON_TASK);
 }
 
 static bool
 job_fits(const struct driver *driver, const struct proto_state *state)
 {
     (void)driver;
-    if (state->refusal == PROTO_REFUSED_EXEC)
-        return !state->busy && state->value > 0 && state->value < INT_MAX;
-    return not_taken_fits(state) ||
-           (state->refusal == PROTO_OK && state->busy && state->value != 0);
+    return not_taken_fits(state) || (state->refusal == PROTO_OK && state->work == PROTO_ON_JOB);
 }
 
 static bool
 status_fits(const struct driver *driver, const struct proto_state *state)
 {
     (void)driver;
-    return state->refusal == PROTO_OK && state->value == 0;
+    return state->refusal == PROTO_OK;
 }
 
 static bool
 cancel_fits(const struct driver *driver, const struct proto_state *state)
 {
     if (state->refusal == PROTO_OK)
-        return state->value == 0 && (!state->busy || driver->work == WORK_JOB);
+        return state->work == PROTO_FREE || driver->work == WORK_JOB;
     return state->refusal == PROTO_REFUSED_FREE;
 }
 
 static void
-task_taken(const struct driver *driver, const struct call *call)
+task_taken(struct driver *driver, struct call *call)
 {
     stats.tasks++;
     if (options.verbose)
         log_line("driver %d task of %" PRIu64 ".%03u s started", driver->pid,
                  call->duration_ms / 1000, (unsigned)(call->duration_ms % 1000));
-}
-
-static void
-job_taken(const struct driver *driver, const struct call *call)
-{
-    (void)call;
-    stats.jobs++;
-    if (options.verbose)
-        log_line("driver %d runs a command as process %d", driver->pid, driver->job_pid);
 }
 
 const struct question question_task = {
@@ -133,7 +125,7 @@ const struct question question_job = {
     .goes_on = true,
     .put = job_put,
     .fits = job_fits,
-    .taken = job_taken,
+    .taken = job_begin,
 };
 
 const struct question question_status = {
@@ -150,6 +142,57 @@ const struct question question_cancel = {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* The job does not run, and the reply is an Error. */
+static void
+job_call_refuse(struct driver *driver, struct call *call, enum outcome outcome)
+{
+    job_refuse(call->job);
+    driver_call_end(driver, call, outcome);
+}
+
+void
+driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
+{
+    struct job *job = call->job;
+    bool gone = call->request->client->output_state == OUTPUT_GONE;
+
+    job_leave_slot(job);
+    job->state = JOB_WAITING;
+    if (phase_stopping() || gone) {
+        driver_call_leave(driver, call);
+        job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);
+    } else if (job->any) {
+        driver_call_return(driver, call);
+    } else if (why == OUTCOME_DIED) {
+        driver_call_leave(driver, call);
+        job_unrun(job, REASON_DIED, call->status);
+    } else {
+        job_call_refuse(driver, call, OUTCOME_TIMEOUT);
+    }
+}
+
+/* Whether a driver may say that the call is too late for it. One that says so too early could be
+ * given the same job for ever. */
+static bool
+call_has_expired(const struct call *call)
+{
+    return clock_ns() >= call->deadline.at_ns;
+}
+
+/* The driver did not take the task or job of the call. */
+static void
+call_refused(struct driver *driver, struct call *call)
+{
+    bool late = call->refusal == PROTO_REFUSED_LATE;
+
+    if (call->job == NULL)
+        driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
+    else if (late || call->job->any)
+        driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
+    else
+        job_call_refuse(driver, call, OUTCOME_STATE);
+}
+
 /* The call has its answer. That ends the call, unless it must wait for the end of a job. */
 static void
 call_answered(struct driver *driver, struct call *call, const struct proto_state *state)
@@ -158,41 +201,52 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
 
     call->refusal = (enum proto_refusal)state->refusal;
     call->remaining_ms = state->remaining_ms;
-    if (call->refusal == PROTO_REFUSED_EXEC)
-        call->error = (int)state->value;
-    if (call->refusal == PROTO_OK && question->taken != NULL)
+    if (call->refusal != PROTO_OK) {
+        call_refused(driver, call);
+        return;
+    }
+    if (question->taken != NULL)
         question->taken(driver, call);
-    if (call->refusal == PROTO_REFUSED_LATE)
-        driver_call_end(driver, call, OUTCOME_TIMEOUT);
-    else if (call->refusal == PROTO_OK && question->goes_on && driver->work == WORK_JOB &&
-             call->request != NULL)
+    if (question->goes_on && driver->work == WORK_JOB && call->request != NULL)
         driver_call_goes_on(driver, call);
     else
         driver_call_end(driver, call, OUTCOME_STATE);
 }
 
-/* Notes what the driver is busy with. Returns false if that is impossible: only its RESULT ends a
- * job, and a job cannot begin while another one runs. */
+/* Notes what the driver is busy with, as it said in the answer to that call, or to one that has timed
+ * out (NULL). Returns false if that is impossible: only its RESULT ends a job, and only a RUN that it
+ * takes begins one. */
 static bool
-driver_state_taken(struct driver *driver, uint32_t id, const struct proto_state *state)
+driver_state_taken(struct driver *driver, const struct call *call, uint32_t id,
+                   const struct proto_state *state)
 {
-    bool job_began = state->busy && state->refusal == PROTO_OK && state->value != 0;
-    enum driver_work work = state->busy ? WORK_TASK : WORK_NONE;
+    static const enum driver_work works[] = {
+        [PROTO_FREE] = WORK_NONE, [PROTO_ON_TASK] = WORK_TASK, [PROTO_ON_JOB] = WORK_JOB};
+    enum driver_work work = works[state->work];
+    bool ok = state->refusal == PROTO_OK;
 
     if (driver->work == WORK_JOB)
-        return state->busy && !job_began;
-    if (job_began) {
-        if (state->value > INT_MAX)
+        return work == WORK_JOB && !(ok && call != NULL && call->question->is_job);
+    if (work == WORK_JOB) {
+        if (!ok || (call != NULL && !call->question->is_job))
             return false;
-        driver->job_pid = (pid_t)state->value;
         driver->job_id = id;
-        work = WORK_JOB;
     }
     if (driver->work != work) {
         driver->work = work;
         driver_changed(driver);
     }
     return true;
+}
+
+/* Returns the call with that number, or NULL if it has timed out. It is the first one in flight. */
+static struct call *
+driver_call_in_flight(const struct driver *driver, uint32_t id)
+{
+    if (list_empty(&driver->in_flight))
+        return NULL;
+    struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
+    return call->id == id ? call : NULL;
 }
 
 /* Takes an answer, which must be the one to the next question in order. */
@@ -205,16 +259,15 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->answered_id = frame->header.id;
-    if (!driver_state_taken(driver, frame->header.id, &frame->state)) {
+    struct call *call = driver_call_in_flight(driver, frame->header.id);
+    if (!driver_state_taken(driver, call, frame->header.id, &frame->state)) {
         driver_condemn_malformed(driver, "a state that cannot be, of request", frame->header.id);
         return;
     }
-    if (list_empty(&driver->in_flight))
-        return; /* the answer is late: the call has timed out */
-    struct call *call = container_of(driver->in_flight.next, struct call, of_driver);
-    if (call->id != frame->header.id)
-        return; /* it is late, and the first call in flight is a later one */
-    if (!call->question->fits(driver, &frame->state)) {
+    if (call == NULL)
+        return; /* it is late */
+    bool early = frame->state.refusal == PROTO_REFUSED_LATE && !call_has_expired(call);
+    if (early || !call->question->fits(driver, &frame->state)) {
         driver_condemn_malformed(driver, "an answer that does not fit request", call->id);
         return;
     }
@@ -261,49 +314,80 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     stats.tasks_done += done;
     /* Counts a task that the stop has ended. If cancel_task ended it, an answer is still to
      * come. */
-    stats.cancelled_at_stop += !done && phase_stopping() && driver->answered_id == driver->sent_id;
+    stats.tasks_cancelled_at_stop +=
+        !done && phase_stopping() && driver->answered_id == driver->sent_id;
     if (options.verbose)
         log_line("driver %d task %s", driver->pid, done ? "done" : "cancelled");
 }
 
-/* Ends the calls that waited for the end of the job. Returns whether one of them was its
- * cancellation. */
-static bool
-driver_ongoing_end(struct driver *driver, const struct proto_result *result)
+/* The driver has started the process of its job. */
+static void
+driver_job_begun(struct driver *driver, const struct proto_frame *frame)
 {
-    bool cancelled = false;
-
-    while (!list_empty(&driver->ongoing)) {
-        struct call *call = container_of(driver->ongoing.next, struct call, of_driver);
-        if (call->job != NULL) {
-            call->job->result = *result;
-            call_end(call, OUTCOME_DONE);
-        } else {
-            cancelled = true;
-            call->remaining_ms = 0;
-            call_end(call, OUTCOME_STATE);
-        }
+    if (driver->work != WORK_JOB || driver->job_id != frame->header.id || driver->job_pid != 0) {
+        driver_condemn_malformed(driver, "the beginning of no job, id", frame->header.id);
+        return;
     }
-    return cancelled;
+    job_begun(driver, (pid_t)frame->begun.pid);
+}
+
+/* Ends the calls that cancelled the job. */
+static void
+driver_cancels_end(struct driver *driver)
+{
+    struct list *next;
+
+    for (struct list *link = driver->ongoing.next; link != &driver->ongoing; link = next) {
+        struct call *call = container_of(link, struct call, of_driver);
+        next = link->next;
+        if (call->job != NULL)
+            continue;
+        call->remaining_ms = 0;
+        call_end(call, OUTCOME_STATE);
+    }
+}
+
+/* The driver had taken the job, but only after we could take it for one that does not answer. */
+static void
+driver_job_late(struct driver *driver)
+{
+    struct job *job = driver->job;
+
+    driver->job = NULL;
+    deadline_stop(&driver->job_deadline);
+    if (job == NULL)
+        return; /* its call had timed out */
+    if (job->call != NULL)
+        driver_job_not_begun(driver, job->call, OUTCOME_TIMEOUT);
+    else
+        job_unrun(job, REASON_CLIENT_GONE, 0);
 }
 
 static void
-driver_job_ended(struct driver *driver, uint32_t id, struct proto_result result)
+driver_job_ended(struct driver *driver, uint32_t id, struct proto_result said)
 {
     if (driver->work != WORK_JOB || driver->job_id != id) {
-        driver_condemn_malformed(driver, "the result of no command, id", id);
+        driver_condemn_malformed(driver, "the result of no job, id", id);
         return;
     }
     driver->work = WORK_NONE;
     driver->job_pid = 0; /* the job has no processes any more */
     driver_changed(driver);
-    bool cancelled = driver_ongoing_end(driver, &result);
-    stats.jobs_failed +=
-        result.outcome == PROTO_SIGNALLED || (result.outcome == PROTO_EXITED && result.status != 0);
-    stats.jobs_timed_out += result.outcome == PROTO_TIMED_OUT;
-    stats.cancelled_at_stop += result.outcome == PROTO_CANCELLED && phase_stopping() && !cancelled;
-    if (options.verbose)
-        log_line("driver %d command ended", driver->pid);
+    driver_cancels_end(driver);
+    if (said.cause == PROTO_CAUSE_LATE) {
+        if (driver->job != NULL && driver->job->call != NULL &&
+            !call_has_expired(driver->job->call))
+            driver_condemn_malformed(driver, "a job that it calls late too early, id", id);
+        else
+            driver_job_late(driver);
+        return;
+    }
+    if (driver->job == NULL && said.outcome != PROTO_CANCELLED) {
+        driver_condemn_malformed(driver, "a job that it was not to begin any more, id", id);
+        return;
+    }
+    struct job_result result = job_result_of(&said);
+    job_of_driver_end(driver, &result);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */
@@ -337,6 +421,9 @@ driver_said(struct driver *driver, const struct proto_frame *frame, const unsign
         break;
     case PROTO_END:
         driver_task_ended(driver, frame);
+        break;
+    case PROTO_BEGUN:
+        driver_job_begun(driver, frame);
         break;
     case PROTO_RESULT:
         driver_job_ended(driver, frame->header.id, proto_result(data));

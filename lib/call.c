@@ -45,12 +45,12 @@ call_new(struct request *request, const struct question *question)
     return call;
 }
 
-void
-call_set_job(struct call *call, struct job *job)
+static void
+call_forget_job(struct call *call)
 {
-    call->job = job;
-    call->request->client->jobs++;
-    job_number_output(job);
+    call->job = NULL;
+    call->request->client->jobs--;
+    call->request->client->owed += JOB_OWED;
 }
 
 void
@@ -60,8 +60,8 @@ call_free(struct call *call)
         list_unlink(&call->of_request);
         call->request->client->owed--;
         if (call->job != NULL) {
-            call->request->client->jobs--;
             job_free(call->job);
+            call_forget_job(call);
         }
     }
     pool_put(&call_pool, call);
@@ -74,6 +74,10 @@ call_end(struct call *call, enum outcome outcome)
     deadline_stop(&call->deadline);
     call->driver = NULL;
     call->outcome = outcome;
+    if (call->job != NULL && call->job->state == JOB_RUNNING) {
+        call->job->call = NULL;
+        call_forget_job(call);
+    }
     if (call->request == NULL)
         call_free(call);
     else
@@ -85,6 +89,17 @@ request_wait(struct request *request, struct list *list)
 {
     list_append(list, &request->client->waiting);
     request->client->barrier = request;
+}
+
+void
+call_leave_barrier(struct call *call)
+{
+    struct client *client = call->request->client;
+
+    if (client->barrier != call->request)
+        return;
+    client->barrier = NULL;
+    client_wake(client);
 }
 
 struct call *

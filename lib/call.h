@@ -13,7 +13,7 @@
 enum outcome {
     OUTCOME_PENDING,
     OUTCOME_STATE,     /* the driver answered: see refusal and remaining_ms */
-    OUTCOME_DONE,      /* the job has ended: see job */
+    OUTCOME_DONE,      /* the job is Done: see job */
     OUTCOME_TIMEOUT,   /* the driver did not answer in time */
     OUTCOME_DIED,      /* the driver died: see status */
     OUTCOME_DELETED,   /* the driver was told to exit, and was reaped */
@@ -33,7 +33,7 @@ struct pid_text {
 
 struct call {
     struct list of_request;   /* its request's calls, if there is a request */
-    struct list of_driver;    /* its driver's queued, in_flight or ongoing calls */
+    struct list of_driver;    /* its driver's queued, in_flight or ongoing; or fleet's any */
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;  /* NULL: no client waits for it */
     struct driver *driver;    /* NULL until one is found, and after the call's end */
@@ -44,15 +44,21 @@ struct call {
     bool ongoing;          /* it is in its driver's ongoing */
     uint32_t id;           /* the question's number on the wire */
     uint32_t cancelled_id; /* of a CANCEL: the task or job to end; 0: whichever runs */
-    uint64_t duration_ms;  /* of a task, or the time limit of a job */
-    struct job *job;       /* the job to run, which the call owns; or NULL */
+    uint64_t duration_ms;  /* of a task */
+    struct job *job;       /* the job that it runs, see job.h for who owns it; or NULL */
     enum outcome outcome;
     enum proto_refusal refusal;
     union {
         uint64_t remaining_ms; /* for OUTCOME_STATE; 0: Available */
         int status;            /* for OUTCOME_DIED and OUTCOME_DEAD_BORN: from wait(2) */
-        int error;             /* for OUTCOME_NOT_BORN and PROTO_REFUSED_EXEC: an errno */
+        int error;             /* for OUTCOME_NOT_BORN: an errno */
     };
+};
+
+enum {
+    /* The lines that the request and the call of a job count as; a client's jobs have a limit of
+     * their own. */
+    JOB_OWED = 2,
 };
 
 bool calls_open(void); /* returns false if there is no memory */
@@ -60,15 +66,18 @@ void calls_close(void);
 
 /* Appends a call to the request, or to none (NULL). Returns NULL if there is no memory. */
 struct call *call_new(struct request *, const struct question *);
-void call_set_job(struct call *, struct job *); /* the call then owns the job */
-void call_free(struct call *);                  /* it is in no driver's list and has no deadline */
+void call_free(struct call *); /* it is in no driver's list and has no deadline */
 
-/* Sets the call's outcome and takes it from its driver; its client is scheduled to get the line. */
+/* Sets the call's outcome and takes it from its driver; its client is scheduled to get the line. A
+ * job that runs goes on without it. */
 void call_end(struct call *, enum outcome);
 
 /* Puts the client of a request, which has one call, into a list of waiting clients. Until the wait
  * ends, the request holds back the client's later commands. */
 void request_wait(struct request *, struct list *list);
+
+/* If the call holds back its client's later commands, it does so no longer. */
+void call_leave_barrier(struct call *);
 
 /* End the wait of a client, or of the first client in a list. Return the call that was waiting; the
  * caller must now give it an outcome or a driver. */

@@ -10,6 +10,10 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+enum {
+    RECEIVES_FOR_RESULT = 8,
+};
+
 /* Frames to or from one driver, for one system call. */
 static unsigned char scratch[BLOCK_SIZE];
 
@@ -175,16 +179,15 @@ driver_drop_text(struct driver *driver)
     driver->out_text = NULL;
 }
 
-/* The last frame that was sent is now the call's. If it is a RUN, the driver keeps its text,
- * because a part may be unsent; the text of the frame before is not needed any more. */
+/* The last frame that was sent is now the call's. If it is a RUN, a part of its text may be unsent;
+ * the text of the frame before is not needed any more. */
 static void
-driver_take_text(struct driver *driver, struct call *call)
+driver_take_text(struct driver *driver, const struct call *call)
 {
     driver_drop_text(driver);
     if (call->job == NULL)
         return;
-    driver->out_text = call->job->text;
-    call->job->text = NULL;
+    driver->out_text = job_text_share(call->job->text);
     driver->ran = true;
 }
 
@@ -243,7 +246,10 @@ driver_unqueue(struct driver *driver)
                                  (request->listing && driver->unresponsive)))
             continue;
         driver->queued_count--;
-        driver_call_end(driver, call, OUTCOME_TIMEOUT);
+        if (call->job != NULL)
+            driver_job_not_begun(driver, call, OUTCOME_STOPPING);
+        else
+            driver_call_end(driver, call, OUTCOME_TIMEOUT);
     }
 }
 
@@ -329,7 +335,24 @@ call_timed_out(struct call *call)
     driver_not_responding(driver);
     if (call->question->makes_busy)
         driver_revoke(driver, call->id);
-    driver_call_end(driver, call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_TIMEOUT);
+    if (call->job != NULL)
+        driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
+    else
+        driver_call_end(driver, call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_TIMEOUT);
+}
+
+/* The driver should have ended its job, and is killed; lib/reaper.c then ends the job. Its RESULT may
+ * be there, unread, with much else: a driver's output and its socket hold less than this. */
+void
+driver_job_timed_out(struct driver *driver)
+{
+    for (int i = 0; i < RECEIVES_FOR_RESULT && driver_receive(driver); i++)
+        ;
+    if (!deadline_is_set(&driver->job_deadline))
+        return;
+    deadline_stop(&driver->job_deadline);
+    driver->job_overdue = true;
+    driver_condemn(driver, "did not end its job in time");
 }
 
 void

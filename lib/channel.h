@@ -22,5 +22,6 @@ void driver_drop_text(struct driver *);
 
 void call_timed_out(struct call *);           /* its DEADLINE_REPLY has passed */
 void driver_start_timed_out(struct driver *); /* its DEADLINE_START has passed */
+void driver_job_timed_out(struct driver *);   /* its DEADLINE_JOB has passed */
 
 #endif

@@ -48,14 +48,14 @@ struct client {
     struct list runnable; /* clients' runnable: it may have something to do */
     struct list held;     /* driver.held: it waits for room in that driver's queue */
     struct list lacking;  /* clients' lacking: there was no memory for it */
-    struct list waiting;  /* dispatch's any or all, or driver.awaited, for its barrier */
+    struct list waiting;  /* dispatch's all, or driver.awaited, for its barrier */
     /* The unanswered command that holds back the client's later ones: a create_driver, a wait, the
      * cancellation of a job, or a task or job that still waits for any driver. NULL if there is
      * none. */
     struct request *barrier;
     const struct format *format; /* of the replies to its next commands */
     unsigned owed;               /* reply lines to come: requests, calls, and the weight of texts */
-    unsigned jobs;               /* its jobs that wait or run */
+    unsigned jobs;               /* its jobs that wait or run, or are Done and not told yet */
     enum client_input input_state;
     enum client_output output_state;
     enum client_farewell farewell;
@@ -67,6 +67,7 @@ struct client {
     bool skipping_line; /* the rest of a line that is too long is being dropped */
     bool output_full;   /* replies wait for room in output */
     bool full;          /* it is owed too much, see client_owed_enough() */
+    bool gave_jobs;     /* it has given at least one job */
 };
 
 /* Initializes a client, which must be all zero, but not its streams. */

@@ -3,6 +3,8 @@
 #include "answer.h"
 #include "clients.h"
 #include "dispatch.h"
+#include "job_life.h"
+#include "keeper.h"
 #include "options.h"
 #include "phase.h"
 #include "reply.h"
@@ -211,59 +213,89 @@ do_delete_driver(struct client *client, const struct span *args, unsigned count)
 
 /* ---- tasks and jobs -------------------------------------------------------------------------- */
 
-/* Gives a task or, unless it is NULL, the job to the driver that the first word names, or to any
- * idle driver. The second word is its time. The call then owns the job; if there is no call, the
- * job is freed. */
-static enum handling
-command_give(struct client *client, const struct span *args, struct job *job)
+/* Parses the time of a task or the limit of a job. If it is bad, answers with an Error, sets
+ * *handling, and returns false. */
+static bool
+command_seconds(struct client *client, const struct span *word, uint64_t *ms,
+                enum handling *handling)
+{
+    if (seconds_parse(word->at, word->size, PROTO_TASK_MAX_MS, ms))
+        return true;
+    *handling =
+        client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
+                     echo_word(word).text, PROTO_TASK_MAX_MS / 1000);
+    return false;
+}
+
+/* Gives a task or, unless it is NULL, the job to the driver that a word names, or to any idle
+ * driver. Sets *handling. Returns the call, or NULL if there is none; the caller then still owns the
+ * job. */
+static struct call *
+command_give(struct client *client, const struct span *word, struct job *job,
+             enum handling *handling)
 {
     const struct question *question = job != NULL ? &question_job : &question_task;
-    enum handling handling;
-    struct call *call = NULL;
-    uint64_t duration_ms;
+    bool any = span_is(word, "any");
+    struct driver *driver = any ? NULL : command_driver_to_ask(client, word, handling);
 
-    if (!seconds_parse(args[1].at, args[1].size, PROTO_TASK_MAX_MS, &duration_ms)) {
-        handling =
-            client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
-                         echo_word(&args[1]).text, PROTO_TASK_MAX_MS / 1000);
-    } else if (span_is(&args[0], "any")) {
-        call = command_call(client, question);
-        handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
-        if (call != NULL)
-            request_wait(call->request, dispatch_any());
-    } else {
-        call = command_ask(client, &args[0], question, &handling);
-    }
-    if (call == NULL) {
-        if (job != NULL)
-            job_free(job);
-        return handling;
-    }
-    call->duration_ms = duration_ms;
+    if (!any && driver == NULL)
+        return NULL;
+    struct call *call = command_call(client, question);
+    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+    if (call == NULL)
+        return NULL;
     if (job != NULL)
-        call_set_job(call, job);
-    tasks_assign();
-    return handling;
+        job_take(call, job);
+    if (any) {
+        client->barrier = call->request;
+        call_await_any(call);
+    } else {
+        driver_call(driver, call);
+    }
+    return call;
 }
 
 static enum handling
 do_send_task(struct client *client, const struct span *args, unsigned count)
 {
+    enum handling handling;
+    uint64_t duration_ms;
+
     (void)count;
-    return command_give(client, args, NULL);
+    if (!command_seconds(client, &args[1], &duration_ms, &handling))
+        return handling;
+    struct call *call = command_give(client, &args[0], NULL, &handling);
+    if (call == NULL)
+        return handling;
+    call->duration_ms = duration_ms;
+    tasks_assign();
+    return handling;
 }
 
 static enum handling
 do_run(struct client *client, const struct span *args, unsigned count)
 {
+    enum handling handling;
+    uint64_t limit_ms;
+
     (void)count;
+    if (!command_seconds(client, &args[1], &limit_ms, &handling))
+        return handling;
     if (memchr(args[2].at, '\0', args[2].size) != NULL)
         return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
                             echo_word(&args[2]).text);
-    struct job *job = job_new(&args[2]);
+    struct job *job = job_new(&args[2], limit_ms);
     if (job == NULL)
         return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
-    return command_give(client, args, job);
+    job->any = span_is(&args[0], "any");
+    if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
+        handling = client_error(client, "no_driver", "no driver");
+    else if (command_give(client, &args[0], job, &handling) != NULL)
+        job = NULL;
+    if (job != NULL)
+        job_free(job);
+    tasks_assign();
+    return handling;
 }
 
 /* A job may take long to end. The client's later commands wait for that, because they must find the
@@ -455,6 +487,22 @@ command_find(const struct span *name)
     return NULL;
 }
 
+/* Runs a command, unless it is unknown (NULL), of count words, with its name. */
+static enum handling
+command_execute(struct client *client, const struct command *command, const struct span *words,
+                unsigned count)
+{
+    if (phase_stopping())
+        return client_error(client, "stopping", "server is stopping");
+    if (command == NULL)
+        return client_error(client, "unknown_command", "unknown command '%s' (try help)",
+                            echo_word(&words[0]).text);
+    if (count - 1 < command->min_args || count - 1 > command->max_args)
+        return client_error(client, "usage", "usage: %s%s%s", command->name.at,
+                            command->args[0] != '\0' ? " " : "", command->args);
+    return command->run(client, words + 1, count - 1);
+}
+
 enum handling
 command_run(struct client *client, const struct span *line)
 {
@@ -463,19 +511,15 @@ command_run(struct client *client, const struct span *line)
 
     if (count == 0 || words[0].at[0] == '#')
         return COMMAND_TAKEN;
-    if (phase_stopping())
-        return client_error(client, "stopping", "server is stopping");
     const struct command *command = command_find(&words[0]);
-    if (command == NULL)
-        return client_error(client, "unknown_command", "unknown command '%s' (try help)",
-                            echo_word(&words[0]).text);
-    if (command->takes_line && count > command->max_args) {
+    if (command != NULL && command->takes_line && count > command->max_args) {
         struct span *last = &words[command->max_args];
         last->size = (size_t)(line->at + line->size - last->at);
         count = command->max_args + 1;
     }
-    if (count - 1 < command->min_args || count - 1 > command->max_args)
-        return client_error(client, "usage", "usage: %s%s%s", command->name.at,
-                            command->args[0] != '\0' ? " " : "", command->args);
-    return command->run(client, words + 1, count - 1);
+    uint64_t errors = stats.errors;
+    enum handling handling = command_execute(client, command, words, count);
+    if (command != NULL && command->run == do_run && stats.errors != errors)
+        job_refused(client);
+    return handling;
 }

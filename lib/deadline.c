@@ -65,6 +65,19 @@ deadline_start(struct deadline *deadline, enum deadline_kind kind)
 }
 
 void
+deadline_start_for(struct deadline *deadline, enum deadline_kind kind, int64_t timeout_ns)
+{
+    struct list *queue = &deadlines.kinds[kind].queue, *after;
+
+    list_unlink(&deadline->link);
+    deadline->at_ns = clock_turn_ns + timeout_ns;
+    for (after = queue->prev; after != queue; after = after->prev)
+        if (container_of(after, struct deadline, link)->at_ns <= deadline->at_ns)
+            break;
+    list_append(after->next, &deadline->link);
+}
+
+void
 deadline_stop(struct deadline *deadline)
 {
     list_remove(&deadline->link);

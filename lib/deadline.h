@@ -1,7 +1,7 @@
 /*
  * deadline.h: everything that must have happened by a certain time.
  *
- * All deadlines of a kind run equally long, so the queue of each kind is in order of time. One
+ * Nearly all deadlines of a kind run equally long, so the queue of each kind is in order of time. One
  * timerfd is armed for the earliest deadline of all. If there is no deadline, it is disarmed, and
  * the process sleeps until something else happens. A deadline is embedded in the object that it
  * belongs to.
@@ -17,6 +17,7 @@ enum deadline_kind {
     DEADLINE_REPLY,   /* of a call: the driver must answer */
     DEADLINE_START,   /* of a driver: it must say HELLO */
     DEADLINE_EXIT,    /* of a driver that must exit; otherwise it is killed */
+    DEADLINE_JOB,     /* of a driver: it must have ended its job, which it should do itself */
     DEADLINE_STOP,    /* of the server: output that is not written then is dropped */
     DEADLINE_GIVE_UP, /* of the server: what has not ended then is left behind */
     DEADLINE_SWEEP,   /* of the server: then it searches for dead children */
@@ -44,6 +45,10 @@ void deadline_init(struct deadline *);
 
 /* Starts a deadline, or starts it anew. It runs from clock_turn_ns. */
 void deadline_start(struct deadline *, enum deadline_kind);
+
+/* The same, for a time of its own. Its place in the queue is searched for, from the end. */
+void deadline_start_for(struct deadline *, enum deadline_kind, int64_t timeout_ns);
+
 void deadline_stop(struct deadline *);
 bool deadline_is_set(const struct deadline *);
 

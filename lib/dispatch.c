@@ -1,23 +1,16 @@
 #include "dispatch.h"
 
+#include "job_life.h"
 #include "keeper.h"
 
 static struct {
-    struct list any; /* clients with a task or job for any driver, in order of arrival */
     struct list all; /* clients that wait until no driver has a task or job */
 } dispatch;
 
 void
 dispatch_open(void)
 {
-    list_init(&dispatch.any);
     list_init(&dispatch.all);
-}
-
-struct list *
-dispatch_any(void)
-{
-    return &dispatch.any;
 }
 
 struct list *
@@ -26,21 +19,37 @@ dispatch_all(void)
     return &dispatch.all;
 }
 
+/* No driver will ever take the call. */
+static void
+call_end_driverless(struct call *call, enum outcome outcome, enum job_reason reason)
+{
+    call_leave_barrier(call);
+    if (call->job != NULL)
+        job_unrun(call->job, reason, 0);
+    else
+        call_end(call, outcome);
+}
+
 void
 tasks_assign(void)
 {
     struct driver *driver;
+    struct call *call;
 
-    while (!list_empty(&dispatch.any) && (driver = fleet_idle()) != NULL)
-        driver_call(driver, clients_resume_first(&dispatch.any));
+    while ((call = calls_awaiting_any()) != NULL && (driver = fleet_idle()) != NULL) {
+        list_remove(&call->of_driver);
+        call_leave_barrier(call);
+        driver_call(driver, call);
+    }
     if (fleet_next(NULL) == NULL && !keeper_is_trying())
-        clients_resume(&dispatch.any, OUTCOME_NO_DRIVER);
+        while ((call = calls_awaiting_any()) != NULL)
+            call_end_driverless(call, OUTCOME_NO_DRIVER, REASON_NO_DRIVER);
 }
 
 void
 waits_end(void)
 {
-    while (fleet_engaged() == 0 && !list_empty(&dispatch.all)) {
+    while (fleet_engaged() == 0 && calls_awaiting_any() == NULL && !list_empty(&dispatch.all)) {
         struct call *call = clients_resume_first(&dispatch.all);
         call->request->counted = true;
         call->request->lines = fleet_count(DRIVER_READY);
@@ -52,9 +61,11 @@ void
 dispatch_stop(void)
 {
     struct driver *driver = NULL;
+    struct call *call;
 
     while ((driver = fleet_next(driver)) != NULL)
         clients_resume(&driver->awaited, OUTCOME_STOPPING);
-    clients_resume(&dispatch.any, OUTCOME_STOPPING);
+    while ((call = calls_awaiting_any()) != NULL)
+        call_end_driverless(call, OUTCOME_STOPPING, REASON_STOPPING);
     clients_resume(&dispatch.all, OUTCOME_STOPPING);
 }

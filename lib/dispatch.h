@@ -1,5 +1,5 @@
 /*
- * dispatch.h: tasks and jobs for any driver, and waits for all drivers.
+ * dispatch.h: who gets which driver, and waits for all drivers.
  */
 #ifndef DISPATCH_H
 #define DISPATCH_H
@@ -8,11 +8,10 @@
 
 void dispatch_open(void);
 
-/* Lists of clients. */
-struct list *dispatch_any(void); /* those that wait for any idle driver, in order of arrival */
-struct list *dispatch_all(void); /* those that wait until no driver has a task or job */
+/* Clients that wait until no driver has a task or job, and none is awaited. */
+struct list *dispatch_all(void);
 
-/* Gives idle drivers to the clients that wait for one, first come, first served. */
+/* Gives idle drivers to the calls that wait for one, first come, first served. */
 void tasks_assign(void);
 
 /* Ends the waits for all drivers, if none has a task or job. */

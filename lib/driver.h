@@ -52,13 +52,20 @@ struct driver {
     bool said_hello;
     bool killed;       /* it was sent KILL */
     bool reaped;       /* the pid may be another process's by now */
+    int status;        /* then from wait(2) */
+    int64_t ended_ns;  /* when its socket had ended, or it was killed; on CLOCK_MONOTONIC */
     bool kept;         /* it counts for --drivers, and is replaced when it dies */
     bool unresponsive; /* a call has timed out, and it has said nothing since */
     bool engaged;      /* READY, and busy or with a task or job due; fleet counts these */
     bool ran;          /* it was sent a job: if it fails, processes of the job may be left */
     bool left_orphans; /* the last search found children in its job's session */
-    pid_t job_pid;     /* its job's first process, which leads the session; 0: no job */
+    bool job_overdue;  /* it was killed because it did not end its job in time */
+    bool job_ran_on;   /* and the job's first process ran until then */
+    pid_t job_pid;     /* its job's first process, which leads the session; 0: not known */
     uint32_t job_id;   /* the number of its job's RUN */
+    struct job *job;   /* the one that it has taken, and owns; NULL also if it took one too late */
+    struct deadline job_deadline; /* DEADLINE_JOB: the RESULT must be there */
+    int64_t job_taken_ns;         /* on CLOCK_MONOTONIC */
     unsigned queued_count;
     unsigned tasks_due;   /* tasks and jobs in queued and in_flight */
     unsigned jobs_due;    /* jobs among these */
@@ -72,7 +79,7 @@ struct driver {
     uint8_t out_size, in_size;
     unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
     uint16_t out_text_size;
-    struct job_text *out_text;
+    struct job_text *out_text; /* shared with its job */
 };
 
 #endif

@@ -12,6 +12,13 @@ struct variable {
     size_t position;
 };
 
+enum {
+    JOB_VARIABLES = 2,
+};
+
+/* The variables that each job has of its own. A driver's environment has room for them. */
+static const char *const environment_of_job[JOB_VARIABLES] = {"TAXI_JOB=", "TAXI_SLOT="};
+
 bool
 environment_want_valid(const char *want)
 {
@@ -32,13 +39,13 @@ begins_with_any(const char *text, const char *const *beginnings, size_t count)
 }
 
 /*
- * Whether drivers inherit a variable without any --env. Three groups are left out, because a
- * service manager means them for the server alone, and they do harm elsewhere: with NOTIFY_SOCKET a
- * job could report that the server is ready or stops; with LISTEN_* it would take descriptors that
- * it does not have for sockets; with WATCHDOG_* it would believe that it is watched. (LISTEN_PID
- * and WATCHDOG_PID name the server, but not every program checks them.) What else systemd sets,
- * such as INVOCATION_ID, JOURNAL_STREAM and MAINPID, is information only, and just as true for a
- * job.
+ * Whether drivers inherit a variable without any --env. TAXI_JOB and TAXI_SLOT are left out: they
+ * are there if we are a job ourselves. Three more groups are left out, because a service manager
+ * means them for the server alone, and they do harm elsewhere: with NOTIFY_SOCKET a job could
+ * report that the server is ready or stops; with LISTEN_* it would take descriptors that it does
+ * not have for sockets; with WATCHDOG_* it would believe that it is watched. (LISTEN_PID and
+ * WATCHDOG_PID name the server, but not every program checks them.) What else systemd sets, such as
+ * INVOCATION_ID, JOURNAL_STREAM and MAINPID, is information only, and just as true for a job.
  */
 static bool
 variable_inherited(const char *text, bool clean)
@@ -47,6 +54,8 @@ variable_inherited(const char *text, bool clean)
     static const char *const kept[] = {"HOME=",  "LANG=", "LANGUAGE=", "LC_", "LOGNAME=", "PATH=",
                                        "SHELL=", "TERM=", "TMPDIR=",   "TZ=", "USER="};
 
+    if (begins_with_any(text, environment_of_job, JOB_VARIABLES))
+        return false;
     if (clean)
         return begins_with_any(text, kept, sizeof(kept) / sizeof(kept[0]));
     return !begins_with_any(text, managers, sizeof(managers) / sizeof(managers[0]));
@@ -98,6 +107,10 @@ variables_collect(struct variable *variables, char *const *own,
         if (equals != NULL)
             variables[count++] = (struct variable){text, (size_t)(equals - text), i + 1, 0};
     }
+    for (size_t i = 0; i < JOB_VARIABLES; i++)
+        variables[count++] =
+            (struct variable){(char *)environment_of_job[i], strlen(environment_of_job[i]) - 1,
+                              choice->wanted_count + 1, 0};
     return count;
 }
 
@@ -131,7 +144,7 @@ variables_compare(const void *first, const void *second)
 char **
 environment_make(char *const *own, const struct environment_choice *choice)
 {
-    size_t room = choice->wanted_count + 1, passed = 0;
+    size_t room = choice->wanted_count + JOB_VARIABLES + 1, passed = 0;
 
     for (size_t i = 0; own[i] != NULL; i++)
         room++;

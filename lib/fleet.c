@@ -1,8 +1,10 @@
 #include "fleet.h"
 
 #include "clients.h"
+#include "clock.h"
 #include "log.h"
 #include "question.h"
+#include "slot.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,6 +22,8 @@ static struct {
     struct list unsent;  /* drivers that may have something to send */
     struct list ended;   /* drivers whose socket has ended and that are not reaped yet */
     struct list idle;    /* drivers that can take a task, the one Available longest first */
+    struct list any;     /* calls that wait for any driver, the next one first */
+    bool siblings;       /* see fleet_note_siblings() */
     bool ended_changed;  /* a driver was added to ended, or a child has died */
     unsigned counts[DRIVER_STATES];
     unsigned engaged;       /* READY drivers that are busy or have a task or job due */
@@ -36,6 +40,7 @@ fleet_open(void)
     list_init(&fleet.unsent);
     list_init(&fleet.ended);
     list_init(&fleet.idle);
+    list_init(&fleet.any);
     fleet.table_size = TABLE_SIZE_MIN;
     fleet.table = calloc(fleet.table_size, sizeof(struct driver *));
     return fleet.table != NULL;
@@ -66,6 +71,7 @@ driver_init(struct driver *driver)
     list_init(&driver->idle);
     list_init(&driver->awaited);
     deadline_init(&driver->deadline);
+    deadline_init(&driver->job_deadline);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -148,6 +154,7 @@ void
 fleet_remove(struct driver *driver)
 {
     deadline_stop(&driver->deadline);
+    deadline_stop(&driver->job_deadline);
     list_remove(&driver->ended);
     table_remove(driver);
     fleet.counts[driver->state]--;
@@ -156,8 +163,8 @@ fleet_remove(struct driver *driver)
     list_append(&fleet.dropped, &driver->by_age);
 }
 
-/* Keeps a dropped driver while it may have orphans that can be recognized only by its job's
- * session, see lib/reaper.c, unless all is set. */
+/* Keeps a dropped driver, unless all is set, while it may have orphans that can be recognized only by
+ * its job's session, and until its job is Done, see lib/reaper.c. */
 void
 drivers_free_dropped(bool all)
 {
@@ -166,7 +173,7 @@ drivers_free_dropped(bool all)
     for (struct list *link = fleet.dropped.next; link != &fleet.dropped; link = next) {
         struct driver *driver = container_of(link, struct driver, by_age);
         next = link->next;
-        if (driver->left_orphans && !all)
+        if ((driver->left_orphans || driver->job != NULL) && !all)
             continue;
         list_unlink(&driver->by_age);
         free(driver);
@@ -197,6 +204,18 @@ unsigned
 fleet_kept_starting(void)
 {
     return fleet.kept_starting;
+}
+
+void
+fleet_note_siblings(void)
+{
+    fleet.siblings = true;
+}
+
+bool
+fleet_has_siblings(void)
+{
+    return fleet.siblings;
 }
 
 struct driver *
@@ -284,12 +303,20 @@ driver_dismiss(struct driver *driver)
     driver_send_later(driver);
 }
 
+static void
+driver_note_end(struct driver *driver)
+{
+    if (driver->ended_ns == 0)
+        driver->ended_ns = clock_turn_ns;
+}
+
 void
 driver_close(struct driver *driver)
 {
     if (driver->source.fd < 0)
         return;
     source_close(&driver->source);
+    driver_note_end(driver);
     list_remove(&driver->unsent);
     list_append(&fleet.ended, &driver->ended);
     fleet.ended_changed = true;
@@ -300,6 +327,7 @@ void
 driver_kill(struct driver *driver)
 {
     driver->killed = true;
+    driver_note_end(driver);
     if (!driver->reaped && kill(driver->pid, SIGKILL) < 0)
         log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
 }
@@ -383,18 +411,33 @@ driver_call(struct driver *driver, struct call *call)
     call_set_driver(call, driver);
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
+    if (call->job != NULL) {
+        call->job->driver_pid = driver->pid;
+        call->job->slot = slot_take();
+    }
     driver_send_later(driver);
     driver_task_due(driver, call, 1);
 }
 
 void
+driver_call_leave(struct driver *driver, struct call *call)
+{
+    if (!call->ongoing)
+        driver_task_due(driver, call, -1);
+    deadline_stop(&call->deadline);
+    list_remove(&call->of_driver);
+    call->driver = NULL;
+    call->ongoing = false;
+}
+
+void
 driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
 {
-    driver_task_due(driver, call, -1);
+    driver_call_leave(driver, call);
     call_end(call, outcome);
 }
 
-/* If the client is gone, it does not wait for the end of the job. */
+/* If the client is gone, the job goes on without it. */
 void
 driver_call_goes_on(struct driver *driver, struct call *call)
 {
@@ -407,4 +450,32 @@ driver_call_goes_on(struct driver *driver, struct call *call)
     list_append(&driver->ongoing, &call->of_driver);
     call->ongoing = true;
     driver_task_due(driver, call, -1);
+}
+
+/* ---- calls for any driver -------------------------------------------------------------------- */
+
+void
+call_await_any(struct call *call)
+{
+    list_append(&fleet.any, &call->of_driver);
+}
+
+void
+driver_call_return(struct driver *driver, struct call *call)
+{
+    driver_call_leave(driver, call);
+    list_append(fleet.any.next, &call->of_driver);
+}
+
+struct call *
+calls_awaiting_any(void)
+{
+    return list_empty(&fleet.any) ? NULL : container_of(fleet.any.next, struct call, of_driver);
+}
+
+bool
+call_awaits_any(const struct call *call)
+{
+    return call->outcome == OUTCOME_PENDING && call->driver == NULL &&
+           !list_empty(&call->of_driver);
 }

@@ -37,6 +37,9 @@ unsigned fleet_count(enum driver_state);
 unsigned fleet_engaged(void);       /* READY drivers with a task or job, even if only queued */
 unsigned fleet_kept_starting(void); /* kept drivers that have not said HELLO */
 
+/* Whether we have children that are no drivers, and that no driver has left. */
+void fleet_note_siblings(void);
+bool fleet_has_siblings(void);
 struct driver *fleet_idle(void);   /* the driver that has been Available longest, or NULL */
 struct driver *fleet_unsent(void); /* a driver that may have something to send, or NULL */
 struct list *fleet_dropped(void);  /* drivers that are reaped, but not freed yet */
@@ -45,7 +48,6 @@ struct list *fleet_dropped(void);  /* drivers that are reaped, but not freed yet
 void fleet_look_at_ended(void); /* schedules a look at them */
 struct list *fleet_ended(void); /* returns them, or NULL if no look is scheduled */
 
-/* Changes in a driver's life. */
 void driver_keep(struct driver *);    /* it will be replaced when it dies */
 bool driver_greet(struct driver *);   /* it has said HELLO; returns false if it is STOPPING */
 void driver_dismiss(struct driver *); /* it will be sent EXIT, after the queued calls */
@@ -74,5 +76,15 @@ void driver_call(struct driver *, struct call *);
  * ends. */
 void driver_call_end(struct driver *, struct call *, enum outcome);
 void driver_call_goes_on(struct driver *, struct call *);
+void driver_call_leave(struct driver *, struct call *); /* the caller ends it otherwise */
+
+/* Calls for any driver, which have none yet, wait in the order of the commands; but one whose
+ * driver did not take the task or job, or has not begun the job, waits before all others. */
+void call_await_any(struct call *);
+void driver_call_return(struct driver *, struct call *);
+
+/* Returns the first call that waits, or NULL; the caller must give it a driver or an outcome. */
+struct call *calls_awaiting_any(void);
+bool call_awaits_any(const struct call *);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * format.h: what the lines of replies look like: text, or JSON with one object per line.
  *
- * A new format needs a file like format_json.c, and a place in the list in format.c. An Error must
- * begin so that session_scan() in session.c recognizes it.
+ * A new format needs a file like format_json.c, and a place in the list in format.c. An Error, and
+ * the end of a job, must begin so that session_line() in session.c recognizes them.
  */
 #ifndef FORMAT_H
 #define FORMAT_H
@@ -20,14 +20,16 @@ struct counter {
     uint64_t value;
 };
 
-/* The functions append a line to a buffer with room for REPLY_SIZE, see reply.h; or they write to
- * line, which has TEXT_SIZE, or to out, and return the line's size. All sizes are in bytes. */
+/* The functions append a line to a buffer with room for REPLY_SIZE, see reply.h, and for the job's
+ * command; or they write to line, which has TEXT_SIZE, or to out, and return the line's size. All
+ * sizes are in bytes. */
 struct format {
-    const char *name; /* the word for it of the command session; NULL: it has none */
+    const char *name;   /* the word for it of the command session; NULL: it has none */
+    bool shows_command; /* done() shows the job's command */
     void (*state)(struct buffer *, const struct call *); /* for OUTCOME_STATE */
     void (*word)(struct buffer *, pid_t, enum driver_word);
-    void (*done)(struct buffer *, const struct call *); /* for OUTCOME_DONE */
-    void (*count)(struct buffer *, unsigned drivers);   /* ends a list */
+    void (*done)(struct buffer *, const struct job *); /* for OUTCOME_DONE */
+    void (*count)(struct buffer *, unsigned drivers);  /* ends a list */
     /* The message is printable ASCII; code is the kind of error, for programs. */
     size_t (*error)(char *line, const char *code, const char *message);
     size_t (*stats)(char *line, const struct counter *, size_t count);
@@ -40,18 +42,12 @@ extern const struct format format_text, format_json;
 
 enum {
     FORMATS = 2,
+    JSON_BYTE_MAX = 6, /* what a byte of a command may become: \u00XX */
 };
 
 extern const struct format *const all_formats[FORMATS];
 
 /* Returns the format with that name, or NULL. */
 const struct format *format_find(const struct span *name);
-
-/* Returns how a job has ended, in one word. */
-const char *result_word(const struct proto_result *);
-
-/* Whether the job's first process ended by itself, or by a signal that was not ours: it has a
- * status. */
-bool result_has_status(const struct proto_result *);
 
 #endif

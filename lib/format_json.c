@@ -1,5 +1,6 @@
 #include "format.h"
 
+#include "job_result.h"
 #include "options.h"
 
 #include <inttypes.h>
@@ -68,29 +69,86 @@ json_output(struct buffer *out, uint64_t number, const char *name)
     buffer_append_string(out, "\"");
 }
 
-/* {"driver":4711,"exit":0,"ms":12.3,...} */
+/* ,"command":"make test", with bytes that are no UTF-8 or not printable as \u00XX. */
 static void
-json_done(struct buffer *out, const struct call *call)
+json_command(struct buffer *out, const struct job_text *text)
 {
-    const struct proto_result *result = &call->job->result;
+    static const char hex[] = "0123456789abcdef";
+    const char *at = text->bytes, *end = at + text->size;
 
-    buffer_append_string(out, "{\"driver\":");
-    buffer_append_number(out, (uint64_t)call->pid);
-    buffer_append_string(out, ",\"");
-    buffer_append_string(out, result_word(result));
+    buffer_append_string(out, ",\"command\":\"");
+    while (at < end) {
+        size_t size = utf8_size(at, (size_t)(end - at));
+        unsigned char byte = (unsigned char)*at;
+        if (size == 0 || byte < ' ' || byte == 0x7f) {
+            char code[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+            buffer_append(out, code, sizeof(code));
+            size = 1;
+        } else {
+            if (byte == '"' || byte == '\\')
+                buffer_append_string(out, "\\");
+            buffer_append(out, at, size);
+        }
+        at += size;
+    }
+    buffer_append_string(out, "\"");
+}
+
+/* "exit":0 or "lost":"driver 4711 died (killed by signal 9)" or "timeout":true */
+static void
+json_result(struct buffer *out, const struct job *job)
+{
+    char reason[RESULT_SIZE], quoted[2 * RESULT_SIZE];
+
+    buffer_append_string(out, "\"");
+    buffer_append_string(out, result_word(&job->result));
     buffer_append_string(out, "\":");
-    if (result_has_status(result))
-        buffer_append_number(out, result->status);
-    else
+    if (result_has_number(&job->result)) {
+        buffer_append_number(out, (uint64_t)job->result.value);
+    } else if (result_has_reason(&job->result)) {
+        job_reason_text(job, reason);
+        escape_json(quoted, sizeof(quoted), reason);
+        buffer_append_string(out, "\"");
+        buffer_append_string(out, quoted);
+        buffer_append_string(out, "\"");
+    } else {
         buffer_append_string(out, "true");
+    }
+}
+
+/* What the job has used, and what it has left. */
+static void
+json_usage(struct buffer *out, const struct job_result *result)
+{
     json_ms(out, "ms", result->elapsed_us);
     json_ms(out, "user_ms", result->user_us);
     json_ms(out, "sys_ms", result->system_us);
     buffer_append_string(out, ",\"maxrss_kb\":");
     buffer_append_number(out, result->maxrss_kb);
-    if (call->job->output != 0) {
-        json_output(out, call->job->output, "out");
-        json_output(out, call->job->output, "err");
+    buffer_append_string(out, ",\"left\":");
+    buffer_append_number(out, result->left);
+}
+
+/* {"job":17,"driver":4711,"exit":0,"ms":12.3,...,"command":"make"} */
+static void
+json_done(struct buffer *out, const struct job *job)
+{
+    bool unrun = job->result.ending == JOB_UNRUN;
+
+    buffer_append_string(out, "{\"job\":");
+    buffer_append_number(out, job->number);
+    if (job->driver_pid != 0) {
+        buffer_append_string(out, ",\"driver\":");
+        buffer_append_number(out, (uint64_t)job->driver_pid);
+    }
+    buffer_append_string(out, ",");
+    json_result(out, job);
+    if (!result_has_reason(&job->result))
+        json_usage(out, &job->result);
+    json_command(out, job->text);
+    if (options.output_path != NULL && !unrun) {
+        json_output(out, job->number, "out");
+        json_output(out, job->number, "err");
     }
     buffer_append_string(out, "}\n");
 }
@@ -137,6 +195,7 @@ json_help_count(char *out, size_t room, unsigned count)
 
 const struct format format_json = {
     .name = "json",
+    .shows_command = true,
     .state = json_state,
     .word = json_word,
     .done = json_done,

@@ -1,6 +1,6 @@
 #include "format.h"
 
-#include "options.h"
+#include "job_result.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,35 +34,17 @@ text_word(struct buffer *out, pid_t pid, enum driver_word word)
     buffer_append_string(out, words[word]);
 }
 
-/* " logs/1.out" */
+/* "Job 17 Done exit 0", "Job 17 Done lost driver 4711 died (killed by signal 9)" */
 static void
-text_output(struct buffer *out, uint64_t number, const char *suffix)
+text_done(struct buffer *out, const struct job *job)
 {
-    buffer_append_string(out, " ");
-    buffer_append_string(out, options.output_path);
-    buffer_append_string(out, "/");
-    buffer_append_number(out, number);
-    buffer_append_string(out, suffix);
-}
+    char result[RESULT_SIZE];
+    size_t size = job_result_text(job, result);
 
-/* "Driver 4711 Done exit 0 logs/1.out logs/1.err", "Driver 4711 Done timeout" */
-static void
-text_done(struct buffer *out, const struct call *call)
-{
-    const struct proto_result *result = &call->job->result;
-
-    buffer_append_string(out, "Driver ");
-    buffer_append_number(out, (uint64_t)call->pid);
+    buffer_append_string(out, "Job ");
+    buffer_append_number(out, job->number);
     buffer_append_string(out, " Done ");
-    buffer_append_string(out, result_word(result));
-    if (result_has_status(result)) {
-        buffer_append_string(out, " ");
-        buffer_append_number(out, result->status);
-    }
-    if (call->job->output != 0) {
-        text_output(out, call->job->output, ".out");
-        text_output(out, call->job->output, ".err");
-    }
+    buffer_append(out, result, size);
     buffer_append_string(out, "\n");
 }
 

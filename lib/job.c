@@ -1,71 +1,70 @@
 #include "job.h"
 
-#include "options.h"
 #include "pool.h"
 
 static struct {
-    struct pool jobs, texts;
-    uint64_t outputs; /* the last number that was given to output files */
+    struct pool pool;
+    size_t count;
+    uint64_t last; /* the last number that was given */
 } jobs = {
-    .jobs = {.size = sizeof(struct job), .per_slab = 60},
-    .texts = {.size = sizeof(struct job_text), .per_slab = 4},
+    .pool = {.size = sizeof(struct job), .per_slab = 60},
 };
 
-struct job *
-job_new(const struct span *command)
+void
+jobs_open(uint64_t last)
 {
-    struct job *job = pool_get(&jobs.jobs);
-    struct job_text *text = pool_get(&jobs.texts);
+    jobs.last = last;
+}
 
-    if (job == NULL || text == NULL) {
-        if (job != NULL)
-            pool_put(&jobs.jobs, job);
+struct job *
+job_new(const struct span *command, uint64_t limit_ms)
+{
+    struct job_text *text = job_text_new(command);
+    struct job *job = text != NULL ? pool_get(&jobs.pool) : NULL;
+
+    if (job == NULL) {
         job_text_free(text);
         return NULL;
     }
-    text->size = command->size;
-    memcpy(text->bytes, command->at, command->size);
-    job->text = text;
-    job->output = 0;
+    *job = (struct job){.text = text, .limit_ms = limit_ms};
+    jobs.count++;
     return job;
-}
-
-void
-jobs_open(uint64_t last_output)
-{
-    jobs.outputs = last_output;
-}
-
-void
-job_number_output(struct job *job)
-{
-    if (options.output_path != NULL)
-        job->output = ++jobs.outputs;
 }
 
 void
 job_free(struct job *job)
 {
     job_text_free(job->text);
-    pool_put(&jobs.jobs, job);
+    pool_put(&jobs.pool, job);
+    jobs.count--;
+}
+
+size_t
+jobs_count(void)
+{
+    return jobs.count;
 }
 
 void
-job_text_free(struct job_text *text)
+job_number(struct job *job)
 {
-    if (text != NULL)
-        pool_put(&jobs.texts, text);
+    job->number = ++jobs.last;
+}
+
+void
+job_number_return(struct job *job)
+{
+    jobs.last -= job->number == jobs.last;
 }
 
 bool
 jobs_all_freed(void)
 {
-    return pool_is_whole(&jobs.jobs) && pool_is_whole(&jobs.texts);
+    return pool_is_whole(&jobs.pool) && job_texts_all_freed();
 }
 
 void
 jobs_close(void)
 {
-    pool_free(&jobs.jobs);
-    pool_free(&jobs.texts);
+    pool_free(&jobs.pool);
 }

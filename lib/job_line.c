@@ -1,5 +1,7 @@
 #include "job_line.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -40,22 +42,30 @@ job_line_set(struct job_line *line, const char *text, size_t size)
     line->words[count] = NULL;
 }
 
-int
-job_line_exec(const struct job_line *line)
+/* Writes why not even the shell can be run. Returns the exit status. */
+static int
+line_exec_failed(struct job_line *line, int error)
 {
-    const char *name = line->words[0];
+    size_t size =
+        text_append(line->message, 0, sizeof(line->message), "driver: cannot run /bin/sh: ");
 
-    if (name != NULL) {
-        execvp(name, line->words);
-        /*
-         * Otherwise the shell is tried. A name that was not found may be one that only the shell
-         * knows; a file in an unknown format may be a shell script. The shell also reports the
-         * right error for a name without a slash; errno here is only about the last directory in
-         * PATH.
-         */
-        if (errno != ENOEXEC && (strchr(name, '/') != NULL || errno == E2BIG || errno == ENOMEM))
-            return errno;
-    }
-    execv("/bin/sh", (char *const *)line->shell); /* it does not write to them, exec(3) */
-    return errno;
+    size = text_append(line->message, size, sizeof(line->message), strerror(error));
+    line->message[size++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line->message, size);
+    (void)written;
+    return error == ENOENT ? 127 : 126;
+}
+
+/*
+ * If the first word cannot be run, the shell is tried. A name that was not found may be one that only
+ * the shell knows, and a file in an unknown format may be a shell script. For everything else the
+ * shell has the words and the exit status that a user expects: "sh: 1: x: not found", 127.
+ */
+int
+job_line_exec(struct job_line *line)
+{
+    if (line->words[0] != NULL)
+        execvp(line->words[0], line->words);
+    execve("/bin/sh", (char *const *)line->shell, environ); /* which does not write to them */
+    return line_exec_failed(line, errno);
 }

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +19,6 @@ enum {
     REAPED_MAX = 64,    /* in one call: what forks fast may die as fast as we reap */
     /* How long we kill what is left of a job that we abandon. A busy machine gives us more time. */
     ABANDON_TURNS = 200 / FAMILY_TURN_MS,
-    LINGER_MS = 200,
 };
 
 /* ---- signals to the job -------------------------------------------------------------------- */
@@ -81,14 +82,14 @@ job_end_family(struct job_tree *job)
     return job_group_exists(job) && kill(-job->pid, SIGKILL) == 0 ? FAMILY_KILLED : FAMILY_NONE;
 }
 
-/* Whether any child of ours belongs to the job. */
+/* Whether any child of ours belongs to the job, or may. */
 static bool
 job_has_left(const struct job_tree *job)
 {
     stdout_lend();
     enum children found = children_each(job_owns, NULL);
     stdout_return();
-    return found == CHILDREN_FOUND || (found != CHILDREN_NONE && job_group_exists(job));
+    return found == CHILDREN_NO_PROC ? job_group_exists(job) : found != CHILDREN_NONE;
 }
 
 /* ---- the end of the job -------------------------------------------------------------------- */
@@ -112,14 +113,13 @@ static void
 job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
 {
     struct proto_result *result = &job->result;
-    int64_t lingers_until_ns = clock_turn_ns + LINGER_MS * NS_PER_MS;
+    int64_t lingers_until_ns = clock_turn_ns + (int64_t)job->run.linger_ms * NS_PER_MS;
 
     if (job->stage == JOB_RUNS && lingers_until_ns < job->look_ns)
         job->look_ns = lingers_until_ns;
     job->stage = job->stage == JOB_RUNS         ? JOB_LINGERS
                  : job->stage == JOB_TERMINATED ? JOB_REST_TERMINATED
                                                 : JOB_REST_KILLED;
-    job->left = 0;
     if (result->outcome == 0) { /* we did not end it */
         bool exited = WIFEXITED(status);
         result->outcome = exited ? PROTO_EXITED : PROTO_SIGNALLED;
@@ -182,7 +182,7 @@ job_terminate_rest(struct job_tree *job, int64_t grace_ns)
 {
     job->stage = JOB_REST_TERMINATED;
     job->look_ns = clock_turn_ns + grace_ns;
-    job->left = job_ask(job);
+    job->result.left = job_ask(job);
 }
 
 void
@@ -204,7 +204,7 @@ job_tree_reap(struct job_tree *job)
     }
     if (reaped == REAPED_MAX)
         raise(SIGCHLD); /* it is blocked, and calls us again after the loop's other events */
-    if (job->stage == JOB_NONE || job_first_runs(job))
+    if (job->stage <= JOB_TAKEN || job_first_runs(job))
         return;
     if (pid < 0) /* there are no more children */
         job_ended(job);
@@ -220,7 +220,7 @@ void
 job_tree_look(struct job_tree *job)
 {
     job_tree_reap(job); /* which may find that the job has ended, or kill what is left */
-    if (job->stage == JOB_NONE || clock_turn_ns < job->look_ns)
+    if (job->stage <= JOB_TAKEN || clock_turn_ns < job->look_ns)
         return;
     if (job->stage == JOB_RUNS)
         job_terminate(job, PROTO_TIMED_OUT, job->grace_ns);
@@ -230,11 +230,21 @@ job_tree_look(struct job_tree *job)
         job_kill(job);
 }
 
+/* Ends a job that has not begun. */
+static void
+job_drop(struct job_tree *job)
+{
+    job->stage = JOB_NONE;
+    job->result.outcome = PROTO_CANCELLED;
+}
+
 void
 job_tree_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns)
 {
     job_tree_reap(job); /* it may have ended, and we have not noticed yet */
-    if (job->stage == JOB_RUNS)
+    if (job->stage == JOB_TAKEN)
+        job_drop(job);
+    else if (job->stage == JOB_RUNS)
         job_terminate(job, outcome, grace_ns);
     else if (job->stage == JOB_LINGERS)
         job_terminate_rest(job, grace_ns);
@@ -245,6 +255,8 @@ job_tree_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t gra
 void
 job_tree_kill(struct job_tree *job, int64_t stopping_ns)
 {
+    if (job->stage == JOB_TAKEN)
+        job_drop(job);
     if (job->stage == JOB_NONE)
         return;
     if (job->stage == JOB_RUNS)
@@ -256,7 +268,7 @@ job_tree_kill(struct job_tree *job, int64_t stopping_ns)
 void
 job_tree_abandon(struct job_tree *job)
 {
-    if (job->stage == JOB_NONE)
+    if (job->stage <= JOB_TAKEN)
         return;
     job->family.stopping_ns = -1;
     for (int i = 0; i < ABANDON_TURNS && job_end_family(job) == FAMILY_STOPPING; i++)
@@ -264,6 +276,15 @@ job_tree_abandon(struct job_tree *job)
 }
 
 /* ---- the start of the job ------------------------------------------------------------------ */
+
+/* Writes the name of the job's output file with that suffix to job->name. */
+static void
+job_name_output(struct job_tree *job, const char *suffix)
+{
+    size_t size = number_append(job->name, 0, sizeof(job->name), job->run.job);
+
+    text_append(job->name, size, sizeof(job->name), suffix);
+}
 
 /*
  * Makes fd write to a new file for the job's output, with that suffix. Returns false with errno on
@@ -274,65 +295,144 @@ job_tree_abandon(struct job_tree *job)
 static bool
 job_redirect(struct job_tree *job, int fd, const char *suffix)
 {
-    size_t size = number_append(job->name, 0, sizeof(job->name), job->output_number);
-
-    text_append(job->name, size, sizeof(job->name), suffix);
+    job_name_output(job, suffix);
     int file = openat(job->directory, job->name,
                       O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
     return file >= 0 && dup2(file, fd) >= 0;
 }
 
+/* Returns false with errno and job->cause on failure. Nothing of a job that has not begun is left:
+ * the first file is removed if the second cannot be created. */
 static bool
 job_redirect_output(struct job_tree *job)
 {
-    if (job->output_number == 0)
+    if ((job->run.flags & PROTO_RUN_FILES) == 0)
         return dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
-    return job_redirect(job, STDOUT_FILENO, ".out") && job_redirect(job, STDERR_FILENO, ".err");
+    job->cause = PROTO_CAUSE_OUT;
+    if (!job_redirect(job, STDOUT_FILENO, ".out"))
+        return false;
+    job->cause = PROTO_CAUSE_ERR;
+    if (!job_redirect(job, STDERR_FILENO, ".err")) {
+        int error = errno;
+        job_name_output(job, ".out");
+        unlinkat(job->directory, job->name, 0);
+        errno = error;
+        return false;
+    }
+    job->cause = PROTO_CAUSE_START;
+    return true;
+}
+
+/* Returns false with errno and job->cause on failure. When the driver dies, the kernel kills only
+ * this process, prctl(2); the server finds the job's other processes. */
+static bool
+job_prepare(struct job_tree *job)
+{
+    job->cause = PROTO_CAUSE_START;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == job->parent_pid && setsid() >= 0 &&
+           job_redirect_output(job) && signals_unblock();
+}
+
+struct proto_frame
+job_tree_begun(const struct job_tree *job, pid_t pid)
+{
+    return (struct proto_frame){
+        .header = proto_header(PROTO_FROM_DRIVER, PROTO_BEGUN, job->id),
+        .begun.pid = (uint32_t)pid,
+    };
+}
+
+/* Sends BEGUN from the child, which may do harm to the driver after its exec. Everything else has been
+ * sent, so that these 12 bytes are sent as a whole or, if the socket is full, not at all. */
+static bool
+job_tell_begun(struct job_tree *job)
+{
+    job->begun = job_tree_begun(job, getpid());
+    return send(PROTO_FD, &job->begun, proto_size(&job->begun), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
 /*
  * Runs in the child, see child_start(). It inherits our standard input, /dev/null, and our
- * dispositions, all default; all descriptors above 2 close at the exec. When the driver dies, the
- * kernel kills only this process, prctl(2); the server finds the job's other processes. No array
- * may be on the stack at the exec, because the next child uses the same stack, and AddressSanitizer
- * would take that for an error.
+ * dispositions, all default; all descriptors above 2 close at the exec. If the exec fails, the job
+ * has begun, and ends with a status as of a shell. No array may be on the stack at the exec,
+ * because the next child uses the same stack, and AddressSanitizer would take that for an error.
  */
 static int
 job_child(void *error)
 {
     struct job_tree *job = container_of(error, struct job_tree, error);
 
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != job->parent_pid || setsid() < 0 ||
-        !job_redirect_output(job) || !signals_unblock())
-        job->error = errno;
-    else
-        job->error = job_line_exec(&job->line);
-    return 127;
+    if (!job_prepare(job)) {
+        job->error = errno != 0 ? errno : ECHILD;
+        return 127;
+    }
+    if (job->run.flags & PROTO_RUN_TELL)
+        job->told = job_tell_begun(job);
+    return job_line_exec(&job->line);
 }
 
-int
-job_tree_start(struct job_tree *job, const struct proto_frame *request, const void *data,
-               int directory)
+/* The server leaves room for the two variables that each job has of its own: a variable of that name
+ * is in our environment, with any value. */
+static void
+job_variable_set(char *text, size_t room, const char *name, uint64_t value)
 {
-    struct proto_run run = proto_run(data);
+    number_append(text, text_append(text, 0, room, name), room, value);
+    for (char **variable = environ; *variable != NULL; variable++)
+        if (strncmp(*variable, name, strlen(name)) == 0)
+            *variable = text;
+}
+
+static void
+job_variables_set(struct job_tree *job)
+{
+    job_variable_set(job->number_variable, sizeof(job->number_variable), "TAXI_JOB=", job->run.job);
+    job_variable_set(job->slot_variable, sizeof(job->slot_variable), "TAXI_SLOT=", job->run.slot);
+}
+
+/* The job has not begun: completes the result. */
+static void
+job_unrun(struct job_tree *job, enum proto_cause cause, int error)
+{
+    job->stage = JOB_NONE;
+    job->result =
+        (struct proto_result){.outcome = PROTO_UNRUN, .cause = cause, .status = (uint32_t)error};
+}
+
+void
+job_tree_take(struct job_tree *job, const struct proto_frame *request, const void *data,
+              int directory)
+{
     size_t size;
     const char *text = proto_text(data, request, &size);
 
-    if (run.output != 0 && directory < 0)
-        return EINVAL;
-    job_line_set(&job->line, text, size);
-    job->look_ns = clock_turn_ns + (int64_t)run.limit_ms * NS_PER_MS;
-    job->grace_ns = (int64_t)run.grace_ms * NS_PER_MS;
-    job->directory = directory;
-    job->output_number = run.output;
+    job->run = proto_run(data);
+    job->id = request->header.id;
+    job->told = false;
+    job->grace_ns = (int64_t)job->run.grace_ms * NS_PER_MS;
     job->result = (struct proto_result){0};
+    job->directory = directory;
+    job_line_set(&job->line, text, size);
+    job->stage = JOB_TAKEN;
+}
+
+void
+job_tree_start(struct job_tree *job)
+{
     job->started_ns = clock_ns();
+    job->look_ns = job->started_ns + (int64_t)job->run.limit_ms * NS_PER_MS;
     job->parent_pid = getpid();
-    job->pid = child_start(job_child, 0, &job->error);
-    if (job->pid < 0)
-        return errno;
-    if (job->error != 0)
-        return job->error; /* the child is dead; job_tree_reap() reaps it */
-    job->stage = JOB_RUNS;
-    return 0;
+    if ((uint64_t)job->started_ns >= job->run.expires_ns) {
+        job_unrun(job, PROTO_CAUSE_LATE, 0);
+    } else if ((job->run.flags & PROTO_RUN_FILES) != 0 && job->directory < 0) {
+        job_unrun(job, PROTO_CAUSE_OUT, EBADF);
+    } else {
+        job_variables_set(job);
+        job->pid = child_start(job_child, 0, &job->error);
+        if (job->pid < 0)
+            job_unrun(job, PROTO_CAUSE_START, errno);
+        else if (job->error != 0)
+            job_unrun(job, job->cause, job->error); /* job_tree_reap() reaps the child */
+        else
+            job->stage = JOB_RUNS;
+    }
 }

@@ -21,7 +21,8 @@
 #include <sys/types.h>
 
 enum job_stage {
-    JOB_NONE,       /* no job was started, or nothing is left of it */
+    JOB_NONE,       /* there is no job, or nothing is left of it */
+    JOB_TAKEN,      /* it has not begun */
     JOB_RUNS,       /* its first process runs, as it does in the next two stages */
     JOB_TERMINATED, /* it was sent TERM, and its grace period runs */
     JOB_KILLED,     /* it was sent KILL */
@@ -37,23 +38,35 @@ struct job_tree {
     int64_t grace_ns;           /* from TERM to KILL, unless somebody asks for its end */
     pid_t pid;                  /* of its first process, which leads its session */
     struct proto_result result; /* complete when the job has ended */
-    uint32_t left;              /* how many processes lingered too long */
     int64_t started_ns;
-    pid_t parent_pid;       /* our own pid */
-    int directory;          /* for its output, as NUMBER.out and NUMBER.err */
-    uint64_t output_number; /* that NUMBER; 0: the output goes to our standard error */
-    int error;              /* where the child writes the errno if it fails */
+    struct proto_run run;
+    uint32_t id;              /* the number of the RUN */
+    bool told;                /* BEGUN was sent */
+    pid_t parent_pid;         /* our own pid */
+    int directory;            /* for its output, as NUMBER.out and NUMBER.err; -1: there is none */
+    int error;                /* where the child writes the errno if it fails before the exec */
+    enum proto_cause cause;   /* the same: what has failed */
+    struct proto_frame begun; /* where the child makes that frame */
     /* The rest is large, and is not touched before the first job. */
     struct job_line line;
     char name[sizeof(".out") + DIGITS_MAX]; /* where the child makes the name of an output file */
+    char number_variable[sizeof("TAXI_JOB=") + DIGITS_MAX];
+    char slot_variable[sizeof("TAXI_SLOT=") + DIGITS_MAX];
     struct family family;
 };
 
-/* Starts the job of a RUN, which was decoded from data, and waits for its exec. directory is for
- * output files; -1 if there is none. Returns 0, or an errno if the job cannot be run. After each
- * call of one of the following functions, the job may have ended: JOB_NONE. */
-int job_tree_start(struct job_tree *, const struct proto_frame *request, const void *data,
+/* Takes the job of a RUN, which was decoded from data, but does not start it yet. directory is for
+ * output files; -1 if there is none. */
+void job_tree_take(struct job_tree *, const struct proto_frame *request, const void *data,
                    int directory);
+
+/* Starts the job that was taken, and waits for its exec. It has ended at once if it cannot be
+ * started, or if its time to begin has passed. After each call of this function or one of the
+ * following, the job may have ended: JOB_NONE. */
+void job_tree_start(struct job_tree *);
+
+/* Returns the BEGUN of the job, whose process has that pid. */
+struct proto_frame job_tree_begun(const struct job_tree *, pid_t);
 
 /* Reaps all dead children, even if there is no job; call it at SIGCHLD. */
 void job_tree_reap(struct job_tree *);

@@ -45,6 +45,12 @@ keeper_is_trying(void)
 }
 
 bool
+keeper_gave_up(void)
+{
+    return keeper.given_up;
+}
+
+bool
 keeper_can_start(void)
 {
     return keeper_is_trying() && fleet_count(DRIVER_STARTING) < STARTING_MAX &&
@@ -74,7 +80,7 @@ keeper_is_hopeless(void)
            options.listen_path == NULL && console_has_ended();
 }
 
-/* What waits for a driver gets its Error, and so does what is still in the input. */
+/* What waits for a driver will not have one, nor will what is still in the input. */
 static void
 keeper_give_up(void)
 {

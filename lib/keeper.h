@@ -14,6 +14,7 @@ void keeper_start(void);     /* starts one, if it can */
 
 bool keeper_all_up(void);    /* whether all drivers have been started and are up */
 bool keeper_is_trying(void); /* whether drivers are missing, and will still be started */
+bool keeper_gave_up(void);   /* whether none came up, and no more will be started */
 
 /* A kept driver was reaped. */
 void keeper_ended(const struct driver *);

@@ -4,6 +4,16 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+/* SO_PEERCRED of a socketpair names its maker, unix(7). */
+pid_t
+link_maker(void)
+{
+    struct ucred maker = {.pid = 0};
+    socklen_t size = sizeof(maker);
+
+    return getsockopt(PROTO_FD, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 ? maker.pid : 0;
+}
+
 bool
 link_open(struct link *link, void (*ready)(struct source *, uint32_t events))
 {
@@ -23,7 +33,7 @@ link_close(struct link *link)
 bool
 link_receive(struct link *link)
 {
-    if (link->output_size > 0)
+    if (link->output_size > 0 && !link->patient)
         return true;
     if (link->input_start > 0) {
         link->input_end -= link->input_start;
@@ -42,6 +52,7 @@ link_flush(struct link *link)
 {
     size_t sent = 0;
 
+    link->patient = false;
     while (sent < link->output_size && link->source.fd >= 0) {
         ssize_t n = send(link->source.fd, link->output + sent, link->output_size - sent,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -60,5 +71,7 @@ link_flush(struct link *link)
 bool
 link_watch(struct link *link)
 {
-    return source_watch(&link->source, link->output_size > 0 ? EPOLLOUT : EPOLLIN);
+    bool waits = link->output_size > 0 && !link->patient;
+
+    return source_watch(&link->source, waits ? EPOLLOUT : EPOLLIN);
 }

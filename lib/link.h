@@ -11,13 +11,16 @@
 #include "../proto.h"
 #include "source.h"
 
+#include <sys/types.h>
+
 enum {
     /* In bytes: about what a server that pipelines requests has sent by the time that we run. Pages
      * of it that are never touched cost nothing. */
     LINK_INPUT_SIZE = 32 * 1024,
     LINK_OUTPUT_SIZE = 32 * 1024,
     /* A request adds at most two frames to the output: its STATE, and the END or RESULT of a task
-     * or job. A signal or the timer may add one more. */
+     * or job. A signal or the timer may add one more. A BEGUN is added only when there is no other
+     * output. */
     LINK_RESERVE = 3 * PROTO_FRAME_MAX,
 };
 
@@ -25,9 +28,13 @@ struct link {
     struct source source;          /* its fd is PROTO_FD, or -1 once the server is gone */
     size_t input_start, input_end; /* offsets in input: what is not handled yet */
     size_t output_size;            /* in bytes: what is not sent yet */
+    bool patient;                  /* it may wait for what follows, or for the next link_flush() */
     unsigned char output[LINK_OUTPUT_SIZE];
     unsigned char input[LINK_INPUT_SIZE];
 };
+
+/* Returns the pid of the process that made PROTO_FD, one end of a socketpair, or 0 if it is none. */
+pid_t link_maker(void);
 
 /* Sets up PROTO_FD, which is nonblocking, and watches it. Returns false with errno on failure;
  * source.fd is -1 if PROTO_FD could not be set up. */

@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,6 +82,13 @@ log_end_line(void)
 {
     if (logging.mid_line && logging.shares_terminal && stream_write(&logging.out, "\n", 1) == 1)
         logging.mid_line = false;
+}
+
+void
+log_count(uint64_t count, const char *what, const char *how)
+{
+    if (count > 0)
+        log_line("%" PRIu64 " %s%s %s", count, what, count == 1 ? "" : "s", how);
 }
 
 uint64_t

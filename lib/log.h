@@ -31,6 +31,9 @@ ssize_t log_copy(const char *data, size_t size);
  * line. */
 void log_end_line(void);
 
+/* Logs "3 tasks cancelled", or nothing if the count is 0. */
+void log_count(uint64_t count, const char *what, const char *how);
+
 /* Returns how many lines were dropped. */
 uint64_t log_dropped(void);
 

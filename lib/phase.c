@@ -5,8 +5,12 @@
 static struct {
     enum phase now;
     void (*stop)(void);
-    int exit_status;
+    bool failed, job_failed;
 } life;
+
+enum {
+    EXIT_JOB_FAILED = 4,
+};
 
 void
 phase_open(void (*stop)(void))
@@ -57,7 +61,7 @@ phase_stop(bool at_once)
 void
 phase_set_failed(void)
 {
-    life.exit_status = EXIT_FAILURE;
+    life.failed = true;
 }
 
 void
@@ -68,8 +72,16 @@ phase_fail(void)
         phase_stop(false);
 }
 
+void
+phase_job_failed(void)
+{
+    life.job_failed = true;
+}
+
 int
 phase_exit_status(void)
 {
-    return life.exit_status;
+    if (life.failed)
+        return EXIT_FAILURE;
+    return life.job_failed ? EXIT_JOB_FAILED : EXIT_SUCCESS;
 }

@@ -37,6 +37,9 @@ void phase_stop(bool at_once);
 void phase_set_failed(void);
 void phase_fail(void);
 
+/* Makes the exit status tell that a job of a batch failed, unless something worse has. */
+void phase_job_failed(void);
+
 int phase_exit_status(void);
 
 #endif

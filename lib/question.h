@@ -20,7 +20,7 @@ struct question {
     /* Whether that STATE can be the answer. */
     bool (*fits)(const struct driver *, const struct proto_state *);
     /* Called if the driver does not refuse; may be NULL. */
-    void (*taken)(const struct driver *, const struct call *);
+    void (*taken)(struct driver *, struct call *);
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "fleet.h"
+#include "job_life.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -73,11 +74,19 @@ client_each_call(struct client *client, void (*visit)(struct call *))
     }
 }
 
+/* A job that has not begun, and that nobody would hear of, does not begin. One that runs goes on. */
 static void
 call_give_up(struct call *call)
 {
-    if (call->ongoing && call->outcome == OUTCOME_PENDING)
+    if (call_awaits_any(call)) {
+        call_leave_barrier(call);
+        if (call->job != NULL)
+            job_unrun(call->job, REASON_CLIENT_GONE, 0);
+        else
+            call_end(call, OUTCOME_STOPPING);
+    } else if (call->ongoing && call->outcome == OUTCOME_PENDING) {
         call_end(call, OUTCOME_STOPPING);
+    }
 }
 
 /* Schedules the call's driver, so that driver_unqueue() drops the call if it cannot be sent. */

@@ -1,10 +1,12 @@
 #include "reaper.h"
 
+#include "answer.h"
 #include "channel.h"
 #include "children.h"
 #include "clock.h"
 #include "create.h"
 #include "family.h"
+#include "job_life.h"
 #include "keeper.h"
 #include "log.h"
 #include "options.h"
@@ -21,7 +23,8 @@
 
 enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
-    SWEPT_MAX = 4096,    /* in one sweep: orphans that fork may die as fast as we reap */
+    ORPHANS_MAX_S = 5,    /* how long a job waits for the end of what its dead driver has left */
+    SWEPT_MAX = 4096,     /* in one sweep: orphans that fork may die as fast as we reap */
     /* How long we kill orphans once more when the time for that is over. A busy machine gives us more
      * time. */
     LAST_TURNS = 50 / FAMILY_TURN_MS,
@@ -35,9 +38,6 @@ enum orphans {
 
 static struct {
     enum orphans orphans;
-    /* We were started without children, so every child that is not a driver was left behind by
-     * one. */
-    bool childless;
     struct deadline sweep;   /* DEADLINE_SWEEP */
     struct deadline give_up; /* DEADLINE_GIVE_UP, set when the drivers are killed at a stop */
     bool gave_up;            /* that is over: what is left cannot be killed or reaped */
@@ -53,11 +53,40 @@ call_end_died(struct call *call, int status)
     call_end(call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_DIED);
 }
 
+/* The driver was sent the job, and what it said of that was not read, because it was killed for what
+ * it said before, or for its silence. So it may have begun the job. */
 static void
-calls_end_died(struct list *calls, int status)
+job_end_untold(struct driver *driver, struct job *job)
 {
-    while (!list_empty(calls))
-        call_end_died(container_of(calls->next, struct call, of_driver), status);
+    struct job_result lost = {.ending = JOB_LOST, .reason = REASON_DIED, .value = driver->status};
+
+    if (driver->job == NULL) {
+        job->state = JOB_RUNNING;
+        driver->job = job; /* it ends when nothing is left of it */
+    } else {
+        job_end(job, &lost);
+    }
+}
+
+/* Ends the calls in one of the driver's lists. A job that it has not taken may go to another driver;
+ * the call of the one that it has taken waits until nothing is left of that job. */
+static void
+calls_end_died(struct driver *driver, struct list *calls, int status)
+{
+    bool untold = driver->end == END_CONDEMNED && calls == &driver->in_flight;
+    struct list *next;
+
+    for (struct list *link = calls->next; link != calls; link = next) {
+        struct call *call = container_of(link, struct call, of_driver);
+        next = link->next;
+        call->status = status;
+        if (call->job == NULL)
+            call_end_died(call, status);
+        else if (call->job->state == JOB_WAITING && untold)
+            job_end_untold(driver, call->job);
+        else if (call->job->state == JOB_WAITING)
+            driver_job_not_begun(driver, call, OUTCOME_DIED);
+    }
 }
 
 static void
@@ -81,9 +110,9 @@ driver_end_calls(struct driver *driver, int status)
         call_end(driver->death, driver->reaped ? OUTCOME_DELETED : OUTCOME_STOPPING);
     driver->death = NULL;
     create_failed(driver, status);
-    calls_end_died(&driver->ongoing, status);
-    calls_end_died(&driver->in_flight, status);
-    calls_end_died(&driver->queued, status);
+    calls_end_died(driver, &driver->ongoing, status);
+    calls_end_died(driver, &driver->queued, status);
+    calls_end_died(driver, &driver->in_flight, status);
     driver_drop_text(driver);
     while (!list_empty(&driver->awaited))
         call_end_died(clients_resume_first(&driver->awaited), status);
@@ -95,12 +124,12 @@ static void
 driver_reaped(struct driver *driver, int status)
 {
     driver->reaped = true;
+    driver->status = status;
     while (driver_receive(driver))
         ;
     driver_close(driver);
     driver_unlist(driver);
-    if (driver->work != WORK_NONE && phase_stopping())
-        stats.cancelled_at_stop++;
+    stats.tasks_cancelled_at_stop += driver->work == WORK_TASK && phase_stopping();
     driver_log_end(driver, status);
     if (driver->kept)
         keeper_ended(driver);
@@ -156,6 +185,62 @@ sweep_soon(void)
         deadline_start(&reaper.sweep, DEADLINE_SWEEP);
 }
 
+/* ---- jobs of dead drivers -------------------------------------------------------------------- */
+
+/* Notes whether the first process of an overdue job still ran when its driver was killed: then the
+ * job was ended at its limit, and it is known how. */
+static void
+orphan_reaped(pid_t pid, int status)
+{
+    struct driver *driver = NULL;
+
+    while ((driver = suspect_next(driver)) != NULL)
+        if (driver->job_pid == pid && driver->job_overdue)
+            driver->job_ran_on = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* Returns how the job of a dead driver has ended: somebody asked for its end, or for that of its
+ * driver; or the driver was killed because it did not end the job at its limit; or nobody knows. */
+static struct job_result
+job_result_of_dead(const struct driver *driver)
+{
+    if (driver->end >= END_ASKED || phase_stopping())
+        return (struct job_result){.ending = JOB_CANCELLED};
+    if (driver->job_ran_on)
+        return (struct job_result){.ending = JOB_TIMEOUT};
+    return (struct job_result){
+        .ending = JOB_LOST,
+        .reason = driver->job_overdue || !driver->reaped ? REASON_OVERDUE : REASON_DIED,
+        .value = driver->status,
+    };
+}
+
+/* Whether the reply can tell that the job is Done: nothing is left of it, or that is not to be
+ * reached. */
+static bool
+lost_job_is_over(const struct driver *driver)
+{
+    bool none_left = driver->reaped && reaper.orphans == ORPHANS_NONE;
+
+    return none_left || reaper.gave_up ||
+           clock_turn_ns - driver->ended_ns >= ORPHANS_MAX_S * NS_PER_S;
+}
+
+/* Ends the jobs of dead drivers. */
+static void
+lost_jobs_end(void)
+{
+    struct driver *driver = NULL;
+
+    while ((driver = suspect_next(driver)) != NULL) {
+        if (driver->job == NULL || !lost_job_is_over(driver))
+            continue;
+        struct job_result result = job_result_of_dead(driver);
+        result.elapsed_us = (uint64_t)((clock_turn_ns - driver->job_taken_ns) / NS_PER_US);
+        job_of_driver_end(driver, &result);
+    }
+}
+
 /* ---- reaping --------------------------------------------------------------------------------- */
 
 /* Reaps a dead child: the one with that pid, or any if pid is -1. Returns false if none is dead. */
@@ -168,10 +253,12 @@ child_reap(pid_t pid)
     if (dead <= 0)
         return false;
     struct driver *driver = driver_find(dead);
-    if (driver != NULL)
+    if (driver != NULL) {
         driver_reaped(driver, status);
-    else
+    } else {
+        orphan_reaped(dead, status);
         orphans_look_again();
+    }
     return true;
 }
 
@@ -184,7 +271,8 @@ reaper_open(void)
     deadline_init(&reaper.give_up);
     while (child_reap(-1)) /* those that died before SIGCHLD was blocked */
         ;
-    reaper.childless = getpid() != 1 && child_wait(-1, &status, NULL) < 0;
+    if (getpid() == 1 || child_wait(-1, &status, NULL) == 0)
+        fleet_note_siblings();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         log_line("cannot become a subreaper: %s", strerror(errno));
     if (!proc_is_ours() && errno == ENOENT)
@@ -287,7 +375,7 @@ child_is_orphan(pid_t pid, void *none)
         return driver->killed && driver_is_stuck(driver);
     if (getsid(pid) == getsid(0))
         return false;
-    return reaper.childless || orphan_of_suspect(pid);
+    return !fleet_has_siblings() || orphan_of_suspect(pid);
 }
 
 static void
@@ -332,8 +420,8 @@ orphans_end(void)
  * because we are a subreaper, and are killed with all their descendants. While a pass over them is
  * under way, left_orphans keeps what its beginning has found.
  */
-void
-orphans_kill(void)
+static void
+orphans_search(void)
 {
     if (reaper.orphans != ORPHANS_LOOK)
         return;
@@ -360,6 +448,13 @@ orphans_kill(void)
     }
     reaper.orphans = ORPHANS_EXPECTED;
     retry_later(); /* in case none of them is reaped before that */
+}
+
+void
+orphans_kill(void)
+{
+    orphans_search();
+    lost_jobs_end();
 }
 
 bool

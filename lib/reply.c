@@ -41,6 +41,9 @@ stats_line(const struct format *as, char *line)
         {"runs", stats.jobs},
         {"failures", stats.jobs_failed},
         {"timeouts", stats.jobs_timed_out},
+        {"lost", stats.jobs_lost},
+        {"dropped", stats.jobs_dropped},
+        {"left", stats.left},
         {"unanswered", stats.unanswered},
         {"log_dropped", log_dropped()},
     };
@@ -82,13 +85,6 @@ static void
 reply_refused(struct request *request, const struct call *call)
 {
     switch (call->refusal) {
-    case PROTO_REFUSED_EXEC:
-        if (call->error == EEXIST) /* which no exec says */
-            reply_error(request, "cannot_run", "cannot run: %" PRIu64 ".out or %" PRIu64 ".err: %s",
-                        call->job->output, call->job->output, strerror(EEXIST));
-        else
-            reply_error(request, "cannot_run", "cannot run: %s", strerror(call->error));
-        break;
     case PROTO_REFUSED_BUSY:
         reply_error(request, "busy", "driver %d Busy %" PRIu64, call->pid,
                     (call->remaining_ms + 999) / 1000);
@@ -132,7 +128,7 @@ reply_line(struct request *request, const struct call *call)
         request->format->state(out, call);
         return true;
     case OUTCOME_DONE:
-        request->format->done(out, call);
+        request->format->done(out, call->job);
         return true;
     case OUTCOME_DELETED:
         request->format->word(out, call->pid, WORD_DELETED);
@@ -163,6 +159,16 @@ reply_line(struct request *request, const struct call *call)
     return false;
 }
 
+/* Returns the room that a line may need, in bytes: that of a Done contains the command. */
+static size_t
+line_room(const struct call *call)
+{
+    const struct job *job = call->job;
+    bool shown = job != NULL && job->text != NULL;
+
+    return REPLY_SIZE + (shown ? JSON_BYTE_MAX * (size_t)job->text->size : 0);
+}
+
 /* Writes what can be written of a request: its text, or the lines that are next in order and have
  * an outcome. Returns true if nothing is left. Sets client.output_full if there was too little
  * room. */
@@ -182,7 +188,7 @@ request_write(struct request *request)
         struct call *call = container_of(request->calls.next, struct call, of_request);
         if (call->outcome == OUTCOME_PENDING)
             return false;
-        client->output_full = buffer_room(out) < REPLY_SIZE;
+        client->output_full = buffer_room(out) < line_room(call);
         if (client->output_full)
             return false;
         request->lines +=

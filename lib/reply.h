@@ -9,8 +9,8 @@
 #include <stdarg.h>
 
 enum {
-    /* In bytes: above the longest line of a reply, which contains the paths of two output files
-     * with each byte escaped. */
+    /* In bytes: above the longest line of a reply without a command. It contains the paths of two
+     * output files, with each byte escaped, or a reason. */
     REPLY_SIZE = 4096,
 };
 

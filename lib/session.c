@@ -15,8 +15,12 @@
 #include <unistd.h>
 
 enum {
-    STATUS_ERROR = 1,     /* a reply was an Error */
-    STATUS_NO_SERVER = 3, /* there is no server, or it went away before its last reply */
+    STATUS_ERROR = 1,       /* a reply was an Error */
+    STATUS_NO_SERVER = 3,   /* there is no server, or it went away before its last reply */
+    STATUS_JOB_FAILED = 4,  /* a job that was given on standard input has failed */
+    STATUS_TIMEOUT = 124,   /* that of timeout(1) */
+    STATUS_UNKNOWN = 125,   /* the job was cancelled or refused, did not run, or is lost */
+    STATUS_SIGNALLED = 128, /* and the number of the signal, as of a shell */
 };
 
 enum session_input {
@@ -36,8 +40,11 @@ static struct session {
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
+    bool job_failed; /* a reply was a Done that is not exit 0 */
+    int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
+    bool for_job;    /* the one command is on the command line, and gives a job */
     bool prompted;   /* the prompt is the last thing that was received */
-    char line[16];   /* the beginning of the line that is being received */
+    char line[96];   /* the beginning of the line that is being received, which shows what it is */
     size_t line_size;
     int signal; /* the signal that ends us; 0: none yet */
 } session;
@@ -61,19 +68,87 @@ session_signalled(struct source *source, uint32_t events)
         session.signal = (int)info.ssi_signo;
 }
 
-/* Looks for Errors and prompts in the replies. */
+/* Returns what follows the word in the line if the line begins with it, or NULL. */
+static const char *
+after_word(const char *line, const char *word)
+{
+    size_t size = strlen(word);
+
+    return line != NULL && strncmp(line, word, size) == 0 ? line + size : NULL;
+}
+
+static const char *
+after_number(const char *line)
+{
+    return line != NULL ? line + strspn(line, "0123456789") : NULL;
+}
+
+/* Returns RESULT in a line that says that a job is Done, or NULL; without the quotation mark before
+ * it if the line is JSON. */
+static const char *
+done_result(const char *line)
+{
+    const char *at = after_word(after_number(after_word(line, "Job ")), " Done ");
+    const char *json = after_number(after_word(line, "{\"job\":"));
+    const char *driver = after_number(after_word(json, ",\"driver\":"));
+
+    if (at != NULL)
+        return at;
+    return after_word(driver != NULL ? driver : json, ",\"");
+}
+
+/* Returns the exit status that tells of a RESULT, or -1 if it is none. */
+static int
+result_status(const char *result)
+{
+    static const struct {
+        const char *word;
+        int base;
+        bool has_number;
+    } words[] = {
+        {"exit", 0, true},
+        {"signal", STATUS_SIGNALLED, true},
+        {"timeout", STATUS_TIMEOUT, false},
+        {"cancelled", STATUS_UNKNOWN, false},
+        {"unrun", STATUS_UNKNOWN, false},
+        {"lost", STATUS_UNKNOWN, false},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const char *at = after_word(result, words[i].word);
+        if (at != NULL && words[i].has_number)
+            return words[i].base + (int)strtol(at + strcspn(at, "0123456789"), NULL, 10);
+        if (at != NULL)
+            return words[i].base;
+    }
+    return -1;
+}
+
+/* A line of a reply is complete, or so long that its rest does not matter. */
+static void
+session_line(char *line)
+{
+    line[session.line_size] = '\0';
+    session.error |= after_word(line, "Error: ") != NULL || after_word(line, "{\"error\":") != NULL;
+    int status = result_status(done_result(line));
+    if (status < 0)
+        return;
+    session.job_status = status;
+    session.job_failed |= status != 0;
+}
+
+/* Looks for Errors, ends of jobs and prompts in the replies. */
 static void
 session_scan(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         session.prompted = session.line_size == 1 && session.line[0] == '>' && text[i] == ' ';
+        if (text[i] == '\n')
+            session_line(session.line);
         if (text[i] == '\n' || session.prompted)
             session.line_size = 0;
-        else if (session.line_size < sizeof(session.line))
+        else if (session.line_size < sizeof(session.line) - 1)
             session.line[session.line_size++] = text[i];
-        if ((session.line_size == 7 && memcmp(session.line, "Error: ", 7) == 0) ||
-            (session.line_size == 9 && memcmp(session.line, "{\"error\":", 9) == 0))
-            session.error = true;
     }
 }
 
@@ -213,6 +288,8 @@ session_put_command(char **words)
         buffer_append_string(&session.up, *words);
         buffer_append_string(&session.up, words[1] != NULL ? " " : "\n");
     }
+    struct span name, line = {.at = session.up.data + start, .size = session.up.end - start};
+    session.for_job = line_split(&line, &name, 1) == 1 && span_is(&name, "run");
     session.input = INPUT_OVER;
 }
 
@@ -238,9 +315,21 @@ session_open(char **words)
     session_signals();
 }
 
+/* All replies have been received: returns the exit status. */
+static int
+session_status(void)
+{
+    if (session.for_job)
+        return session.job_status >= 0 ? session.job_status : STATUS_UNKNOWN;
+    if (session.error)
+        return STATUS_ERROR;
+    return session.job_failed ? STATUS_JOB_FAILED : EXIT_SUCCESS;
+}
+
 int
 session_run(char **words)
 {
+    session.job_status = -1;
     session_open(words);
     for (;;) {
         session_move_up();
@@ -262,5 +351,5 @@ session_run(char **words)
     }
     if (!session.farewell || session.input == INPUT_UNSENT)
         errx(STATUS_NO_SERVER, "the server at %s has ended the connection", options.connect_path);
-    return session.error ? STATUS_ERROR : EXIT_SUCCESS;
+    return session_status();
 }

@@ -124,6 +124,32 @@ escape(char *out, size_t room, const char *text, size_t size)
 }
 
 size_t
+utf8_size(const char *text, size_t size)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    /* The second byte has narrower bounds after four of the first bytes: there is one way to write
+     * each character, surrogates are none, and the last one is U+10FFFF. */
+    unsigned char low = 0x80, high = 0xbf;
+    size_t count;
+
+    if (byte[0] < 0x80)
+        return 1;
+    if (byte[0] < 0xc2 || byte[0] > 0xf4)
+        return 0;
+    count = byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+    if (byte[0] == 0xe0 || byte[0] == 0xf0)
+        low = byte[0] == 0xe0 ? 0xa0 : 0x90;
+    if (byte[0] == 0xed || byte[0] == 0xf4)
+        high = byte[0] == 0xed ? 0x9f : 0x8f;
+    if (size < count || byte[1] < low || byte[1] > high)
+        return 0;
+    for (size_t i = 2; i < count; i++)
+        if (byte[i] < 0x80 || byte[i] > 0xbf)
+            return 0;
+    return count;
+}
+
+size_t
 escape_json(char *out, size_t room, const char *text)
 {
     size_t used = 0;

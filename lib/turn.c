@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "command.h"
 #include "create.h"
+#include "job_life.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -19,7 +20,13 @@ enum {
     CLIENTS_TURN_US = 1000,  /* for the turns of all clients; at least one gets its turn */
     CLIENT_TURN_MIN_US = 20, /* for the turn of each */
     COMMANDS_PER_LOOK = 32,  /* commands that are run between two looks at the clock */
-    JOBS_MAX = 1024,         /* a client with this many waiting or running is not read from */
+    /* A client that has this many jobs is not read from, even if they are Done and only wait for an
+     * earlier reply; nor is one that has the least number if those of all clients are too many, or
+     * their command lines too long. Each takes about 350 bytes and its command line. */
+    JOBS_MAX = 110000,
+    JOBS_ALL_MAX = 220000,
+    JOBS_BYTES_MAX = 32 * 1024 * 1024,
+    JOBS_LEAST = 64,
 };
 
 /* ---- commands in ----------------------------------------------------------------------------- */
@@ -58,12 +65,17 @@ client_line(struct client *client, struct span *line, size_t *size)
 static enum handling
 client_skip_line(struct client *client, size_t size)
 {
-    bool whole = client->input.data[client->input.start + size - 1] == '\n';
+    struct span name = {NULL, 0}, piece = {client->input.data + client->input.start, size};
+    bool whole = piece.at[size - 1] == '\n';
+
+    line_split(&piece, &name, 1);
 
     if (!client->skipping_line &&
         client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE) ==
             COMMAND_HELD)
         return COMMAND_HELD;
+    if (!client->skipping_line && span_is(&name, "run"))
+        job_refused(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }
@@ -80,12 +92,20 @@ client_owed_enough(struct client *client)
     return client->full;
 }
 
+static bool
+client_gave_enough(const struct client *client)
+{
+    return client->jobs >= JOBS_MAX ||
+           (client->jobs >= JOBS_LEAST &&
+            (jobs_count() >= JOBS_ALL_MAX || job_texts_bytes() >= JOBS_BYTES_MAX));
+}
+
 /* Whether the client's next command may be run. */
 static bool
 client_willing(struct client *client)
 {
     return client->input_state != INPUT_QUIT && client->barrier == NULL &&
-           list_empty(&client->held) && client->jobs < JOBS_MAX &&
+           list_empty(&client->held) && !client_gave_enough(client) &&
            client->output_state != OUTPUT_WAITS && !phase_warming() && !client_owed_enough(client);
 }
 

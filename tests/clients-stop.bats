@@ -82,7 +82,7 @@ at_end_of_input() {
     control stats >counters # by now, the server has handled the quit
     crowd say 1 1 1 more
     kill -TERM "$server_pid"
-    crowd hear 1 1 1 'Driver * Done cancelled'
+    crowd hear 1 1 1 'Job 1 Done cancelled'
     crowd end 1 1
     server_ends 0
 }

@@ -41,19 +41,24 @@ stop_driver() {
     nothing_runs 'what was cancelled'
 }
 
-@test "deadlines: none runs in the server while a job runs or is being cancelled" {
-    start_server -t 100 -g 100
+@test "deadlines: while a job runs or is being cancelled, one, of its limit, the grace period and 3 s" {
+    start_server -t 2000 -g 100 # so the answer has more time than the job
     create
+    since=$(uptime_ms)
     say "run $pid 1000 trap '' TERM; echo >up; until [ -e go ]; do sleep 0.01; done" "get_status $pid"
     wait_until test -e up
     becomes runs 1
-    wait_until no_deadline
+    of_the_job() { deadline_is 1103000 "$since" 2>/dev/null; }
+    wait_until of_the_job
     say "cancel_task $pid"
     becomes commands 4
-    wait_until no_deadline
+    wait_until of_the_job
     : >go
-    expect "Driver $pid Done *" "Driver $pid Busy *" "Driver $pid Available"
+    expect "Job 1 Done *" "Driver $pid Busy *" "Driver $pid Available"
     nothing_runs 'a job that has ended'
+    say "run $pid 0.01 sleep 1000" "wait $pid"
+    expect "Job 2 Done timeout" "Driver $pid Available"
+    nothing_runs 'a job that was ended at its limit'
 }
 
 @test "deadlines: a driver's timer runs only while the driver has a task or job" {
@@ -67,10 +72,10 @@ stop_driver() {
     expect "Driver $pid Busy 1" "Driver $pid Available" "Driver $pid Available"
     timer_is_off "$pid"
     say "run $pid 1000 exit 3" "wait $pid" "get_status $pid"
-    expect "Driver $pid Done exit 3" "Driver $pid Available" "Driver $pid Available"
+    expect "Job 1 Done exit 3" "Driver $pid Available" "Driver $pid Available"
     timer_is_off "$pid"
     say "run $pid 0.001 sleep 1000" "wait $pid" "send_task $pid 1000" "get_status $pid"
-    expect "Driver $pid Done timeout" "Driver $pid Available" "Driver $pid Busy 1000" "Driver $pid Busy 1000"
+    expect "Job 2 Done timeout" "Driver $pid Available" "Driver $pid Busy 1000" "Driver $pid Busy 1000"
     run ! timer_is_off "$pid"
 }
 
@@ -90,7 +95,7 @@ stop_driver() {
         wait_until told_to_exit
         deadline_is $left "$since" "$pid"
         kill -QUIT "$server_pid"
-        server_ends 0
+        server_ends 4
         hang_up
     done
 }

@@ -22,7 +22,7 @@ load lib/looks
     create
     kept=$pid
     say "run $pid 50 true"
-    expect 'Driver * Done exit 0 *'
+    expect 'Job 1 Done exit 0'
     descriptors "$server_pid" >before
     descriptors "$kept" >driver_before
     create_many 3
@@ -36,14 +36,14 @@ load lib/looks
     kill -KILL "${client_pid[two]}"
     becomes clients 1
     kill -KILL "${pids[1]}" # the server then looks for what its job has left
-    expect "Driver ${pids[0]} Done exit 3 *" "Error: driver ${pids[1]} died *" "Driver ${pids[2]} Busy 50"
+    expect "Job 2 Done exit 3" "Job 3 Done lost driver ${pids[1]} died *" "Driver ${pids[2]} Busy 50"
     say "delete_driver ${pids[0]}"
     expect "Driver ${pids[0]} Deleted"
     kill -TERM "${pids[2]}"
     becomes drivers 1
     run -0 control fly || true
     say "run $kept 50 ./plain" "wait $kept" "run $kept 0.01 sleep 1000" "wait $kept"
-    expect 'Error: cannot run: Permission denied' "Driver $kept Available" '* Done timeout *' "Driver $kept Available"
+    expect 'Job 4 Done exit 126' "Driver $kept Available" 'Job 5 Done timeout' "Driver $kept Available"
     wait_until is_at_rest
     becomes clients 1
     descriptors "$server_pid" | diff before -
@@ -69,11 +69,11 @@ flags() {
     start_server --output output
     create
     say "run $pid 50 cat /proc/self/fdinfo/1; cat /proc/self/fdinfo/2 >&2"
-    expect "Driver $pid Done exit 0 *"
+    expect 'Job 1 Done exit 0'
     [ "$(flags output/1.out)" = 2001 ]
     [ "$(flags output/1.err)" = 2001 ]
     # So a job that empties its file goes on at the beginning of it.
     say "run $pid 50 echo much; : >output/2.out; echo little"
-    expect "Driver $pid Done exit 0 *"
+    expect 'Job 2 Done exit 0'
     [ "$(<output/2.out)" = little ]
 }

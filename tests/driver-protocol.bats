@@ -16,14 +16,14 @@ breaks_protocol() {
 @test "driver: takes one task at a time, and reports a task's end before any later answer" {
     start_as_server
     say 'task 1 100000'
-    expect 'state 1 1 0 0 100000'
+    expect 'state 1 1 0 100000'
     say 'task 2 5'
-    expect 'state 2 1 1 0 +([0-9])'
+    expect 'state 2 1 1 +([0-9])'
     ((${line##* } > 5))
     say 'cancel 3 2' # not the task that runs
     expect 'state 3 ? 2 *'
     say 'cancel 4 1'
-    expect 'end 0 2' 'state 4 0 0 0 0'
+    expect 'end 0 2' 'state 4 0 0 0'
     say 'task 5 100000 1' # expired long ago
     expect 'state 5 ? 3 *'
     say 'task 6 1'
@@ -55,12 +55,13 @@ breaks_protocol() {
 
 @test "driver: if the server breaks the protocol, it reports that and exits with status 1" {
     cases=(
-        'frame 2 2 0 1'                   # version
-        'frame 1 9 0 1'                   # type
-        "frame 1 66 16 1 $(printf '%032d' 0)" # a type that only a driver sends
-        'frame 1 2 1 1 78'                # length
+        'frame 1 2 0 1'                   # version
+        'frame 3 2 0 1'
+        'frame 2 9 0 1'                   # type
+        "frame 2 66 16 1 $(printf '%032d' 0)" # a type that only a driver sends
+        'frame 2 2 1 1 78'                # length
         'status 0'                        # no id where there should be one
-        'frame 1 4 0 1'                   # an id where there should be none
+        'frame 2 4 0 1'                   # an id where there should be none
         'task 1 0'                        # a task without a duration
         'task 1 31536000001'              # a task of more than a year
     )
@@ -105,43 +106,81 @@ breaks_protocol() {
     [ -z "$output" ]
 }
 
-@test "driver: answers a RUN by STATE with the job's pid, later by RESULT" {
+@test "driver: takes a job by STATE, then tells its pid, and later its RESULT" {
     start_as_server
-    say 'run 1 100000 1000 - 0 exit 3'
-    expect 'state 1 1 0 +([0-9]) 100000'
-    read -r _ _ _ _ job _ <<<"$line"
-    ((job > 1 && job != driver))
-    expect 'result 1 3 3'
+    say "run 1 100000 1000 - 0 echo \$\$ >pid; exit 3"
+    expect 'state 1 2 0 100000' 'begun 1 +([0-9])'
+    begun=${line##* }
+    ((begun > 1 && begun != driver))
+    expect 'result 1 3 3 0 0'
+    [ "$(<pid)" = "$begun" ]
     say 'run 2 100000 1000 - 0 kill -10 $$'
-    expect 'state 2 *' 'result 2 4 10'
+    expect 'state 2 2 0 *' 'begun 2 *' 'result 2 4 10 0 0'
     say 'run 3 50 1000 - 0 sleep 1000'
-    expect 'state 3 *' 'result 3 5 0'
-    say 'run 4 100000 1000 - 0 ./missing'
-    expect 'state 4 0 4 2 0'
-    say 'run 5 100 100 1 0 true' # expired
-    expect 'state 5 0 3 0 0'
-    say 'run 6 100 100 - 7 true' # the server has no directory for output
-    expect 'state 6 0 4 22 0'
-    say 'status 7'
-    expect 'state 7 0 0 0 0'
+    expect 'state 3 2 0 *' 'begun 3 *' 'result 3 5 0 0 0'
+    say 'run 4 100 100 1 0 true' # expired
+    expect 'state 4 0 3 0'
+    say 'status 5'
+    expect 'state 5 0 0 0'
     say exit
     expect 'gone 0'
+}
+
+@test "driver: a job that cannot be run has begun, and ends as in a shell" {
+    start_as_server
+    mkdir directory
+    say 'run 1 100000 1000 - 0 ./missing'
+    expect 'state 1 2 0 *' 'begun 1 *' 'result 1 3 127 0 0'
+    say 'run 2 100000 1000 - 0 ./directory'
+    expect 'state 2 2 0 *' 'begun 2 *' 'result 2 3 126 0 0'
+    [[ $(<err) == *missing*$'\n'*directory* ]]
+}
+
+@test "driver: a job whose output files cannot be created has not begun; RESULT says why" {
+    start_as_server
+    say 'run 1 100 100 - 1 echo >ran' # the server has no directory for output: EBADF
+    expect 'state 1 2 0 +([0-9])' 'result 1 6 9 2 0'
+    say 'status 2' 'task 3 100000'
+    expect 'state 2 0 0 0' 'state 3 1 0 100000'
+    [ ! -e ran ]
+}
+
+@test "driver: a job finds its number and its slot in its environment" {
+    export TAXI_JOB='' TAXI_SLOT=''
+    start_as_server
+    say "job 1 100000 1000 0 - 18446744073709551615 4294967295 0 echo \$TAXI_JOB \$TAXI_SLOT >one"
+    expect 'state 1 2 0 *' 'begun 1 *' 'result 1 3 0 0 0'
+    [ "$(<one)" = '18446744073709551615 4294967295' ]
+    say "job 2 100000 1000 0 - 7 1 0 echo \$TAXI_JOB \$TAXI_SLOT >two"
+    expect 'state 2 2 0 *' 'begun 2 *' 'result 2 3 0 0 0'
+    [ "$(<two)" = '7 1' ]
 }
 
 @test "driver: while a job runs, it refuses RUN, TASK, and a CANCEL of any other job" {
     start_as_server
     say 'run 1 100000 1000 - 0 sleep 1000'
-    expect 'state 1 *'
+    expect 'state 1 2 0 *' 'begun 1 *'
     say 'run 2 100000 1000 - 0 echo no >no'
-    expect 'state 2 1 1 0 +([0-9])'
+    expect 'state 2 2 1 +([0-9])'
     ((${line##* } > 100000 - 1000 * DEADLINE))
     say 'task 3 5' 'cancel 4 2' 'cancel 5 1'
-    expect 'state 3 1 1 0 *' 'state 4 1 2 0 *' 'state 5 1 0 0 +([0-9])'
+    expect 'state 3 2 1 *' 'state 4 2 2 *' 'state 5 2 0 +([0-9])'
     ((${line##* } <= 1000))
-    expect 'result 1 2 0'
+    expect 'result 1 2 0 0 0'
     has_children_of "$driver" 0
     say 'cancel 6 1' 'task 7 100000' 'run 8 100000 1000 - 0 true'
-    expect 'state 6 0 2 0 0' 'state 7 1 0 0 100000' 'state 8 1 1 0 *'
+    expect 'state 6 0 2 0' 'state 7 1 0 100000' 'state 8 1 1 *'
+    [ ! -e no ]
+}
+
+# The requests come at once, so the driver reads them together.
+@test "driver: of requests behind a RUN, each finds the job taken" {
+    start_as_server
+    mkfifo gate
+    stop_process "$driver"
+    say "run 1 100000 1000 - 0 read x <gate" 'run 2 100000 1000 - 0 echo no >no' 'status 3' 'cancel 4 1'
+    kill -CONT "$driver"
+    expect 'state 1 2 0 *' 'begun 1 *' 'state 2 2 1 *' 'state 3 2 0 *' 'state 4 2 0 *' 'result 1 2 0 0 *'
     [ ! -e no ]
 }
 
@@ -149,7 +188,7 @@ breaks_protocol() {
     start_as_server
     for i in {1..20}; do
         say "run $i 100000 1000 - 0 for i in 1 2 3 4 5; do sleep 1000 & setsid sleep 1000 & done; exit 2"
-        expect "state $i *" "result $i 3 2"
+        expect "state $i *" "begun $i *" "result $i 3 2 0 *"
         has_children_of "$driver" 0
     done
 }
@@ -157,28 +196,33 @@ breaks_protocol() {
 @test "driver: understands a RUN with the longest text, also byte by byte" {
     start_as_server
     say 'run 1 100000 1000 - 0 exit { *4088}42' # 4095 bytes
-    expect 'state 1 *' 'result 1 3 42'
+    expect 'state 1 *' 'begun 1 *' 'result 1 3 42 0 0'
     say 'slowly run 2 100000 1000 - 0 exit { *4088}42'
-    expect 'state 2 *' 'result 2 3 42'
+    expect 'state 2 *' 'begun 2 *' 'result 2 3 42 0 0'
     say 'run 3 100000 1000 - 0 !'
-    expect 'state 3 *' 'result 3 3 *'
+    expect 'state 3 *' 'begun 3 *' 'result 3 3 *'
 }
 
 @test "driver: if a RUN breaks the protocol, it reports that and exits with status 1" {
-    body=$(printf '0100000000000000%.0s' 1 2 3 4)
+    body=$(printf '0100000000000000%.0s' 1 2 3 4 5)0100000000000000
     cases=(
         'run 1 100000 1000 - 0 {x*4096}'     # text too long
         'run 1 100000 1000 - 0 '             # no text
         'run 1 100000 1000 - 0 echo \0 x'    # a zero byte in the text
         'run 1 100000 1000 - 0 \0'           # nothing but a zero byte
         'run 1 100000 1000 - 0 x\0'          # a zero byte at its end
-        "frame 1 5 31 1 $(printf '%062d' 0)" # an incomplete body
-        "frame 1 5 33 0 ${body}78"           # no id
+        "frame 2 5 47 1 $(printf '%094d' 0)" # an incomplete body
+        "frame 2 5 49 0 ${body}78"           # no id
         'run 1 0 1000 - 0 true'              # no time limit
         'run 1 31536000001 1000 - 0 true'    # a time limit of more than a year
         'run 1 1 0 - 0 true'                 # no grace period
         'run 1 1 31536000001 - 0 true'       # a grace period of more than a year
-        "frame 1 68 40 1 $(printf '%080d' 0)" # a type that only a driver sends
+        'job 1 1 1 31536000001 - 1 1 0 true' # what is left may linger for more than a year
+        'job 1 1 1 0 - 0 1 0 true'           # no number
+        'job 1 1 1 0 - 1 0 0 true'           # no slot
+        'job 1 1 1 0 - 1 1 4 true'           # output is neither to files nor not
+        "frame 2 68 48 1 $(printf '%096d' 0)" # types that only a driver sends
+        'frame 2 69 4 1 01000000'
     )
     for case in "${cases[@]}"; do
         breaks_protocol "$case"
@@ -188,23 +232,36 @@ breaks_protocol() {
 @test "driver: on EXIT, on TERM, and if the server is gone, it ends its job before it exits" {
     start_as_server
     say 'run 1 100000 1000 - 0 (setsid sleep 1000 &); sleep 1000'
-    expect 'state 1 *'
+    expect 'state 1 *' 'begun 1 *'
     say exit
-    expect 'result 1 2 0' 'gone 0'
+    expect 'result 1 2 0 0 *' 'gone 0'
     server_ends 0
     hang_up
     start_as_server
     say 'run 1 100000 1000 - 0 sleep 1000'
-    expect 'state 1 *'
+    expect 'state 1 *' 'begun 1 *'
     kill -TERM "$driver"
-    expect 'result 1 2 0' 'gone 0'
+    expect 'result 1 2 0 0 *' 'gone 0'
     server_ends 0
     hang_up
     start_as_server
     say "run 1 100000 1000 - 0 $LIB/family.sh"
-    expect 'state 1 *'
+    expect 'state 1 *' 'begun 1 *'
     wait_until family_is_up
     end_input
     server_ends 0
     family_has_ended
+}
+
+@test "driver: the example in taxi-driver(1) is one" {
+    sed -n '/^#!\/usr\/bin\/perl/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/install/man/taxi-driver.1" |
+        sed 's/\\e/\\/g' >other
+    chmod +x other
+    start_as_server ./other
+    say 'task 1 100000' 'task 2 5' 'cancel 3 2' 'status 4' 'run 5 100 100 - 0 true' 'cancel 6 0'
+    expect 'state 1 1 0 100000' 'state 2 1 1 *' 'state 3 1 2 *' 'state 4 1 0 *' 'state 5 1 1 *' 'end 0 2' 'state 6 0 0 0'
+    say 'run 7 100 100 - 0 true' 'status 8' 'task 9 100000 1' 'task 10 1'
+    expect 'state 7 2 0 100' 'result 7 6 38 4 0' 'state 8 0 0 0' 'state 9 0 3 0' 'state 10 1 0 1' 'end 0 1'
+    say 'task 11 100000' exit
+    expect 'state 11 1 0 100000' 'end 0 2' 'gone 0'
 }

@@ -153,22 +153,59 @@ load lib/helpers
     gone "$pid"
 }
 
-@test "dying driver: its job's Error says how it died, also if it had answered the job's start" {
-    fake_driver lies hello 'take $RUN; state 1 1 0 1000 $$; exit 7' linger
+@test "dying driver: its job is lost if it had been taken, and the reason says how it died" {
+    fake_driver lies hello 'take $RUN; state 1 2 0 1000; exit 7' linger
     start_server --driver ./lies
     create
     say "run $pid 50 x"
-    expect "Error: driver $pid died (exited with status 7)"
+    expect "Job 1 Done lost driver $pid died (exited with status 7)"
     create
     say 'run any 50 x'
-    expect "Error: driver $pid died (exited with status 7)"
-    stats_have runs=2 failures=0
+    expect "Job 2 Done lost driver $pid died (exited with status 7)"
+    stats_have runs=2 failures=0 lost=2
+}
+
+@test "dying driver: a job for just that driver is unrun if it had not been taken" {
+    fake_driver dies hello 'take $RUN; exit 7' linger
+    start_server --driver ./dies
+    create
+    say "run $pid 50 x"
+    expect "Job 1 Done unrun driver $pid died (exited with status 7)"
+    stats_have runs=0 lost=0
+}
+
+@test "dying driver: a job for any driver that it had not taken goes to another, before all others" {
+    fake_driver mixed 'set -C' ': 2>/dev/null >first || exec '"$DRIVER" \
+        hello 'take $RUN; : >asked; read -r _ <go; exit 7'
+    mkfifo go
+    start_listening --driver ./mixed
+    create
+    mortal=$pid
+    create
+    say "send_task $pid 1000"
+    expect "Driver $pid Busy 1000"
+    say 'run any 50 echo one $TAXI_JOB >>order' 'run any 50 echo two $TAXI_JOB >>order'
+    wait_until test -e asked
+    echo >go
+    wait_until logged "driver $mortal died .exited with status 7."
+    control "cancel_task $pid" >cancelled
+    expect 'Job 1 Done exit 0' 'Job 2 Done exit 0'
+    [ "$(<order)" = $'one 1\ntwo 2' ]
+    stats_have runs=2 lost=0 died=1
 }
 
 @test "dying driver: a result that it sent before it died counts" {
-    fake_driver lies hello 'take $RUN; state 1 1 0 1000 $$; result 1 3 9; exit 7' linger
+    fake_driver lies hello 'take $RUN; state 1 2 0 1000; result 1 3 9; exit 7' linger
     start_server --driver ./lies
     create
     say "run $pid 50 x"
-    expect "Driver $pid Done exit 9"
+    expect "Job 1 Done exit 9"
+}
+
+@test "dying driver: a job that it took, and says that it did not begin, is not lost" {
+    fake_driver lies hello 'take $RUN; state 1 2 0 1000; result 1 6 11 4; exit 7' linger
+    start_server --driver ./lies
+    create
+    say 'run any 50 x'
+    expect 'Job 1 Done unrun cannot start a process: *'
 }

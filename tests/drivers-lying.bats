@@ -6,12 +6,13 @@ load lib/helpers
 @test "protocol: a driver that breaks it before it is up is killed, and the Error says so" {
     cases=(
         'printf garbage-and-more-of-it >&3'
-        'frame 2 65 4 0 "$(u32 $$)"' # version
-        'frame 1 99 4 0 "$(u32 $$)"' # type
-        'frame 1 2 0 0'              # a type that only the server sends
-        'frame 1 65 5 0 "$(u32 $$)"' # length
+        'frame 1 65 4 0 "$(u32 $$)"' # version
+        'frame 3 65 4 0 "$(u32 $$)"'
+        'frame 2 99 4 0 "$(u32 $$)"' # type
+        'frame 2 2 0 0'              # a type that only the server sends
+        'frame 2 65 5 0 "$(u32 $$)"' # length
         'hello 1'                    # pid
-        'frame 1 65 4 9 "$(u32 $$)"' # an id where there should be none
+        'frame 2 65 4 9 "$(u32 $$)"' # an id where there should be none
         'state 1 0 0 0'              # no HELLO first
     )
     for case in "${cases[@]}"; do
@@ -26,10 +27,10 @@ load lib/helpers
 @test "protocol: a driver that breaks it later is killed and logged, and the server works on" {
     cases=(
         'hello'                         # a second one
-        'frame 1 66 16 1'               # the socket ends in the middle of the frame
+        'frame 2 66 16 1'               # the socket ends in the middle of the frame
         'state 1 0 0 0'                 # an answer to no question
-        'frame 1 67 4 0 "$(u32 1)"'     # the end of no task
-        'while :; do frame 1 67 4 0 "$(u32 1)"; done'
+        'frame 2 67 4 0 "$(u32 1)"'     # the end of no task
+        'while :; do frame 2 67 4 0 "$(u32 1)"; done'
         'while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx >&3; done'
     )
     for case in "${cases[@]}"; do
@@ -52,9 +53,12 @@ load lib/helpers
         'state 2 0 0 0'   # another id
         'state 1 1 0 0'   # busy, and no time left
         'state 1 0 0 5'   # free, and time left
-        'state 1 2 0 5'   # neither
-        'state 1 0 9 0'   # an unknown refusal
+        'state 1 3 0 5'   # neither
+        'state 1 0 4 0'   # an unknown refusal
+        'state 1 0 0 0 1' # a reserved field that is not 0
         'state 1 0 2 0'   # a refusal that does not fit a question
+        'state 1 2 0 5'   # a job that it was not given
+        'begun 1 $$'      # the same
     )
     for case in "${cases[@]}"; do
         fake_driver liar hello 'take 1' "$case" linger
@@ -69,7 +73,7 @@ load lib/helpers
 }
 
 @test "protocol: a driver that speaks one byte at a time is understood" {
-    fake_driver slow 'for byte in 1 65 4 0 0 0 0 0 $(($$ & 255)) $(($$ >> 8 & 255)) $(($$ >> 16)) 0; do
+    fake_driver slow 'for byte in 2 65 4 0 0 0 0 0 $(($$ & 255)) $(($$ >> 8 & 255)) $(($$ >> 16)) 0; do
         printf "$(u8 $byte)" >&3; done' linger
     start_server -g 0.2 --driver ./slow
     create
@@ -79,34 +83,44 @@ load lib/helpers
     # What the driver does, what the server calls that, and which command it gets in addition to a
     # run.
     cases=(
-        'result 1 3 0|no command|'
-        'take $RUN; result 1 3 0|no command|'
-        'take $RUN; state 1 1 0 1000 $$; result 1 3 0; result 1 3 0|no command|'
-        'take $RUN; state 1 1 0 1000 $$; result 9 3 0|no command|'
-        'take $RUN; state 1 0 0 0 $$|does not fit|'
-        'take $RUN; state 1 1 0 1000 0|does not fit|'
-        'take $RUN; state 1 1 0 1000 2147483648|cannot be|'
-        'take $RUN; state 1 0 0 0 0|does not fit|'
-        'take $RUN; state 1 0 4 0 0|does not fit|'
-        'take $RUN; state 1 1 4 1000 2|does not fit|'
-        'take $RUN; state 1 0 4 0 2147483647|does not fit|'
-        'take $RUN; state 1 0 2 0 0|does not fit|'
-        'take $RUN; state 1 0 1 0 0|does not fit|'
-        'take $RUN; state 1 0 5 0 0|body|'
-        'take $RUN; state 1 1 0 1000 $$; frame 1 67 4 0 "$(u32 1)"|end of no task|'
-        'take $RUN; state 1 1 0 1000 $$; result 1 1 0|body|'
-        'take $RUN; state 1 1 0 1000 $$; result 1 3 256|body|'
-        'take $RUN; state 1 1 0 1000 $$; result 1 4 0|body|'
-        'take $RUN; state 1 1 0 1000 $$; result 1 5 1|body|'
-        'take $RUN; state 1 1 0 1000 $$; result 0 3 0|id|'
-        'take $RUN; state 1 1 0 1000 $$; take $STATUS; state 2 0 0 0 0|cannot be|get_status'
-        'take $RUN; state 1 1 0 1000 $$; take $STATUS; state 2 1 0 1000 $$|cannot be|get_status'
-        'take $RUN; state 1 1 0 1000 $$; take $RUN; state 2 1 0 1000 0|does not fit|run'
-        'take $RUN; state 1 1 0 1000 $$; take $RUN; state 2 1 0 1000 $$|cannot be|run'
-        'take $RUN; state 1 1 0 1000 $$; take $CANCEL; state 2 0 0 0 0|cannot be|cancel_task'
-        'take $RUN; state 1 1 0 1000 $$; take $CANCEL; state 2 1 1 1000 0|does not fit|cancel_task'
-        'take $STATUS; state 1 1 0 1000 77|does not fit|get_status only'
-        'take $TASK; state 1 1 0 1000 77|does not fit|send_task only'
+        'result 1 3 0|result of no job|'
+        'begun 1 $$|beginning of no job|'
+        'take $RUN; result 1 3 0|result of no job|'
+        'take $RUN; begun 1 $$|beginning of no job|'
+        'take $RUN; state 1 2 0 1000; result 1 3 0; result 1 3 0|result of no job|'
+        'take $RUN; state 1 2 0 1000; result 9 3 0|result of no job|'
+        'take $RUN; state 1 2 0 1000; begun 9 $$|beginning of no job|'
+        'take $RUN; state 1 2 0 1000; begun 1 $$; begun 1 $$|beginning of no job|'
+        'take $RUN; state 1 2 0 1000; result 1 3 0; begun 1 $$|beginning of no job|'
+        'take $RUN; state 1 2 0 1000; begun 1 0|body|'
+        'take $RUN; state 1 2 0 1000; begun 1 2147483648|body|'
+        'take $RUN; state 1 1 0 1000|does not fit|'
+        'take $RUN; state 1 0 0 0|does not fit|'
+        'take $RUN; state 1 0 2 0|does not fit|'
+        'take $RUN; state 1 0 1 0|does not fit|'
+        'take $RUN; state 1 2 1 1000|cannot be|'
+        'take $RUN; state 1 2 3 1000|cannot be|'
+        'take $RUN; state 1 0 4 0|body|'
+        'take $RUN; state 1 2 0 1000; frame 2 67 4 0 "$(u32 1)"|end of no task|'
+        'take $RUN; state 1 2 0 1000; result 1 1 0|body|'
+        'take $RUN; state 1 2 0 1000; result 1 3 256|body|'
+        'take $RUN; state 1 2 0 1000; result 1 4 0|body|'
+        'take $RUN; state 1 2 0 1000; result 1 5 1|body|'
+        'take $RUN; state 1 2 0 1000; result 1 3 0 1|body|'
+        'take $RUN; state 1 2 0 1000; result 1 6 0 0|body|'
+        'take $RUN; state 1 2 0 1000; result 1 6 1 1|body|'
+        'take $RUN; state 1 2 0 1000; result 1 6 0 4|body|'
+        'take $RUN; state 1 2 0 1000; result 1 6 2 4 1|body|'
+        'take $RUN; state 1 2 0 1000; result 0 3 0|id|'
+        'take $RUN; state 1 2 0 1000; take $STATUS; state 2 0 0 0|cannot be|get_status'
+        'take $RUN; state 1 2 0 1000; take $STATUS; state 2 1 0 1000|cannot be|get_status'
+        'take $RUN; state 1 2 0 1000; take $RUN; state 2 2 0 1000|cannot be|run'
+        'take $RUN; state 1 2 0 1000; take $RUN; state 2 0 3 0|cannot be|run'
+        'take $RUN; state 1 2 0 1000; take $CANCEL; state 2 0 0 0|cannot be|cancel_task'
+        'take $RUN; state 1 2 0 1000; take $CANCEL; state 2 2 1 1000|does not fit|cancel_task'
+        'take $STATUS; state 1 2 0 1000|cannot be|get_status only'
+        'take $TASK; state 1 2 0 1000|cannot be|send_task only'
+        'take $TASK; state 1 1 0 1000; begun 1 $$|beginning of no job|send_task only'
     )
     failed=
     for case in "${cases[@]}"; do

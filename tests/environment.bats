@@ -15,17 +15,20 @@ start_with() {
     start env -i "${own[@]}" PATH="$PATH" "$SERVER" "${PATIENT[@]}" --output output "${@:2}"
 }
 
-# have VARIABLE...: a new driver and its jobs, with a shell and without one, have these variables,
-# sorted, and PATH, and no other.
+# have VARIABLE...: a new driver and its jobs, with a shell and without one, have these variables
+# and PATH, the jobs also their number and slot, and no other. The driver keeps room for those.
 have() {
     create
     say "run $pid 50 env" "wait $pid" "run $pid 50 env; exit 7"
-    expect "Driver $pid Done exit 0 output/1.out *" "Driver $pid Available" "Driver $pid Done exit 7 *"
+    expect "Job 1 Done exit 0" "Driver $pid Available" "Job 2 Done exit 7"
     tr '\0' '\n' <"/proc/$pid/environ" >driver
     # What shells set by themselves.
     sed -i -E '/^(PWD|OLDPWD|SHLVL|_)=/d' output/2.out
+    local number=0 file own
     for file in driver output/1.out output/2.out; do
-        diff --label wanted --label "$file" <(printf '%s\n' "$@" "PATH=$PATH" | LC_ALL=C sort) \
+        own=("TAXI_JOB=$number" TAXI_SLOT=1)
+        ((number++ > 0)) || own=(TAXI_JOB= TAXI_SLOT=)
+        diff --label wanted --label "$file" <(printf '%s\n' "$@" "PATH=$PATH" "${own[@]}" | LC_ALL=C sort) \
             <(LC_ALL=C sort "$file") >&2
     done
 }
@@ -47,7 +50,7 @@ have() {
     start_with LONG1="$long" LONG2="$long" STRANGE="$strange" --
     create
     say "run $pid 50 printenv LONG1 LONG2" "wait $pid" "run $pid 50 printenv STRANGE"
-    expect "Driver $pid Done exit 0 *" '*' "Driver $pid Done exit 0 *"
+    expect "Job 1 Done exit 0" '*' "Job 2 Done exit 0"
     [ "$(<output/1.out)" = "$long"$'\n'"$long" ]
     [ "$(<output/2.out)" = "$strange" ]
 }
@@ -85,6 +88,22 @@ have() {
     run ! logged notify # it is not for the server
 }
 
+@test "TAXI_JOB, TAXI_SLOT: each job has its own, whatever the server has, also with --clean-env" {
+    for options in --verbose --clean-env '--clean-env --env TAXI_JOB=7 --env TAXI*'; do
+        # shellcheck disable=SC2086 # words
+        start_with TAXI_JOB=x TAXI_SLOT=y TAXI_JOBS=1 -- $options
+        create
+        say "run $pid 50 env" "wait $pid" 'run any 50 echo $TAXI_JOB $TAXI_SLOT' "wait $pid" "run $pid 50 env"
+        expect 'Job 1 Done exit 0' '*' 'Job 2 Done exit 0' '*' 'Job 3 Done exit 0'
+        [ "$(grep -E '^TAXI_(JOB|SLOT)=' output/1.out | LC_ALL=C sort)" = $'TAXI_JOB=1\nTAXI_SLOT=1' ]
+        [ "$(<output/2.out)" = '2 1' ]
+        [ "$(grep -E '^TAXI_(JOB|SLOT)=' output/3.out | LC_ALL=C sort)" = $'TAXI_JOB=3\nTAXI_SLOT=1' ]
+        [[ $options == --clean-env || $(<output/3.out) == *TAXI_JOBS=1* ]]
+        hang_up
+        rm -r output
+    done
+}
+
 @test "--env: of several for a variable the last one counts" {
     start_with A=1 B=2 C=3 D=4 -- --env A=x --env A=y --env B=x --env B --env C --env C=x --env D=x --env 'D*'
     have A=y B=2 C=x D=4
@@ -97,7 +116,7 @@ have() {
     start_with A=1 -- "${many[@]}"
     create
     say "run $pid 50 env"
-    expect "Driver $pid Done exit 0 *"
+    expect "Job 1 Done exit 0"
     [ "$(grep -c '^N' output/1.out)" = 2500 ]
     has output/1.out N7=2507
 }

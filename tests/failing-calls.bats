@@ -81,14 +81,14 @@ output_waits_or_failed() {
         create
         say "run $pid 50 echo $long; exit 3" "cancel_task 1" "get_status $pid" "wait $pid" \
             "run any 50 echo $long" "wait $pid" "run any 50 exit 5" "get_status $pid" "delete_driver $pid"
-        expect "Driver $pid Done exit 3 *" 'Error: no driver 1' "Driver $pid @(Available|Busy 50)" "Driver $pid Available" \
-            "Driver $pid Done exit 0 *" "Driver $pid Available" "Driver $pid Done @(exit 5|cancelled) *" \
+        expect 'Job 1 Done exit 3' 'Error: no driver 1' "Driver $pid @(Available|Busy 50)" "Driver $pid Available" \
+            'Job 2 Done exit 0' "Driver $pid Available" 'Job 3 Done @(exit 5|cancelled)' \
             "Driver $pid @(Available|Busy 50)" "Driver $pid Deleted"
         [ "$(<output/1.out)" = "$long" ]
         [ "$(<output/2.out)" = "$long" ]
         [[ -s trace || $fault != 1* ]]
         end_input
-        server_ends 0
+        server_ends 4 # two jobs have failed
         hang_up
         rm -rf output trace
     done
@@ -108,8 +108,8 @@ output_waits_or_failed() {
     wait "$filler"
     kill -CONT "$pid"
     timeout "$DEADLINE" head -n 300 <&"$from" >replies
-    grep -qx "Driver $pid Done exit 0" replies
-    [ "$(sed -n '1~2p' replies | grep -cE "^(Driver $pid Done exit 0|Error: driver $pid Busy 50)$")" = 150 ]
+    grep -qx 'Job 1 Done exit 0' replies
+    [ "$(sed -n '1~2p' replies | grep -cE "^(Job [0-9]+ Done exit 0|Error: driver $pid Busy 50)$")" = 150 ]
     [ "$(sed -n '2~2p' replies | grep -cE "^Driver $pid (Available|Busy 50)$")" = 150 ]
     log_is 'server: Stats *'
 }

@@ -69,7 +69,7 @@ has_one_child() {
     unshare_pid=$server_pid
     create
     say "run $pid 100 true"
-    expect "Driver $pid Done exit 0"
+    expect "Job 1 Done exit 0"
     wait_until is_process_1
     for child in $(children_of "$server_pid"); do
         case $(readlink "/proc/$child/exe") in
@@ -99,9 +99,9 @@ is_process_1() {
     started=("$stranger" "${started[@]}") # teardown must end it before the server, its parent
     say "run $pid 100 $LIB/leave.pl groups"
     wait_until test -e left
-    wait_until logged "driver $pid runs a command" # so the server knows its session
+    wait_until logged "^server: job 1 runs on driver $pid as process " # so the server knows its session
     kill -KILL "$pid"
-    expect "Error: driver $pid died (killed by signal 9)"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)"
     left_ends
     alive "$stranger"
 }

@@ -74,12 +74,13 @@ json() {
     expect '*"available"}'
     its=${line//[^0-9]/}
     number='[0-9]+\.[0-9]'
-    tail=",\"ms\":($number),\"user_ms\":($number),\"sys_ms\":($number),\"maxrss_kb\":([0-9]+)}\$"
+    tail=",\"ms\":($number),\"user_ms\":($number),\"sys_ms\":($number),\"maxrss_kb\":([0-9]+),\"left\":0,\"command\":"
     while IFS='|' read -r command how; do
         say "run $its $command"
         [[ $command != *1000 ]] || say "cancel_task $its"
         reply
-        [[ $line =~ ^\{\"driver\":$its,\"$how$tail ]] || fail "$line"
+        [[ $line =~ ^\{\"job\":$((++job)),\"driver\":$its,\"$how$tail ]] || fail "$line"
+        [[ $line == *",\"command\":\"${command#* }\"}" ]] || fail "$line"
         [[ $command != *1000 ]] || expect "{\"driver\":$its,\"state\":\"available\"}"
     done <<'END'
 50 exit 3|exit":3
@@ -93,7 +94,7 @@ END
     ((${BASH_REMATCH[2]%.*} + ${BASH_REMATCH[3]%.*} < 200))
     say "run $its 50 $LIB/busy.pl"
     reply
-    [[ $line =~ ^\{\"driver\":$its,\"exit\":0$tail ]] || fail "$line"
+    [[ $line =~ ^\{\"job\":6,\"driver\":$its,\"exit\":0$tail ]] || fail "$line"
     ((${BASH_REMATCH[2]%.*} >= 100))
     ((BASH_REMATCH[4] > 49000))
 }
@@ -101,8 +102,8 @@ END
 @test "JSON: a job's reply names the files of its output; each Error has a code" {
     start_server -j --output output
     say create_driver 'run any 50 true' 'run any 50 ./missing' 'run any 50' "run any 50 trap \0x"
-    expect '*"available"}' '*"maxrss_kb":+([0-9]),"out":"output/1.out","err":"output/1.err"}' \
-        '{"error":"cannot run: No such file or directory","code":"cannot_run"}' '*"code":"usage"}' '*'
+    expect '*"available"}' '*"left":0,"command":"true","out":"output/1.out","err":"output/1.err"}' \
+        '*,"exit":127,*"out":"output/2.out","err":"output/2.err"}' '*"code":"usage"}' '*"command":"trap \\\\0x","out"*'
     printf 'run any 5 a\0b\n' >&"$to"
     expect '*"code":"bad_command"}'
 }

@@ -18,20 +18,32 @@ ends_unseen() {
 }
 
 @test "last words: a job's result counts, though still unread when the driver's death is seen" {
-    puppet says hello take:5 state:1:0:1000:1000 did:started await:go result:3:9 exit:7
+    puppet says hello take:5 state:2:0:1000 did:started await:go result:3:9 exit:7
     start_server --driver ./says
     create
     say "run $pid 50 x"
     wait_until test -e started
     becomes runs 1
     ends_unseen go
-    expect "Driver $pid Done exit 9"
+    expect "Job 1 Done exit 9"
     say stats
     expect 'Stats * died=1 * failures=1 *'
 }
 
+@test "last words: a job that was taken unseen before the driver's death is lost, and not run again" {
+    puppet says hello take:5 did:asked await:go state:2:0:1000 exit:7
+    start_server --driver ./says
+    create
+    say 'run any 50 echo >ran'
+    wait_until test -e asked
+    ends_unseen go
+    expect "Job 1 Done lost driver $pid died (exited with status 7)"
+    say create_driver stats
+    expect 'Driver * Available' 'Stats * runs=1 * lost=1 *'
+}
+
 @test "last words: the end of a task, and an answer, count after the driver's death" {
-    puppet says hello take:1 state:1:0:0:1000 take:2 did:asked await:go end:1 state:0:0:0:0 exit:0
+    puppet says hello take:1 state:1:0:1000 take:2 did:asked await:go end:1 state:0:0:0 exit:0
     start_server --driver ./says
     create
     say "send_task $pid 1" "get_status $pid"
@@ -59,14 +71,16 @@ ends_unseen() {
 @test "protocol: a driver that says what it was not asked for is killed; the log says what" {
     # The puppet stays alive with its socket open, so only what it says can be the reason.
     cases=(
-        'id:1 state:0:0:0:0||an answer to no request, id 1'
+        'id:1 state:0:0:0||an answer to no request, id 1'
         'answer:1 again|get_status P|an answer to no request, id 1'
-        'answer:1 id:2 state:0:0:0:0|get_status P|an answer to no request, id 2'
+        'answer:1 id:2 state:0:0:0|get_status P|an answer to no request, id 2'
         'end:1||the end of no task, outcome 1'
-        'take:1 state:1:0:0:1000 end:1 again|send_task P 1|the end of no task, outcome 1'
-        'id:1 result:3:0||the result of no command, id 1'
-        'take:1 state:1:0:0:1000 id:1 result:3:0|send_task P 1|the result of no command, id 1'
-        'take:5 state:1:0:1000:1000 result:3:0 again|run P 5 x|the result of no command, id 1'
+        'take:1 state:1:0:1000 end:1 again|send_task P 1|the end of no task, outcome 1'
+        'id:1 result:3:0||the result of no job, id 1'
+        'take:1 state:1:0:1000 id:1 result:3:0|send_task P 1|the result of no job, id 1'
+        'take:5 state:2:0:1000 result:3:0 again|run P 5 x|the result of no job, id 1'
+        'id:1 begun:1000||the beginning of no job, id 1'
+        'take:5 state:2:0:1000 begun:1000 again|run P 5 x|the beginning of no job, id 1'
         'hello||a second HELLO, for pid P'
     )
     for case in "${cases[@]}"; do
@@ -79,7 +93,9 @@ ends_unseen() {
         wait_until logged "^server: driver $pid: ${message//P/$pid}: killed$" || fail "$case: $(cat err)"
         wait_until gone "$pid"
         kill -TERM "$server_pid"
-        server_ends 0
+        ends=0
+        [[ $command != run* ]] || ends=4 # a job was given, and the input had not ended
+        server_ends $ends
         hang_up
     done
 }
@@ -117,15 +133,15 @@ ends_unseen() {
 @test "dying driver: after an exit status of 1 or 255, what its job has left is ended" {
     for end in exit:1 exit:255; do
         rm -f left
-        puppet leaves hello take:5 child:left state:1:0:C:1000 $end
+        puppet leaves hello take:5 child:left state:2:0:1000 begun:C $end
         start_server --driver ./leaves
         create
         say "run $pid 50 x"
-        expect "Error: driver $pid died (exited with status ${end#*:})"
+        expect "Job 1 Done lost driver $pid died (exited with status ${end#*:})"
         left=$(<left)
-        wait_until gone "$left" || { kill -KILL "$left"; fail "it has left $left"; }
+        gone "$left" || { kill -KILL "$left"; fail "it has left $left"; }
         kill -TERM "$server_pid"
-        server_ends 0
+        server_ends 4
         hang_up
     done
 }
@@ -144,7 +160,7 @@ END
     chain_is_up() { [[ -e pids && $(wc -l <pids) == 8 ]]; }
     wait_until chain_is_up
     kill -QUIT "$server_pid"
-    server_ends 0
+    server_ends 4
     left=()
     while read -r member; do
         gone "$member" || left+=("$member")

@@ -79,8 +79,10 @@ nothing_was_lacking() {
         attach one
         tell one "wait $pid"
         kill -KILL "$pid"
-        expect 'Error: *died*' 'Error: *died*' 'Error: *died*' 'Error: *died*' \
-            'Error: *died*' 'Error: unknown*' 'Error: *died*' 'Error: *died*' 'Error: *died*'
+        for _ in {a..d}; do
+            expect "Job $((++job)) Done unrun driver $pid died (killed by signal 9)"
+        done
+        expect 'Error: *died*' 'Error: unknown*' 'Error: *died*' 'Error: *died*' 'Error: *died*'
         hear one 'Error: *'
         detach one
         client_ends one 1

@@ -12,7 +12,7 @@ orphaned='until read -r _ _ _ parent _ </proc/$BASHPID/stat; [[ $parent != "$fir
     create
     for i in {1..10}; do
         say "run $pid 1000 bash -c 'exec > >(trap \"echo asked >>log\" TERM; first=\$\$; $orphaned; tee -a log); echo line $i'"
-        expect "Driver $pid Done exit 0"
+        expect "Job +([0-9]) Done exit 0"
     done
     [ "$(cat log)" = "$(printf 'line %s\n' {1..10})" ]
 }
@@ -29,7 +29,7 @@ orphaned='until read -r _ _ _ parent _ </proc/$BASHPID/stat; [[ $parent != "$fir
     start_server --linger 1000 -g 1000
     create
     say "run $pid 1000 sleep 0.1 & (sleep 0.01 &); true & wait; exit 2"
-    expect "Driver $pid Done exit 2"
+    expect "Job +([0-9]) Done exit 2"
 }
 
 @test "linger: the reply comes as soon as nothing is left" {
@@ -39,7 +39,7 @@ orphaned='until read -r _ _ _ parent _ </proc/$BASHPID/stat; [[ $parent != "$fir
     say "run $pid 1000 setsid sh -c 'echo >up; read x <gate; echo gone >end' & exit 2"
     wait_for up ''
     echo >gate
-    expect "Driver $pid Done exit 2"
+    expect "Job +([0-9]) Done exit 2"
     [ "$(cat end)" = gone ]
 }
 
@@ -55,7 +55,7 @@ asked_twice() {
     start_server --linger 0.01 -g 1000
     create
     say "run $pid 1000 $daemons"
-    expect "Driver $pid Done exit 4"
+    expect "Job +([0-9]) Done exit 4"
     asked_twice
 }
 
@@ -63,7 +63,7 @@ asked_twice() {
     start_server --linger 0 -g 1000
     create
     say "run $pid 1000 $daemons"
-    expect "Driver $pid Done exit 4"
+    expect "Job +([0-9]) Done exit 4"
     asked_twice
 }
 
@@ -71,7 +71,7 @@ asked_twice() {
     start_after 'ulimit -Sn 7'
     create
     say "run $pid 1000 $daemons"
-    expect "Driver $pid Done exit 4"
+    expect "Job +([0-9]) Done exit 4"
     asked_twice
 }
 
@@ -79,7 +79,7 @@ asked_twice() {
     start_server -g 1000
     create
     say "run $pid 1000 setsid sh -c 'echo >up; kill -STOP \$\$' & until [ -e up ]; do sleep 0.01; done"
-    expect "Driver $pid Done exit 0"
+    expect "Job +([0-9]) Done exit 0"
 }
 
 @test "linger: what is deaf to TERM is killed, but not before the grace period is over" {
@@ -109,7 +109,7 @@ has_lingering() {
     start_server --linger 1000 -g 1000
     create
     say "run $pid 3 $daemons"
-    expect "Driver $pid Done @(exit 4|timeout)" # on a busy machine it may not be up by then
+    expect "Job +([0-9]) Done @(exit 4|timeout)" # on a busy machine it may not be up by then
     [[ $line == *timeout ]] || asked_twice
 }
 
@@ -118,7 +118,7 @@ has_lingering() {
     create
     lingers 1000
     say "cancel_task $pid"
-    expect "Driver $pid Done exit 4" "Driver $pid Available"
+    expect "Job +([0-9]) Done exit 4" "Driver $pid Available"
     asked_twice
 }
 
@@ -127,8 +127,8 @@ has_lingering() {
     create
     lingers 1000
     kill -TERM "$server_pid"
-    expect "Driver $pid Done exit 4"
-    server_ends 0
+    expect "Job +([0-9]) Done exit 4"
+    server_ends 4
     asked_twice
 }
 

@@ -153,16 +153,16 @@ waits() {
     done
 }
 
-@test "no memory: a job without memory for its text or data gets an Error and no file number" {
+@test "no memory: a job without memory for its text or data gets an Error and no number" {
     for fault in 5 6; do
         rm -rf output trace
         start_faulty "malloc:ENOMEM:$fault" --output output
         create
         say 'run any 50 exit 3' 'run any 50 exit 4'
-        expect 'Error: cannot run: @(Cannot allocate|Out of) memory' "Driver $pid Done exit 4 output/1.out *"
+        expect 'Error: cannot run: @(Cannot allocate|Out of) memory' 'Job 1 Done exit 4'
         [ -s trace ]
         end_input
-        server_ends 0
+        server_ends 4
         hang_up
     done
 }
@@ -171,7 +171,7 @@ waits() {
     start_faulty malloc:ENOMEM:7+ --output output
     create
     say "run $pid 50 true"
-    expect "Driver $pid Done exit 0 output/1.out output/1.err"
+    expect 'Job 1 Done exit 0'
     stop_process "$pid"
     for ((i = 0; i < 60; i++)); do
         echo "get_status $pid"
@@ -183,5 +183,5 @@ waits() {
     for ((i = 0; i < 60; i++)); do
         expect "Driver $pid Available"
     done
-    expect "Driver $pid Done exit 3 output/2.out output/2.err" 'Error: unknown command*'
+    expect 'Job 2 Done exit 3' 'Error: unknown command*'
 }

@@ -131,7 +131,7 @@ anchors_of() {
 }
 
 @test "taxi-server(1): shows the members of a job in JSON as the server does" {
-    job=$(grep '^{"driver":4711,"exit":0,"ms"' "$ROOT/$SERVER_PAGE")
+    job=$(sed -n '/^{"job":17,/,/^\./{/^\./!p}' "$ROOT/$SERVER_PAGE" | tr -d '\n')
     ask create_driver 'session json' 'run any 60 true'
     output=${output#*$'\n'}
     [ "${output//[0-9]/}" = "${job//[0-9]/}" ]
@@ -190,7 +190,6 @@ tested() {
     say "cancel_task $pid"
     expect "Driver $pid Available"
     provoke "cancel_task $pid"
-    provoke "run $pid 5 /none/such"
     env printf 'run any 5 echo \0\n' >&"$to"
     note_reply
 
@@ -206,6 +205,11 @@ tested() {
     wait_until took 2
     kill -KILL "$pid"
     note_reply
+
+    another_server start_faulty malloc:ENOMEM:5
+    create
+    provoke "run $pid 5 true"
+    said[-1]=${said[-1]/Out of memory/Cannot allocate memory} # musl's text, then glibc's
 
     another_server start_after 'ulimit -n 24'
     say 'create_driver 100'

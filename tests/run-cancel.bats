@@ -11,7 +11,7 @@ load lib/helpers
     tell other "cancel_task $pid"
     hear other "Driver $pid Available"
     family_is_gone
-    expect "Driver $pid Done cancelled"
+    expect "Job 1 Done cancelled"
     log_is
 }
 
@@ -21,10 +21,10 @@ load lib/helpers
     say "run $pid 1000 trap '' TERM; while :; do sleep 0.01; done"
     wait_until has_children_of "$pid" 1
     say "cancel_task $pid" "get_status $pid" "send_task $pid 5"
-    expect "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Available" "Driver $pid Busy 5"
+    expect "Job 1 Done cancelled" "Driver $pid Available" "Driver $pid Available" "Driver $pid Busy 5"
     # The same holds for a job that was given just before, whether it has started or not.
     say "cancel_task $pid" "run $pid 50 sleep 1000" "cancel_task $pid" "run $pid 50 exit 7"
-    expect "Driver $pid Available" "Driver $pid Done cancelled" "Driver $pid Available" "Driver $pid Done exit 7"
+    expect "Driver $pid Available" "Job 2 Done cancelled" "Driver $pid Available" "Job 3 Done exit 7"
 }
 
 @test "cancel_task: two for one job are both answered; a third finds no task" {
@@ -32,7 +32,7 @@ load lib/helpers
     create
     busy_with "$pid"
     say "cancel_task $pid" "cancel_task $pid"
-    expect "Driver $pid Done cancelled" "Driver $pid Available" "Error: driver $pid has no task"
+    expect "Job 1 Done cancelled" "Driver $pid Available" "Error: driver $pid has no task"
     family_of "$pid" 1000
     attach other
     tell other "cancel_task $pid"
@@ -42,7 +42,7 @@ load lib/helpers
     # We end the family instead of waiting for the grace period.
     # shellcheck disable=SC2046
     kill -KILL $(cat pids)
-    expect "Driver $pid Done cancelled" "Driver $pid Available"
+    expect "Job 2 Done cancelled" "Driver $pid Available"
     hear other "Driver $pid Available"
 }
 
@@ -51,7 +51,7 @@ load lib/helpers
     create
     family_of "$pid" 1000
     say "delete_driver $pid" get_drivers
-    expect "Driver $pid Done cancelled" "Driver $pid Deleted" '0 drivers'
+    expect "Job 1 Done cancelled" "Driver $pid Deleted" '0 drivers'
     family_is_gone
     logged "driver $pid ended \(exited with status 0\)"
 }
@@ -61,7 +61,7 @@ load lib/helpers
     create
     family_of "$pid" 1000
     kill -TERM "$pid"
-    expect "Driver $pid Done cancelled"
+    expect "Job 1 Done cancelled"
     family_is_gone
     wait_until logged "driver $pid died \(exited with status 0\)"
 }
@@ -71,7 +71,7 @@ load lib/helpers
     create
     family_of "$pid" 1000
     kill -QUIT "$server_pid"
-    server_ends 0
+    server_ends 4
     family_has_ended
     ended "$pid"
 }
@@ -87,10 +87,11 @@ load lib/helpers
         else
             kill -$how "$server_pid"
         fi
-        expect "Driver $pid Done cancelled"
-        server_ends 0
+        expect "Job 1 Done cancelled"
+        server_ends 4
         family_is_gone
-        log_is 'server: *1 task* cancelled*' # no word of a driver that had to be killed
+        log_is 'server: 1 job cancelled' # no word of a driver that had to be killed
+        [ "$(wc -l <err)" = 1 ]
         hang_up
     done
 }
@@ -100,20 +101,27 @@ load lib/helpers
     create
     busy_with "$pid"
     kill -TERM "$server_pid"
-    expect "Driver $pid Done cancelled"
-    server_ends 0
+    expect "Job 1 Done cancelled"
+    server_ends 4
 }
 
-@test "stop: the log counts a cancelled job as a task" {
-    start_server
+@test "stop: the log counts tasks and jobs that were cancelled, and jobs that did not run" {
+    start_listening
     create_many 2
     busy_with "${pids[0]}"
-    say "send_task ${pids[1]} 50"
-    wait_until took 3
+    say "send_task ${pids[1]} 50" 'run any 50 true'
+    wait_until took 5
+    attach other
+    tell other 'run any 50 true'
+    wait_until took 6
     kill -TERM "$server_pid"
-    expect "Driver ${pids[0]} Done cancelled" "Driver ${pids[1]} Busy 50"
+    expect "Job 1 Done cancelled" "Driver ${pids[1]} Busy 50" "Job 2 Done unrun server is stopping"
+    hear other "Job 3 Done unrun server is stopping"
     server_ends 0
-    logged '2 tasks'
+    for text in '1 task cancelled' '1 job cancelled' '2 jobs did not run'; do
+        has err "server: $text"
+    done
+    log_is 'server: Stats *' 'server: 1 task cancelled' 'server: 1 job cancelled' 'server: 2 jobs did not run'
 }
 
 @test "Ctrl+C: the job gets no INT from the terminal; the server ends it by TERM" {
@@ -128,7 +136,7 @@ load lib/helpers
     keys 'run any 1000 trap "echo INT >got" INT; trap "echo TERM >got; exit" TERM; echo up >up; until read x <gate; do :; done\n'
     wait_for up
     keys '\003'
-    shows 'Driver [0-9]+ Done cancelled'
+    shows '^Job 1 Done cancelled'
     wait_until ended "$terminal_pid"
     wait "$terminal_pid"
     has got TERM
@@ -136,7 +144,7 @@ load lib/helpers
 
 @test "end of input: the server waits for a running job" {
     ask create_driver 'run any 50 sleep 0.2; exit 4'
-    [ "$status" = 0 ]
-    [[ ${output##*$'\n'} == 'Driver '*' Done exit 4' ]]
-    [ ! -s err ]
+    [ "$status" = 4 ]
+    [[ ${output##*$'\n'} == 'Job 1 Done exit 4' ]]
+    log_is 'server: job 1 Done exit 4 after 0.??? s: sleep 0.2; exit 4'
 }

@@ -14,8 +14,8 @@ load lib/helpers
     [[ $output == "Driver $pid Busy "@(100|9?) ]]
     wait_until took 5 # the get_status, but not the other client's second line
     open_gate
-    expect "Driver $pid Done exit 0"
-    hear other "Driver $pid Done exit 3" 'Error: unknown command*'
+    expect "Job 1 Done exit 0"
+    hear other "Job 2 Done exit 3" 'Error: unknown command*'
 }
 
 @test "run any: waiting clients are served in order of arrival, one job each" {
@@ -29,25 +29,25 @@ load lib/helpers
     tell two 'run any 50 echo two >>order' 'run any 50 echo two >>order'
     wait_until took 5
     open_gate
-    hear one "Driver $pid Done exit 0" "Driver $pid Done exit 0"
-    hear two "Driver $pid Done exit 0" "Driver $pid Done exit 0"
+    hear one "Job 2 Done exit 0" "Job 4 Done exit 0"
+    hear two "Job 3 Done exit 0" "Job 5 Done exit 0"
     [ "$(tr '\n' ' ' <order)" = 'one two one two ' ]
 }
 
-@test "run: with 1024 jobs in flight a client is not read any more, while others are" {
+@test "run: with 110000 jobs in flight a client is not read any more, while others are" {
     start_listening
     create
     busy_with "$pid"
-    for _ in {1..1100}; do echo "run $pid 5 true"; done >&"$to"
-    wait_until took 1026 # including session and create_driver
+    flood 110100 "run $pid 5 true"
+    wait_until took 110002 # including session and create_driver
     run -0 control get_status "$pid"
     [[ $output == "Driver $pid Busy "* ]]
-    wait_until took 1027 # just the get_status
+    wait_until took 110003 # just the get_status
     open_gate
-    expect "Driver $pid Done exit 0"
-    timeout "$DEADLINE" head -n 1100 <&"$from" >replies
-    [ "$(head -n 1023 replies | grep -cE "^Error: driver $pid Busy (9.|100)$")" = 1023 ]
-    [ "$(tail -n 77 replies | grep -cE "^(Driver $pid Done exit 0|Error: driver $pid Busy 5)$")" = 77 ]
+    expect "Job 1 Done exit 0"
+    timeout "$DEADLINE" head -n 110100 <&"$from" >replies
+    [ "$(head -n 109999 replies | grep -cE "^Error: driver $pid Busy ([789].|100)$")" = 109999 ]
+    [ "$(tail -n 101 replies | grep -cE "^(Job [0-9]+ Done exit 0|Error: driver $pid Busy 5)$")" = 101 ]
 }
 
 @test "run: if a client is killed while its job runs, the job goes on to its end" {
@@ -98,7 +98,7 @@ load lib/helpers
     wait_until has_clients 1
     open_gate
     say 'run any 50 true'
-    expect "Driver $pid Done exit 0" "Driver $pid Done exit 0"
+    expect "Job 1 Done exit 0" "Job 3 Done exit 0"
     [ ! -e never ]
-    stats_have runs=2
+    stats_have runs=2 dropped=1
 }

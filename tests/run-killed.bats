@@ -3,13 +3,14 @@
 
 load lib/helpers
 
-@test "kill -9 of the driver: its job gets an Error, and nothing of the job survives" {
+@test "kill -9 of the driver: its job is lost, and nothing of the job survives" {
     start_server -g 1000
     create
     family_of "$pid" 1000
     kill -KILL "$pid"
-    expect "Error: driver $pid died (killed by signal 9)"
-    wait_until family_has_ended
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)"
+    family_has_ended
+    stats_have lost=1 failures=0
     wait_until has_children 0
 }
 
@@ -22,7 +23,7 @@ load lib/helpers
     kill -KILL "$pid"
     wait_until family_has_ended
     kill -CONT "$server_pid"
-    expect "Error: driver $pid died (killed by signal 9)"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)"
 }
 
 @test "kill -9 of the driver: during its job's grace period, nothing of the job survives" {
@@ -32,7 +33,7 @@ load lib/helpers
     say "cancel_task $pid"
     wait_until in_grace
     kill -KILL "$pid"
-    expect "Error: driver $pid died (killed by signal 9)" "Error: driver $pid died (killed by signal 9)"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)" "Error: driver $pid died (killed by signal 9)"
     wait_until family_has_ended
     wait_until has_children 0
 }
@@ -45,7 +46,7 @@ load lib/helpers
     kill -KILL "${pids[1]}"
     wait_until family_has_ended
     open_gate
-    expect "Driver ${pids[0]} Done exit 0" "Error: driver ${pids[1]} died (killed by signal 9)"
+    expect "Job 1 Done exit 0" "Job 2 Done lost driver ${pids[1]} died (killed by signal 9)"
 }
 
 @test "kill -9 of the server: neither the job nor the driver survives" {

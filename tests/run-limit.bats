@@ -7,7 +7,7 @@ load lib/helpers
     start_server -g 1000
     create
     say "run $pid 0.1 sleep 1000"
-    expect "Driver $pid Done timeout"
+    expect "Job 1 Done timeout"
     # The first process survives TERM, and goes on only because the signal to the group ended its
     # child.
     reach_limit "$pid" "trap 'echo asked >asked' TERM; echo >up; sleep 1000; exit 3"
@@ -18,17 +18,18 @@ load lib/helpers
     start_server -g 1000
     create
     say "run $pid 0.1 kill -STOP \$\$"
-    expect "Driver $pid Done timeout"
+    expect "Job 1 Done timeout"
 }
 
 @test "limit: a job that ignores TERM is killed after the grace period, not before" {
     start_server -j -g 0.4
     say create_driver
     expect '*"available"}'
+    job=0
     for limit in 0.5 2 10 40; do # another try with more time if the job was not ready
         rm -f up
         say "run any $limit trap '' TERM; echo >up; while :; do sleep 0.01; done"
-        expect '{"driver":*,"timeout":true,"ms":*'
+        expect "{\"job\":$((++job)),\"driver\":+([0-9]),\"timeout\":true,\"ms\":*"
         [[ ! -e up ]] || break
     done
     [[ $line =~ \"ms\":([0-9]+) ]]
@@ -50,29 +51,30 @@ load lib/helpers
     for limit in 1 4 16 64; do # another try with more time if not all of it was up
         rm -f pids
         say "run $pid $limit $LIB/family.sh"
-        expect "Driver $pid Done timeout"
+        expect "Job $((++job)) Done timeout"
         ! family_is_up || break
     done
     family_is_up
     family_is_gone
     say "get_status $pid"
     expect "Driver $pid Available"
-    log_is
+    log_is 'server: job +([0-9]) Done timeout after *.??? s: */family.sh'
 }
 
 @test "limit: processes in sessions of their own get TERM as well, even if their parent has ended" {
     start_server -g 1000
     create
     say "run $pid 0.5 setsid sleep 1000 & (setsid sleep 1000 &) ; wait"
-    expect "Driver $pid Done timeout"
+    expect "Job 1 Done timeout"
 }
 
 @test "leftovers: what a job leaves and what is deaf to TERM is killed before the reply" {
     start_server -g 0.1
     create
     say "run $pid 1000 $LIB/family.sh exit"
-    expect "Driver $pid Done exit 5"
+    expect "Job 1 Done exit 5"
     family_is_gone
+    has err 'server: job 1 left 4 processes'
     [ -z "$(children_of "$pid")" ]
 }
 
@@ -80,7 +82,7 @@ load lib/helpers
     start_server -g 0.1
     create
     say "run $pid 1000 $LIB/leave-many.sh"
-    expect "Driver $pid Done exit 0"
+    expect "Job 1 Done exit 0"
     family_is_gone
 }
 
@@ -88,14 +90,14 @@ load lib/helpers
     start_server
     create
     say "run $pid 50 (setsid sh -c 'until read -r _ _ _ parent _ </proc/\$\$/stat; [ \$parent = $pid ]; do :; done; echo \$\$ >adopted' &) ; until [ -s adopted ]; do :; done"
-    expect "Driver $pid Done exit 0"
+    expect "Job 1 Done exit 0"
 }
 
 @test "leftovers: a driver finds them even without a spare descriptor" {
     start_after 'ulimit -Sn 7'
     create
     say "run $pid 100 $LIB/leave.pl session"
-    expect "Driver $pid Done exit 0"
+    expect "Job 1 Done exit 0"
     left_ends
 }
 
@@ -111,7 +113,7 @@ load lib/helpers
     wait_until in_state "$command" Z
     wait_until past "$end"
     kill -CONT "$pid"
-    expect "Driver $pid Done exit 3" "Driver $pid Available"
+    expect "Job 1 Done exit 3" "Driver $pid Available"
 }
 
 @test "cancel_task: changes nothing if the job has ended while its driver was stopped" {
@@ -126,7 +128,7 @@ load lib/helpers
     touch go
     wait_until in_state "$command" Z
     kill -CONT "$pid"
-    expect "Driver $pid Done exit 3" "Driver $pid Available"
+    expect "Job 1 Done exit 3" "Driver $pid Available"
 }
 
 # Sets command to the pid of the driver's job, if there is one.

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "--output: files are numbered from 1 in the order of the commands; replies name them" {
+@test "--output: files are numbered from 1 in the order of the commands, as the jobs" {
     start_server --output made
     create_many 2
     [ -d made ]
@@ -11,15 +11,15 @@ load lib/helpers
     say "run ${pids[0]} 50 read x <gate; echo first; echo wrong >&2" "run ${pids[1]} 50 echo second"
     wait_for made/2.out second
     open_gate
-    expect "Driver ${pids[0]} Done exit 0 made/1.out made/1.err" "Driver ${pids[1]} Done exit 0 made/2.out made/2.err"
+    expect "Job 1 Done exit 0" "Job 2 Done exit 0"
     [ "$(<made/1.out)$(<made/1.err)" = 'firstwrong' ]
     [ "$(<made/2.out)" = second ]
     [ -e made/2.err ]
     [ ! -s made/2.err ]
     say "run ${pids[0]} 0.1 echo a; sleep 1000" "run ${pids[1]} 50 kill -9 \$\$"
-    expect "Driver ${pids[0]} Done timeout made/3.out made/3.err" "Driver ${pids[1]} Done signal 9 made/4.out made/4.err"
+    expect "Job 3 Done timeout" "Job 4 Done signal 9"
     [ "$(<made/3.out)" = a ]
-    log_is
+    log_is 'server: job 3 Done timeout after 0.??? s: *' 'server: job 4 Done signal 9 after ?.??? s: *'
 }
 
 @test "--output: what two jobs write at the same time is complete, in files of their own" {
@@ -32,7 +32,7 @@ load lib/helpers
     done
     for i in 0 1; do
         n=$((i + 1))
-        expect "Driver ${pids[i]} Done exit 0 output/$n.out output/$n.err"
+        expect "Job $n Done exit 0"
         for part in {1..4}; do yes $i$i | head -c 50000; done | cmp - output/$n.out
         for part in {1..4}; do yes e$i | head -c 50000; done | cmp - output/$n.err
     done
@@ -49,7 +49,7 @@ load lib/helpers
         start_server --output output
         create
         say "run $pid 50 echo $number" quit
-        expect "Driver $pid Done exit 0 output/$number.out output/$number.err"
+        expect "Job $number Done exit 0"
         server_ends 0
         hang_up
     done
@@ -61,7 +61,8 @@ load lib/helpers
     mkdir -m 755 o
     : >o/999999999999999.err
     printf 'create_driver\nrun any 50 echo x\n' | session --output o >replies
-    grep -q 'Done exit 0 o/1000000000000000.out o/1000000000000000.err$' replies
+    grep -qx 'Job 1000000000000000 Done exit 0' replies
+    [ "$(<o/1000000000000000.out)" = x ]
     for name in 1000000000000000.out 18446744073709551615.out 18446744073709551616.err; do
         rm o/*
         : >"o/$name"
@@ -70,7 +71,7 @@ load lib/helpers
     done
 }
 
-@test "--output: what somebody has made since the start is left alone; the run gets an Error that names it" {
+@test "--output: what somebody has made since the start is left alone; the job is unrun, and says why" {
     start_server --output o
     create
     echo old >o/1.out
@@ -78,12 +79,15 @@ load lib/helpers
     mkfifo o/3.out
     mkdir o/4.err
     ln o/1.out o/5.out
-    for i in 1 2 3 4 5; do
-        say "run $pid 50 echo no"
-        expect "Error: cannot run: $i.out or $i.err: File exists"
+    for name in 1.out 2.err 3.out 4.err 5.out; do
+        say "run $pid 50 echo no >ran"
+        expect "Job ${name%.*} Done unrun cannot open o/$name: File exists"
     done
+    [ ! -e ran ]
+    [ "$(cd o && echo *)" = '1.out 2.err 3.out 4.err 5.out' ] # what was made for a job that is unrun is gone
+    stats_have runs=5 failures=0 lost=0
     say "run $pid 50 echo yes"
-    expect "Driver $pid Done exit 0 o/6.out o/6.err"
+    expect "Job 6 Done exit 0"
     [ "$(<o/1.out)" = old ]
     [ ! -e nothing ]
 }
@@ -92,24 +96,24 @@ load lib/helpers
     start_server --output o
     create
     say "run $pid 50 echo 1"
-    expect "Driver $pid Done exit 0 *"
+    expect "Job 1 Done exit 0"
     mv o kept
     say "run $pid 50 echo 2"
-    expect "Driver $pid Done exit 0 *"
+    expect "Job 2 Done exit 0"
     mkdir -m 755 o
     create
     say "run $pid 50 echo 3"
-    expect "Driver $pid Done exit 0 *"
+    expect "Job 3 Done exit 0"
     rmdir o
     ln -s / o
     create
     say "run $pid 50 echo 4"
-    expect "Driver $pid Done exit 0 *"
+    expect "Job 4 Done exit 0"
     [ "$(cat kept/{1..4}.out)" = $'1\n2\n3\n4' ]
     rm -r kept
     create
     say "run $pid 50 echo no"
-    expect 'Error: cannot run: No such file or directory'
+    expect 'Job 5 Done unrun cannot open o/5.out: No such file or directory'
 }
 
 @test "--output: without a /proc of its own, no driver writes into another directory" {
@@ -117,11 +121,11 @@ load lib/helpers
     start unshare --fork --pid --kill-child "$SERVER" "${PATIENT[@]}" --driver "$DRIVER" --output o
     create
     say "run $pid 50 echo 1"
-    expect "Driver $pid Done exit 0 o/1.out o/1.err"
+    expect "Job 1 Done exit 0"
     mv o kept
     mkdir -m 755 o
     say "run $pid 50 echo 2" create_driver
-    expect "Driver $pid Done exit 0 *" 'Error: cannot create driver: * died (exited with status 1)'
+    expect "Job 2 Done exit 0" 'Error: cannot create driver: * died (exited with status 1)'
     logged ']: cannot open the directory for the output of jobs: '
     [ "$(cat kept/[12].out)" = $'1\n2' ]
     rmdir o
@@ -141,7 +145,7 @@ load lib/helpers
     chmod 700 open
     ln -s open link # what counts is where it leads
     printf 'create_driver\nrun any 50 echo x\n' | (umask 027 && session --output link) >replies
-    grep -q 'Done exit 0 link/1.out link/1.err$' replies
+    grep -qx 'Job 1 Done exit 0' replies
     [ "$(stat -c %a open/*)" = $'640\n640' ]
 }
 
@@ -164,9 +168,11 @@ load lib/helpers
     say "run $pid 50 read x <gate" "run $pid 50 echo busy" 'run 77 50 echo none' 'run any 0 echo none'
     wait_until took 5
     open_gate
-    expect 'Driver * output/1.err' "Error: driver $pid Busy 50" 'Error: no driver 77' 'Error: bad seconds*'
+    expect 'Job 1 Done exit 0' "Error: driver $pid Busy 50" 'Error: no driver 77' 'Error: bad seconds*'
     [ "$(cat output/*)" = '' ]
     [ ! -e output/2.out ]
+    say "run $pid 50 true"
+    expect 'Job 2 Done exit 0' # those that got an Error have given their number back
 }
 
 @test "--output: if the directory cannot be written to, the server says why; status 1" {
@@ -194,7 +200,7 @@ load lib/helpers
     long=$(printf '%0513d' 0)
     run -2 session --output "$long" </dev/null
     [[ $output == 'server: --output: path too long (limit 512 bytes)'* ]]
-    # The longest path fits into replies of both formats.
+    # The longest path fits into replies of both formats, also where it is part of a reason.
     (umask 022 && mkdir -p '"\ '"/${long:0:200}/${long:0:200}")
     path='"\ '"/${long:0:200}/${long:0:200}/"
     path+=${long:0:512-${#path}}
@@ -202,13 +208,27 @@ load lib/helpers
     for option in --json --verbose; do
         number=$((number + 1))
         output=$(printf 'create_driver\nrun any 50 echo x\n' | session $option --output "$path" 2>/dev/null)
-        escaped=$path
-        if [ $option = --json ]; then
-            escaped=${escaped//\\/\\\\}
-            escaped=${escaped//\"/\\\"}
-        fi
-        [[ $output == *"$escaped/$number.out"*"$escaped/$number.err"* ]]
         [ "$(<"$path/$number.out")" = x ]
+        if [ $option = --json ]; then
+            escaped=${path//\\/\\\\}
+            escaped=${escaped//\"/\\\"}
+            [[ $output == *",\"command\":\"echo x\",\"out\":\"$escaped/1.out\",\"err\":\"$escaped/1.err\"}" ]]
+            wanted="\"unrun\":\"cannot open $escaped/2.out: File exists\",\"command\":\"echo no\"}"
+        else
+            [[ $output == *'Job 3 Done exit 0' ]]
+            wanted="Job 4 Done unrun cannot open $path/4.out: File exists"
+        fi
+        number=$((number + 1))
+        start_server $option --output "$path"
+        say create_driver
+        expect '*'
+        mkdir "$path/$number.out"
+        say "run any 50 echo no"
+        expect '*'
+        [[ $line == *"$wanted" ]] || fail "$line"
+        hang_up
+        rmdir "$path/$number.out"
+        : >"$path/$number.out"
     done
 }
 
@@ -228,7 +248,9 @@ load lib/helpers
     escaped=${path//\"/\\\"}
     i=0
     while IFS= read -r line; do
-        [[ $line == '{"driver":'*',"exit":'$((++i))',"ms":'*",\"out\":\"$escaped/$i.out\",\"err\":\"$escaped/$i.err\"}" ]] ||
+        command="echo $((++i)); exit $i"
+        ((i > 1)) || command='read x <gate; exit 1'
+        [[ $line == "{\"job\":$i,\"driver\":"+([0-9])",\"exit\":$i,\"ms\":"*",\"left\":0,\"command\":\"$command\",\"out\":\"$escaped/$i.out\",\"err\":\"$escaped/$i.err\"}" ]] ||
             fail "$line"
     done <replies
     ((i == 150))

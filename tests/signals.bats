@@ -266,7 +266,7 @@ no_reading() {
         expect "Driver $pid Available"
     done
     say "run $pid 0.1 sleep 1000"
-    expect "Driver $pid Done timeout"
+    expect "Job 1 Done timeout"
     kill -TERM "$server_pid"
-    server_ends 0
+    server_ends 4 # a job was given, and the input was still open
 }

@@ -42,9 +42,12 @@ modes() {
 
 # The driver's job waits in a write, and so does the server, which nothing wakes.
 stands_still() {
+    local before
     job=$(children_of "$driver")
     job=${job% }
-    [[ -n $job ]] && rests "$server_pid" is_blocked
+    before=$(switches "$server_pid")
+    [[ -n $job ]] && in_state "$server_pid" S && is_blocked &&
+        [[ $(switches "$server_pid") == "$before" ]]
 }
 
 is_blocked() {

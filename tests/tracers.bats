@@ -7,9 +7,12 @@ load lib/helpers
 # traced seize|stop|exit [COMMAND]: the driver has a job, of which a process that is deaf to TERM
 # holds the driver, see tests/lib/hold.c, and is started by that command (setsid). Sets tracer.
 traced() {
-    rm -f new tracer held.err
+    rm -f new go held.err
     [[ -p never ]] || mkfifo never
-    say "run $pid 1000 ${2-setsid} bash -c 'trap \"\" TERM; echo \$\$ >new; exec $HELPERS/hold $pid $1 <>never 2>held.err >tracer.\$\$' & sleep 1000"
+    say "run $pid 1000 ${2-setsid} bash -c 'trap \"\" TERM; echo \$\$ >new; until [ -e go ]; do sleep 0.01; done; exec $HELPERS/hold $pid $1 <>never 2>held.err >tracer.\$\$' & sleep 1000"
+    wait_until test -s new
+    [[ ${2-setsid} = setsid ]] || wait_until logged "runs on driver $pid as process" # so the server knows its session
+    touch go
     wait_until held
     [[ ! -s held.err ]] || skip "$(cat held.err)"
     tracer=$(cat new)
@@ -37,9 +40,9 @@ all_gone() {
         create
         traced $how
         kill -TERM "$server_pid"
-        server_ends 0
+        server_ends 4
         all_gone
-        log_is "server: driver $pid did not exit in time: killed" 'server: 1 task cancelled'
+        log_is "server: driver $pid did not exit in time: killed" 'server: 1 job cancelled'
         hang_up
     done
 }
@@ -52,10 +55,11 @@ all_gone() {
         kill -TERM "$server_pid"
         # The driver has read EXIT, or is stopped.
         [ $how = stop ] || wait_until is_asked
+        wait_until has_read_signals "$server_pid" # two that are pending would be one
         kill -TERM "$server_pid"
-        server_ends 0
+        server_ends 4
         all_gone
-        log_is 'server: 1 task cancelled'
+        log_is 'server: 1 job cancelled'
         hang_up
     done
 }
@@ -71,9 +75,9 @@ is_asked() {
         create
         traced $how
         kill -QUIT "$server_pid"
-        server_ends 0
+        server_ends 4
         all_gone
-        log_is 'server: 1 task cancelled'
+        log_is 'server: 1 job cancelled'
         hang_up
     done
 }
@@ -84,7 +88,7 @@ is_asked() {
         create
         traced $how
         say "delete_driver $pid"
-        expect "@(Error: driver|Driver) $pid @(died *|Done cancelled)" "Driver $pid Deleted"
+        expect "Job +([0-9]) Done @(cancelled|lost *)" "Driver $pid Deleted"
         wait_until gone "$tracer"
         all_gone
     done
@@ -98,21 +102,22 @@ is_asked() {
         traced $how
         kill -KILL "$pid"
         [ $how != exit ] || kill -QUIT "$server_pid"
-        expect "Error: *"
+        expect "Job +([0-9]) Done *"
         wait_until gone "$tracer"
         all_gone
     done
-    server_ends 0
+    server_ends 4
 }
 
 @test "tracers: a server that had children before it was started finds them in the job's session" {
+    PATIENT+=(-v)
     start_after 'sleep 1000 3>&- & echo $! >stranger'
     wait_until test -s stranger
     started+=("$(cat stranger)")
     create
     traced stop env
     kill -KILL "$pid"
-    expect "Error: driver $pid died (killed by signal 9)"
+    expect "Job +([0-9]) Done lost driver $pid *"
     wait_until gone "$tracer"
     all_gone
     alive "$(cat stranger)"

@@ -45,13 +45,14 @@ teardown() {
         rm -f up places
         bomb_for "$pid" $limit &
         waiter=$!
-        expect "Driver $pid Done timeout"
+        expect "Job +([0-9]) Done @(timeout|lost driver *)" # lost: the machine is too busy
         kill "$waiter" 2>/dev/null || true
+        ! grep -q 'did not end its job in time' err || wait_until bomb_is_gone # the same
         bomb_is_gone
         [[ ! -e up ]] || break
     done
     [ -e up ]
-    log_is
+    log_is "server: job +([0-9]) *" "server: driver +([0-9]): *: killed" "server: driver +([0-9]) died *"
 }
 
 @test "trees: a fork bomb is gone after cancel_task" {
@@ -59,9 +60,9 @@ teardown() {
     create
     bomb_for "$pid" 1000
     say "cancel_task $pid"
-    expect "Driver $pid Done cancelled" "Driver $pid Available"
+    expect "Job +([0-9]) Done cancelled" "Driver $pid Available"
     bomb_is_gone
-    log_is
+    log_is "server: job +([0-9]) *" "server: driver +([0-9]): *: killed" "server: driver +([0-9]) died *"
 }
 
 @test "trees: a fork bomb is gone after a stop of the server" {
@@ -69,8 +70,9 @@ teardown() {
     create
     bomb_for "$pid" 1000
     kill -TERM "$server_pid"
-    server_ends 0
-    bomb_is_gone
+    server_ends 4
+    # A machine that is too busy for the time of a stop is told of.
+    bomb_is_gone || logged '^server: could not be ended and are left: [0-9 ]+$'
 }
 
 @test "trees: a fork bomb is gone after kill -9 of its driver" {
@@ -78,7 +80,7 @@ teardown() {
     create
     bomb_for "$pid" 1000
     kill -KILL "$pid"
-    expect "Error: driver $pid died (killed by signal 9)"
+    expect "Job +([0-9]) Done lost driver $pid died (killed by signal 9)"
     wait_until bomb_is_gone
     wait_until has_children 0
 }
@@ -126,9 +128,9 @@ unstoppable_ends() {
     create
     unstoppable
     kill -QUIT "$server_pid"
-    server_ends 0
+    server_ends 4
     unstoppable_ends
-    log_is 'server: 1 task cancelled'
+    log_is 'server: 1 job cancelled' 'server: job +([0-9]) *'
 }
 
 # in_namespace OPTION...: starts a server that is process 1 of a pid namespace, with the /proc of
@@ -145,7 +147,9 @@ in_namespace() {
 namespace_ends() {
     say shutdown
     wait_until ended "$unshare_pid"
-    wait "$unshare_pid"
+    status=0
+    wait "$unshare_pid" || status=$?
+    ((status == 0 || status == 4))
     [ "$(grep -c 'no /proc of our own' err)" = 1 ]
 }
 
@@ -156,14 +160,14 @@ ends_as_groups() {
     local deaf="trap '' TERM; $escape & echo >up; read x <never"
     mkfifo never
     say 'run any 1000 exit 3' 'run any 1000 sleep 1000 & exit 4' "run any 1000 $escape & exit 5"
-    expect "Driver $pid Done exit 3" "Driver $pid Done exit 4" "Driver $pid Done exit 5"
+    expect "Job +([0-9]) Done exit 3" "Job +([0-9]) Done exit 4" "Job +([0-9]) Done exit 5"
     say "run any 0.1 $deaf" 'run any 1000 exit 6'
-    expect "Driver $pid Done timeout" "Driver $pid Done exit 6"
+    expect "Job +([0-9]) Done timeout" "Job +([0-9]) Done exit 6"
     rm -f up
     say "run any 1000 $deaf"
     wait_until test -e up
     say "cancel_task $pid"
-    expect "Driver $pid Done cancelled" "Driver $pid Available"
+    expect "Job +([0-9]) Done cancelled" "Driver $pid Available"
     rm up
     say "run any 1000 $deaf"
     wait_until test -e up
@@ -173,7 +177,7 @@ ends_as_groups() {
     in_namespace -g 0.1
     ends_as_groups
     namespace_ends
-    log_is 'server: no /proc of our own*' 'server: 1 task cancelled'
+    log_is 'server: no /proc of our own*' 'server: 1 job cancelled' 'server: job +([0-9]) *'
 }
 
 @test "trees: without a /proc, jobs end in bounded time, and the server says once what it cannot find" {
@@ -183,12 +187,12 @@ ends_as_groups() {
     create
     ends_as_groups
     say shutdown
-    expect "Driver $pid Done cancelled"
-    server_ends 0
+    expect "Job +([0-9]) Done cancelled"
+    server_ends 4
     mapfile -t escaped <escaped
     kill -KILL "${escaped[@]}"
     [ "$(grep -c 'no /proc of our own' err)" = 1 ]
-    log_is 'server: no /proc of our own*' 'server: 1 task cancelled'
+    log_is 'server: no /proc of our own*' 'server: 1 job cancelled' 'server: job +([0-9]) *'
 }
 
 # Prints, to the file $1, its own number in the /proc that there is, and then sleeps.
@@ -206,7 +210,7 @@ sleeper() {
         sh -c "$(sleeper stranger)" 3>&- || skip 'pids cannot be chosen here'
     wait_until test -e stranger
     open_gate
-    expect "Driver $pid Done exit 0"
+    expect "Job +([0-9]) Done exit 0"
     alive "$(cat stranger)"
     namespace_ends
 }
@@ -215,9 +219,9 @@ sleeper() {
     in_namespace -v
     say "run $pid 1000 sh -c 'read n x </proc/self/stat; echo \$n >left; exec sleep 1000' & sleep 1000"
     wait_until test -s left
-    wait_until logged "driver $pid runs a command" # so the server knows its group
+    wait_until logged "runs on driver $pid as process" # so the server knows its group
     nsenter --target "$server_pid" --pid kill -KILL "$pid"
-    expect "Error: driver $pid died (killed by signal 9)"
+    expect "Job +([0-9]) Done lost driver $pid died (killed by signal 9)"
     left_ends
     namespace_ends
 }
@@ -267,7 +271,7 @@ hold() {
     wait_until test -s left
     hold "$(cat left)"
     kill -TERM "$server_pid"
-    server_ends 0
+    server_ends 4
     logged "^server: could not be ended and are left: $(cat left)\$"
     exec {hold}>&-
 }

@@ -33,7 +33,23 @@ unit() {
     unit
 }
 
+@test "unit: job" {
+    unit
+}
+
+@test "unit: job_answer" {
+    unit
+}
+
+@test "unit: job_lies" {
+    unit
+}
+
 @test "unit: job_line" {
+    unit
+}
+
+@test "unit: job_result" {
     unit
 }
 
@@ -66,6 +82,10 @@ unit() {
 }
 
 @test "unit: signals" {
+    unit
+}
+
+@test "unit: slot" {
     unit
 }
 

@@ -31,7 +31,7 @@ unanswered() {
 
 @test "wait: counts a job that the driver has not answered yet" {
     unanswered 'run P 50 exit 3'
-    expect "Driver $pid Done exit 3"
+    expect "Job 1 Done exit 3"
     hear one "Driver $pid Available" 'Stats * runs=1 failures=1 *'
     hear all '1 driver' 'Stats * runs=1 failures=1 *'
 }

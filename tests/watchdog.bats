@@ -13,11 +13,11 @@ start_watched() {
     pid=${pid% }
 }
 
-@test "watchdog: a kept driver that is stopped is killed and replaced, and its job ends with an Error" {
+@test "watchdog: a kept driver that is stopped is killed and replaced, and its job is lost" {
     start_watched 0.75
     busy_with "$pid"
     kill -STOP "$pid"
-    expect "Error: driver $pid died (killed by signal 9)"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)"
     logged "^server: driver $pid: did not answer for 0.75 s: killed$"
     becomes drivers 1
     becomes replaced 1
@@ -41,7 +41,7 @@ start_watched() {
     woken_since() { (($(woken) >= $1 + $2)); }
     wait_until woken_since "$(woken)" 2
     open_gate
-    expect "Driver $pid Done exit 0"
+    expect "Job 1 Done exit 0"
     [ "$(cat err)" = '' ]
 }
 

@@ -12,7 +12,8 @@
 # The audit (storm/audit.sh) continues all drivers, after the clients have gone. Then
 #
 #   - the listed drivers must be the server's children, and none of these a zombie
-#   - no process of a job may be left
+#   - no process of a job may be left, and each job that has its reply must have run as often as the
+#     reply says (storm/deeds.pl); no job twice
 #   - each kept driver that got KILL or TERM must have been replaced, and no other one: the server's
 #     log, its stats and the book of blows must agree on that
 #   - the server must forget clients that go while they wait for a busy or a stopped driver
@@ -39,18 +40,20 @@ main() {
     audit
     stop
     echo "storm: $blows blows in $seconds s; $((said + answered)) commands answered, $answered of" \
-        "them at the control socket; $vanished clients vanished; $replaced drivers replaced; books in order"
+        "them at the control socket; $jobs; $vanished clients vanished; $replaced drivers replaced;" \
+        "books in order"
 }
 
 # Starts a server. Its log is the file "err"; our own book is the file "deeds".
 start() {
-    export STORM=$$ # in the arguments of all that jobs leave behind
     dir=$(mktemp -d) || exit
+    export STORM=$$ # in the arguments of all that jobs leave behind
+    export RAN=$dir/ran
     server='' clients=() drivers=() said=0 deleted=0
     declare -gA made=()
     trap finish EXIT
     mkfifo "$dir/in" "$dir/out"
-    : >"$dir/deeds"
+    touch "$dir/deeds" "$dir/book"
     ./server -v -t 0.05 -g 0.2 --drivers $KEPT --listen "$dir/socket" <"$dir/in" >"$dir/out" 2>"$dir/err" &
     server=$!
     exec {to}>"$dir/in" {from}<"$dir/out"
@@ -70,7 +73,8 @@ take_stock() {
 rage() {
     local i end
     for ((i = 0; i < CLIENTS; i++)); do
-        perl "$TORTURE/storm/client.pl" ./server "$dir/socket" "$RANDOM" "$dir/stop" >"$dir/client$i" 2>&1 &
+        perl "$TORTURE/storm/client.pl" ./server "$dir/socket" "$RANDOM" "$dir/stop" "$dir/book$i" \
+            >"$dir/client$i" 2>&1 &
         clients+=($!)
     done
     blows=0

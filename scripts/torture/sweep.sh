@@ -25,9 +25,11 @@
 #
 # Each run must
 #
-#   - end by itself, with status 0 or 1 (a client also with 3), unless the program is killed
+#   - end by itself, with status 0 or 1, unless the program is killed; also with 4 after jobs that
+#     failed, and a client with 3
 #   - leave no process behind
-#   - answer each command with its reply or with one Error
+#   - answer each command with its reply or with one Error, and each job that ran with neither an
+#     Error nor as unrun; each job writes a line to a file, and none does so twice
 #   - report the failure, if it had any effect: in a reply, in the log or by the exit status
 #   - cost at most one driver or one connection, if the server goes on
 #   - remove the control socket's file, or log why it cannot; another server can listen there at

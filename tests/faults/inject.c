@@ -11,8 +11,8 @@
  *     malloc, calloc : ENOMEM            fails
  *     prctl, setpgid, dup2, setrlimit : EPERM    fails
  *     syscall : ENOMEM                   fails, if it is close_range(2) with RANGE_UNSHARE
- *     execve, execvp : delayed           waits for a moment before the exec
- *     execve, execvp : killed, termed    the same, after killing or terminating its parent
+ *     execve, execv, execvp : delayed            waits for a moment before the exec
+ *     execve, execv, execvp : killed, termed     the same, after killing or terminating its parent
  *
  * Each injected fault is a line in the file "trace" in the working directory, as with strace.
  */
@@ -192,6 +192,13 @@ faulty_execve(const char *path, char *const *argv, char *const *envp)
 {
     exec_held_up("execve");
     return execve(path, argv, envp);
+}
+
+int
+faulty_execv(const char *path, char *const *argv)
+{
+    exec_held_up("execv");
+    return execv(path, argv);
 }
 
 int

@@ -3,10 +3,13 @@
  * real server, in this process, turn by turn; see world.h for what is replaced.
  *
  * The input is a sequence of steps: a byte that chooses, then what the step takes. If COMMANDS_ONLY
- * is defined, it is what the client says, and the drivers are silent. At the end the server is
- * stopped, all drivers die, and the books must balance: nothing queued, nothing owed.
+ * is defined, it is what the client says, and the drivers are silent. Otherwise, the drivers say
+ * anything, or all of them keep to the protocol, see honest.h. At the end the server is stopped, all
+ * drivers die, and the books must balance: nothing queued, nothing owed.
  */
 #include "state.h"
+
+#include "honest.h"
 
 enum {
     FUZZ_CLIENTS = 3,
@@ -17,6 +20,7 @@ static int fuzz_clients[FUZZ_CLIENTS];
 static struct fuzz_input {
     const uint8_t *at, *end;
 } fuzz_input;
+static bool fuzz_honest; /* the drivers keep to the protocol */
 
 static uint8_t
 take(void)
@@ -43,14 +47,18 @@ put(int socket, const void *data, size_t size)
         (void)!send(socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* A client reads what there is. */
+/* A client, or a driver, reads what there is. */
 static void
 drain(int socket)
 {
-    char data[65536];
+    static char data[65536 + 1];
+    ssize_t n = socket >= 0 ? recv(socket, data, sizeof(data) - 1, MSG_DONTWAIT) : 0;
 
-    if (socket >= 0)
-        (void)!recv(socket, data, sizeof(data), MSG_DONTWAIT);
+    if (n <= 0 || !fuzz_honest)
+        return;
+    data[n] = '\0';
+    for (char *line = data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+        honest_hear(line); /* of a line that was read in two parts, neither is one that it knows */
 }
 
 static void
@@ -99,6 +107,8 @@ step_command(int client)
         "quit\n",
         "run %d 5 true\n",
         "run any 1 sleep 5\n",
+        "run any 0.001 true\n",
+        "shutdown\n",
     };
     char line[64];
     const char *format = formats[take() % (sizeof(formats) / sizeof(formats[0]))];
@@ -122,6 +132,18 @@ step_flood(int client, int driver)
     put(client, lines, size);
 }
 
+/* The number of the request that the driver must answer next, or of its job; or any number. */
+static uint32_t
+take_id(const struct fuzz_driver *fake, bool of_job)
+{
+    const struct driver *driver = driver_find(fake->pid);
+    uint8_t id = take();
+
+    if (driver == NULL || id % 8 == 0)
+        return id / 8;
+    return of_job ? driver->job_id : id_after(driver->answered_id);
+}
+
 /* A RESULT that may be right. */
 static void
 step_result(struct fuzz_driver *driver)
@@ -130,11 +152,19 @@ step_result(struct fuzz_driver *driver)
         struct proto_header header;
         struct proto_result result;
     } frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, take()),
-        .result.outcome = take() % 6,
+        .header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, take_id(driver, true)),
+        .result.outcome = take() % 8,
         .result.status = take(),
     };
 
+    if (frame.result.outcome == PROTO_CANCELLED || frame.result.outcome == PROTO_TIMED_OUT)
+        frame.result.status &= 0x80;
+    if (frame.result.outcome == PROTO_UNRUN) {
+        frame.result.cause = frame.result.status % 8;
+        frame.result.status = frame.result.cause > PROTO_CAUSE_LATE ? frame.result.status / 8 : 0;
+    } else {
+        frame.result.left = take() % 4;
+    }
     put(driver->socket, &frame, sizeof(frame));
 }
 
@@ -142,26 +172,33 @@ step_result(struct fuzz_driver *driver)
 static void
 step_frame(struct fuzz_driver *driver)
 {
-    static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_END};
-    unsigned type = take() % 4;
+    static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_STATE,
+                                            PROTO_END,   PROTO_BEGUN, PROTO_RESULT};
+    struct proto_frame frame = {.header.type = 0};
+    enum proto_type type = types[take() % 6];
 
-    if (type == 3) {
+    switch (type) {
+    case PROTO_RESULT:
         step_result(driver);
         return;
-    }
-    struct proto_frame frame = {.header = proto_header(PROTO_FROM_DRIVER, types[type], take())};
-
-    if (frame.header.type == PROTO_HELLO) {
-        frame.header.id = 0;
+    case PROTO_HELLO:
+        frame.header = proto_header(PROTO_FROM_DRIVER, type, 0);
         frame.hello.pid = (uint32_t)driver->pid;
-    } else if (frame.header.type == PROTO_STATE) {
-        frame.state.refusal = take() % 5;
-        frame.state.busy = take() % 2;
-        frame.state.value = take();
-        frame.state.remaining_ms = frame.state.busy ? 1000 : 0;
-    } else {
-        frame.header.id = 0;
+        break;
+    case PROTO_STATE:
+        frame.header = proto_header(PROTO_FROM_DRIVER, type, take_id(driver, false));
+        frame.state.work = take() % 4;
+        frame.state.refusal = take() % 16 < 11 ? PROTO_OK : take() % 5;
+        frame.state.remaining_ms = frame.state.work != PROTO_FREE ? 1000 : 0;
+        break;
+    case PROTO_BEGUN:
+        frame.header = proto_header(PROTO_FROM_DRIVER, type, take_id(driver, true));
+        frame.begun.pid = 100000 + take();
+        break;
+    default:
+        frame.header = proto_header(PROTO_FROM_DRIVER, PROTO_END, 0);
         frame.end.outcome = take() % 2 ? PROTO_DONE : PROTO_CANCELLED;
+        break;
     }
     put(driver->socket, &frame, proto_size(&frame));
 }
@@ -219,11 +256,17 @@ step(void)
     case 6:
     case 7:
     case 8:
-        step_frame(driver);
+        if (fuzz_honest)
+            honest_step(driver, take());
+        else
+            step_frame(driver);
         break;
     case 9:
         bytes = take_bytes(take() % 32);
-        put(driver->socket, bytes.at, bytes.size);
+        if (fuzz_honest)
+            honest_step(driver, 1);
+        else
+            put(driver->socket, bytes.at, bytes.size);
         break;
     case 10: /* the driver closes its socket */
         hang_up(&driver->socket);
@@ -237,7 +280,10 @@ step(void)
         fuzz_pass_ms(take() * 20);
         break;
     case 13: /* it reads what it was sent */
-        drain(driver->socket);
+        if (fuzz_honest)
+            honest_step(driver, 1);
+        else
+            drain(driver->socket);
         break;
     case 14: /* the client reads */
         drain(*client);
@@ -271,6 +317,7 @@ fuzz_open(void)
     int pair[2];
 
     fuzz_world_begin();
+    honest_world_begin();
     options.driver_path = "/none";
     sigemptyset(&none);
     server_open(&none, &nofile);
@@ -294,7 +341,7 @@ check_books(void)
     assert(list_empty(&console.requests) && console.owed == 0 && console.jobs == 0);
     assert(buffer_used(&console.output) == 0 && list_empty(&console.held));
     assert(client_first() == NULL && clients_count() == 0 && clients_gone() == 0);
-    assert(list_empty(dispatch_any()) && list_empty(dispatch_all()));
+    assert(calls_awaiting_any() == NULL && list_empty(dispatch_all()));
     assert(fleet_next(NULL) == NULL && fleet_unsent() == NULL && list_empty(fleet_dropped()));
     assert(fleet_idle() == NULL && fleet_engaged() == 0 && fleet_kept_starting() == 0);
     assert(list_empty(&fleet.ended));
@@ -304,6 +351,9 @@ check_books(void)
         assert(fleet.table[i] == NULL);
     for (int kind = 0; kind < DEADLINE_STOP; kind++)
         assert(deadlines_none((enum deadline_kind)kind));
+    assert(jobs_count() == 0 && job_texts_bytes() == 0 && slots.full == 0);
+    for (size_t i = 0; i < SLOT_WORDS; i++)
+        assert(slots.words[i] == 0);
     assert(jobs_all_freed() && pool_is_whole(&call_pool) && pool_is_whole(&clients.pool));
     assert(pool_is_whole(&requests.requests) && pool_is_whole(&requests.texts));
 }
@@ -358,6 +408,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.drivers = choice % 4;
     options.watchdog = "1";
     options.watchdog_ns = choice / 4 % 2 * NS_PER_S;
+    fuzz_honest = choice / 8 % 2;
 #endif
     fuzz_open();
     while (fuzz_input.at < fuzz_input.end && !server_finished()) {

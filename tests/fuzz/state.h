@@ -32,8 +32,10 @@
     each(requests) \
     each(server) \
     each(session) \
+    each(slots) \
     each(spawn) \
     each(stats) \
+    each(texts) \
     each(watchdog)
 /* clang-format on */
 

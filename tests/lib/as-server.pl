@@ -4,17 +4,20 @@
 # has its own encoder and decoder, so that it cannot share a mistake with the programs.
 #
 #     task ID MS [EXPIRES_NS]                    hello ID PID
-#     status ID                                  state ID BUSY REFUSAL VALUE REMAINING_MS
+#     status ID                                  state ID WORK REFUSAL REMAINING_MS
 #     cancel ID TASK_ID                          end ID OUTCOME
-#     run ID LIMIT GRACE EXPIRES OUTPUT TEXT     result ID OUTCOME STATUS
+#     run ID LIMIT GRACE EXPIRES OUTPUT TEXT     begun ID PID
+#     job ID LIMIT GRACE LINGER EXPIRES NUMBER SLOT OUTPUT TEXT
+#                                                result ID OUTCOME STATUS CAUSE LEFT
 #     exit                                       gone STATUS: the socket and the driver have ended
 #     frame VERSION TYPE LENGTH ID HEX           other TYPE ID
 #     slowly LINE: the frame of that line, byte by byte
 #     flood: asks until neither direction takes any more      asked COUNT
 #
-# EXPIRES may be -, for never. In TEXT, \0 is a zero byte, and {x*9} is nine times x. HEX is the
-# body in hexadecimal digits. The end of the input means that the server is gone: as-server.pl
-# closes the socket, waits for the driver and exits with its status.
+# EXPIRES may be -, for never. run is a job with the number ID and slot 1, of which nothing lingers
+# (0). In TEXT, \0 is a zero byte, and {x*9} is nine times x. HEX is the body in hexadecimal digits.
+# The end of the input means that the server is gone: as-server.pl closes the socket, waits for the
+# driver and exits with its status.
 use strict;
 use warnings;
 use Socket;
@@ -33,7 +36,7 @@ close $its;
 $SIG{PIPE} = 'IGNORE';
 STDOUT->autoflush;
 
-sub packed { my ($type, $id, $body) = (@_, ''); pack 'CCSLa*', 1, $type, length $body, $id, $body }
+sub packed { my ($type, $id, $body) = (@_, ''); pack 'CCSLa*', 2, $type, length $body, $id, $body }
 sub never { my ($ns) = @_; !defined $ns || $ns eq '-' ? ~0 : $ns }
 
 sub text {
@@ -41,6 +44,12 @@ sub text {
     $text =~ s/\{(.)\*(\d+)\}/$1 x $2/eg;
     $text =~ s/\\0/\0/g;
     return $text;
+}
+
+sub run_frame {
+    my ($id, $limit, $grace, $linger, $expires, $number, $slot, $output, $text) = @_;
+    my $body = pack 'QQQQQLL', $limit, $grace, $linger, never($expires), $number, $slot, $output;
+    return packed(5, $id, $body . text($text));
 }
 
 sub frame_of {
@@ -53,9 +62,9 @@ sub frame_of {
     return pack 'CCSLa*', @words[0 .. 3], pack 'H*', $words[4] // '' if $word eq 'frame';
     if ($word eq 'run') {
         my ($id, $limit, $grace, $expires, $output, $text) = split / /, $rest, 6;
-        my $body = pack 'QQQQ', $limit, $grace, never($expires), $output;
-        return packed(5, $id, $body . text($text));
+        return run_frame($id, $limit, $grace, 0, $expires, $id, 1, $output, $text);
     }
+    return run_frame(split / /, $rest, 9) if $word eq 'job';
     die "what? $_[0]\n";
 }
 
@@ -97,9 +106,10 @@ sub say_heard {
         $heard = substr $heard, 8 + $length;
         my %said = (
             65 => sub { 'hello ' . join ' ', $id, unpack 'L', $body },
-            66 => sub { 'state ' . join ' ', $id, unpack 'CCx2LQ', $body },
+            66 => sub { 'state ' . join ' ', $id, unpack 'CCx6Q', $body },
             67 => sub { 'end ' . join ' ', $id, unpack 'L', $body },
-            68 => sub { 'result ' . join ' ', $id, unpack 'LL', $body },
+            68 => sub { 'result ' . join ' ', $id, unpack 'LLLL', $body },
+            69 => sub { 'begun ' . join ' ', $id, unpack 'L', $body },
         );
         print(($said{$type} // sub { "other $type $id" })->(), "\n");
     }

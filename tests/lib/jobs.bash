@@ -67,7 +67,7 @@ reach_limit() {
     for limit in 0.3 2 10 40; do
         rm -f up
         say "run $1 $limit $2"
-        expect "Driver $1 Done timeout"
+        expect 'Job +([0-9]) Done timeout'
         [[ ! -e up ]] || return 0
     done
     fail "in $limit s it was not ready: $2"

@@ -80,6 +80,11 @@ timer_is_off() {
     done
 }
 
+# has_read_signals PID: no signal is pending for the process.
+has_read_signals() {
+    grep -q '^ShdPnd:.0*$' "/proc/$1/status"
+}
+
 # rests PID [COMMAND...]: the process sleeps, and neither time nor the command, which must succeed,
 # wakes it. So it goes on only when something else happens.
 rests() {

@@ -4,11 +4,13 @@
  *
  *     hello                      send HELLO
  *     take:TYPE                  read requests up to one of that type, see proto.h
- *     state:BUSY:REFUSAL:VALUE:MS  answer the last request that was taken
+ *     state:WORK:REFUSAL:MS      answer the last request that was taken
  *     id:N                       use N as the number of the last request and RUN
  *     again                      send the last frame again
  *     end:OUTCOME                send END
+ *     begun:PID                  send the BEGUN of the last RUN
  *     result:OUTCOME:STATUS      send the RESULT of the last RUN
+ *     unrun:CAUSE:STATUS         the same, with the outcome PROTO_UNRUN
  *     answer:COUNT               read COUNT requests, and answer each: not busy
  *     cancels:ID                 read a CANCEL, which must be for that task; else exit with status 8
  *     child:FILE                 start a process in its own session, and write its pid to FILE;
@@ -85,14 +87,22 @@ take(void)
 }
 
 static void
-state(unsigned busy, unsigned refusal, uint32_t value, uint64_t left_ms)
+state(unsigned work, unsigned refusal, uint64_t left_ms)
 {
-    struct proto_state body = {.busy = (uint8_t)busy,
-                               .refusal = (uint8_t)refusal,
-                               .value = value,
-                               .remaining_ms = left_ms};
+    struct proto_state body = {
+        .work = (uint8_t)work, .refusal = (uint8_t)refusal, .remaining_ms = left_ms};
 
     say(PROTO_STATE, request_id, &body, sizeof(body));
+}
+
+static void
+result(uint32_t outcome, uint32_t cause, uint32_t status)
+{
+    struct proto_result body = {.outcome = outcome, .cause = cause, .status = status};
+
+    if (outcome != PROTO_UNRUN)
+        body.elapsed_us = body.maxrss_kb = 1;
+    say(PROTO_RESULT, run_id, &body, sizeof(body));
 }
 
 static void
@@ -151,9 +161,8 @@ perform(char *step)
         for (unsigned type = (unsigned)number(&step); take() != type;)
             ;
     } else if (STEP_IS("state")) {
-        unsigned busy = (unsigned)number(&step), refusal = (unsigned)number(&step);
-        uint32_t value = (uint32_t)number(&step);
-        state(busy, refusal, value, number(&step));
+        unsigned work = (unsigned)number(&step), refusal = (unsigned)number(&step);
+        state(work, refusal, number(&step));
     } else if (STEP_IS("id")) {
         request_id = run_id = (uint32_t)number(&step);
     } else if (STEP_IS("again")) {
@@ -162,14 +171,18 @@ perform(char *step)
         pair[0] = (uint32_t)number(&step);
         say(PROTO_END, 0, pair, sizeof(pair[0]));
     } else if (STEP_IS("result")) {
-        struct proto_result result = {.elapsed_us = 1, .maxrss_kb = 1};
-        result.outcome = (uint32_t)number(&step);
-        result.status = (uint32_t)number(&step);
-        say(PROTO_RESULT, run_id, &result, sizeof(result));
+        uint32_t outcome = (uint32_t)number(&step);
+        result(outcome, PROTO_CAUSE_NONE, (uint32_t)number(&step));
+    } else if (STEP_IS("unrun")) {
+        uint32_t cause = (uint32_t)number(&step);
+        result(PROTO_UNRUN, cause, (uint32_t)number(&step));
+    } else if (STEP_IS("begun")) {
+        pair[0] = (uint32_t)number(&step);
+        say(PROTO_BEGUN, run_id, pair, sizeof(pair[0]));
     } else if (STEP_IS("answer")) {
         for (uint64_t left = number(&step); left > 0; left--) {
             take();
-            state(0, PROTO_OK, 0, 0);
+            state(PROTO_FREE, PROTO_OK, 0);
         }
     } else if (STEP_IS("cancels")) {
         if (take() != PROTO_CANCEL || cancelled_id != number(&step))

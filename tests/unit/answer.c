@@ -1,57 +1,12 @@
 /* lib/answer.h and channel.h: questions to a driver, and its answers. The driver is this test. */
 #include "lib/answer.h"
-#include "lib/channel.h"
 #include "lib/clients.h"
 #include "lib/clock.h"
-
-#include "check.h"
-
 #include "lib/format.h"
 
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum {
-    PID = 4711,
-};
+#include "driver.h"
 
 static struct client client;
-static struct driver driver;
-static int other_end;
-
-/* A driver that is up, at a socketpair; its questions begin after that number. It counts as reaped,
- * so that no process is killed. */
-static void
-begin_driver(uint32_t id)
-{
-    struct proto_frame hello = {.header = proto_header(PROTO_FROM_DRIVER, PROTO_HELLO, 0),
-                                .hello.pid = PID};
-    int pair[2];
-
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-    other_end = pair[1];
-    driver = (struct driver){.pid = PID, .reaped = true, .sent_id = id, .answered_id = id};
-    driver_init(&driver);
-    CHECK(source_open(&driver.source, pair[0], driver_ready, EPOLLIN));
-    fleet_add(&driver);
-    CHECK(send(other_end, &hello, proto_size(&hello), 0) > 0 && driver_receive(&driver));
-    CHECK(driver.state == DRIVER_READY && fleet_count(DRIVER_READY) == 1);
-}
-
-/* Takes the driver out of the fleet, as when it was reaped. */
-static void
-end_driver(void)
-{
-    driver_close(&driver);
-    driver_unlist(&driver);
-    close(other_end);
-    fleet_remove(&driver);
-    list_remove(&driver.by_age);
-    CHECK(fleet_next(NULL) == NULL && driver_find(driver.pid) == NULL);
-    for (int state = 0; state < DRIVER_STATES; state++)
-        CHECK_NUMBER(fleet_count((enum driver_state)state), 0);
-}
 
 static struct call *
 ask(const struct question *question)
@@ -82,10 +37,10 @@ receive(enum proto_type type)
 static void
 answer(uint32_t id, bool busy)
 {
-    struct proto_frame frame = {.header = proto_header(PROTO_FROM_DRIVER, PROTO_STATE, id),
-                                .state = {.busy = busy, .remaining_ms = busy ? 5000 : 0}};
+    struct proto_state state = {.work = busy ? PROTO_ON_TASK : PROTO_FREE,
+                                .remaining_ms = busy ? 5000 : 0};
 
-    CHECK(send(other_end, &frame, proto_size(&frame), 0) == (ssize_t)proto_size(&frame));
+    driver_says(PROTO_STATE, id, &state, sizeof(state));
     driver_receive(&driver);
 }
 
@@ -114,7 +69,7 @@ test_wrap(void)
 {
     struct call *calls[3];
 
-    begin_driver(UINT32_MAX - 1);
+    driver_begin(UINT32_MAX - 1);
     for (size_t i = 0; i < 3; i++)
         calls[i] = ask(&question_status);
     driver_flush(&driver);
@@ -128,7 +83,7 @@ test_wrap(void)
     CHECK(driver.sent_id == 2 && driver.answered_id == 2 && list_empty(&driver.in_flight));
     for (size_t i = 0; i < 3; i++)
         finish(calls[i], OUTCOME_STATE);
-    end_driver();
+    driver_end();
 }
 
 /* A task counts as due until it is answered, and then the driver is busy. */
@@ -137,7 +92,7 @@ test_task(void)
 {
     struct call *call;
 
-    begin_driver(0);
+    driver_begin(0);
     CHECK(fleet_idle() == &driver && fleet_engaged() == 0);
     call = ask(&question_task);
     CHECK(fleet_idle() == NULL && fleet_engaged() == 1);
@@ -154,7 +109,7 @@ test_task(void)
     answer(receive(PROTO_CANCEL), false);
     CHECK(driver.work == WORK_NONE && fleet_engaged() == 0 && fleet_idle() == &driver);
     finish(call, OUTCOME_STATE);
-    end_driver();
+    driver_end();
     CHECK(fleet_idle() == NULL);
 }
 
@@ -163,28 +118,23 @@ static void
 test_unsolicited(uint32_t asked, uint32_t answered)
 {
     struct call *call = NULL;
-    char said[128], wanted[128];
-    int log = memfd_create("log", MFD_CLOEXEC), stderr_fd = dup(STDERR_FILENO);
+    char wanted[128];
 
-    begin_driver(0);
+    driver_begin(0);
     for (uint32_t i = 0; i < asked; i++)
         call = ask(&question_status);
     driver_flush(&driver);
-    dup2(log, STDERR_FILENO);
+    log_begin();
     answer(answered, false);
-    dup2(stderr_fd, STDERR_FILENO);
-    close(stderr_fd);
-    ssize_t n = pread(log, said, sizeof(said), 0);
-    close(log);
     snprintf(wanted, sizeof(wanted), "server: driver %d: an answer to no request, id %u: killed\n",
              PID, answered);
-    CHECK_BYTES(said, n > 0 ? (size_t)n : 0, wanted);
+    log_is(wanted, __LINE__);
     CHECK(driver.end == END_CONDEMNED && driver.source.fd < 0 && driver.state == DRIVER_STOPPING);
     if (call != NULL) {
         call_end(call, OUTCOME_DIED);
         finish(call, OUTCOME_DIED);
     }
-    end_driver();
+    driver_end();
 }
 
 static void

@@ -86,6 +86,32 @@ test_order(void)
     CHECK(deadlines_none(DEADLINE_EXIT));
 }
 
+/* Deadlines of one kind with times of their own: the earliest is first; of the same time, the one
+ * that was started first. */
+static void
+test_own_times(void)
+{
+    static const int64_t times_ns[] = {30, 10, 20, 10, 40, 5};
+    static const size_t order[] = {5, 1, 3, 2, 4, 0};
+    struct deadline deadlines[6];
+
+    clock_turn_ns = 100;
+    for (size_t i = 0; i < 6; i++) {
+        deadline_init(&deadlines[i]);
+        deadline_start_for(&deadlines[i], DEADLINE_JOB, times_ns[i]);
+    }
+    CHECK(deadlines_none(DEADLINE_REPLY) && deadline_over(DEADLINE_JOB) == NULL);
+    clock_turn_ns = 104;
+    CHECK(deadline_over(DEADLINE_JOB) == NULL);
+    deadline_start_for(&deadlines[0], DEADLINE_JOB, 96); /* anew: to the end */
+    for (size_t i = 0; i < 6; i++) {
+        clock_turn_ns = deadlines[order[i]].at_ns;
+        CHECK(deadline_over(DEADLINE_JOB) == &deadlines[order[i]]);
+        deadline_stop(&deadlines[order[i]]);
+    }
+    CHECK(clock_turn_ns == 200 && deadlines_none(DEADLINE_JOB));
+}
+
 static void
 test_timer(void)
 {
@@ -160,6 +186,7 @@ main(void)
 {
     open_deadlines();
     test_order();
+    test_own_times();
     test_timer();
     test_expiry();
     test_retry();

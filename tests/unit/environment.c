@@ -8,7 +8,8 @@ enum {
 };
 
 /* The environment that is made of own and the values of --env, each a list that ends with NULL: its
- * variables, with a blank after each. */
+ * variables, with a blank after each. Those that each job has of its own are there, with no value,
+ * and are left out of the list. */
 static const char *
 made(char *const *own, bool clean, const char **wanted)
 {
@@ -18,11 +19,17 @@ made(char *const *own, bool clean, const char **wanted)
     while (wanted != NULL && wanted[choice.wanted_count] != NULL)
         choice.wanted_count++;
     char **environment = environment_make(own, &choice);
+    unsigned of_job = 0;
     text[0] = '\0';
     for (char **variable = environment; *variable != NULL; variable++) {
+        if (strcmp(*variable, "TAXI_JOB=") == 0 || strcmp(*variable, "TAXI_SLOT=") == 0) {
+            of_job++;
+            continue;
+        }
         strcat(text, *variable);
         strcat(text, " ");
     }
+    CHECK_NUMBER(of_job, 2);
     free(environment);
     return text;
 }
@@ -92,6 +99,18 @@ test_same_name(void)
     CHECK_STRING(MADE(OWN("A", "A=1", "B"), "B"), "A=1 "); /* what has no '=' is no variable */
 }
 
+/* What another server, or somebody with --env, has set for a job of his is not ours. */
+static void
+test_of_job(void)
+{
+    char **own = OWN("A=1", "TAXI_JOB=7", "TAXI_JOBS=8", "TAXI_SLOT=9", "TAXI_SOCKET=s");
+
+    CHECK_STRING(MADE(own, NULL), "A=1 TAXI_JOBS=8 TAXI_SOCKET=s ");
+    CHECK_STRING(MADE_CLEAN(own, NULL), "");
+    CHECK_STRING(MADE(own, "TAXI_JOB", "TAXI_*"), "A=1 TAXI_JOBS=8 TAXI_SOCKET=s ");
+    CHECK_STRING(MADE_CLEAN(own, "TAXI_JOB=10", "TAXI_SLOT=11", "B=2"), "B=2 ");
+}
+
 static void
 test_valid(void)
 {
@@ -120,7 +139,9 @@ test_many(void)
     CHECK(environment[0] == wanted[0]);
     CHECK(environment[1] == own[MANY - 3]); /* the first of two that have its name */
     CHECK(environment[MANY / 2] == own[0]);
-    CHECK(environment[MANY / 2 + 1] == NULL);
+    CHECK_STRING(environment[MANY / 2 + 1], "TAXI_JOB=");
+    CHECK_STRING(environment[MANY / 2 + 2], "TAXI_SLOT=");
+    CHECK(environment[MANY / 2 + 3] == NULL);
     for (size_t i = 0; i < MANY; i++)
         CHECK(own[i] == texts[i]);
     free(environment);
@@ -146,6 +167,7 @@ main(void)
     test_clean();
     test_wanted();
     test_same_name();
+    test_of_job();
     test_valid();
     test_many();
     test_no_memory();

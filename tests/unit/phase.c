@@ -63,7 +63,8 @@ test_stop(void)
     CHECK_STRING(phase_letters(), "RSO");
 }
 
-/* Other lives, each in a process of its own: one is stopped at once, one fails, one goes on. */
+/* Other lives, each in a process of its own: one is stopped at once, one fails, one goes on, in one a
+ * job failed. */
 static void
 test_other_life(const char *way)
 {
@@ -75,6 +76,14 @@ test_other_life(const char *way)
         phase_set_failed();
         CHECK_STRING(phase_letters(), "W");
         CHECK_NUMBER(stops, 0);
+        CHECK_NUMBER(phase_exit_status(), EXIT_FAILURE);
+    } else if (strcmp(way, "job") == 0) {
+        phase_job_failed();
+        CHECK_STRING(phase_letters(), "W");
+        CHECK_NUMBER(stops, 0);
+        CHECK_NUMBER(phase_exit_status(), 4);
+        phase_set_failed(); /* which is worse */
+        phase_job_failed();
         CHECK_NUMBER(phase_exit_status(), EXIT_FAILURE);
     } else {
         phase_fail();
@@ -97,8 +106,8 @@ main(int argc, char **argv)
     CHECK_NUMBER(phase_exit_status(), EXIT_SUCCESS);
     test_forward();
     test_stop();
-    snprintf(command, sizeof(command), "%s at_once && %s fails && %s goes_on", argv[0], argv[0],
-             argv[0]);
+    snprintf(command, sizeof(command), "%s at_once && %s fails && %s goes_on && %s job", argv[0],
+             argv[0], argv[0], argv[0]);
     CHECK_NUMBER(system(command), 0);
     return checks_failed();
 }

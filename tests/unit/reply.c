@@ -1,12 +1,16 @@
 /* lib/reply.h, format_text.c, format_json.c: the lines of replies, and what they are put into. */
 #include "lib/reply.h"
 #include "lib/clients.h"
+#include "lib/job_life.h"
 #include "lib/options.h"
 #include "lib/stats.h"
 
 #include "check.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct client client;
 
@@ -67,54 +71,161 @@ test_states(void)
     check_said("{\"driver\":4711,\"state\":\"deleted\"}\n", __LINE__);
 }
 
-/* A job that has ended so; output: the number of its files. */
-static struct call *
-end_job(enum proto_outcome outcome, uint32_t status, uint64_t output)
+/* A job of driver 4711, or of none, that is Done with this result. */
+static struct job *
+job_done(const char *command, pid_t driver_pid, struct job_result result)
 {
-    struct span command = SPAN("true");
-    struct call *call = ended(OUTCOME_DONE);
+    struct span span = {command, strlen(command)};
+    struct job *job = job_new(&span, 5000);
 
-    call_set_job(call, job_new(&command));
-    CHECK_NUMBER(client.jobs, 1);
-    call->job->output = output;
-    call->job->result = (struct proto_result){.outcome = (uint32_t)outcome,
-                                              .status = status,
-                                              .elapsed_us = 12399,
-                                              .user_us = 1000,
-                                              .system_us = 99,
-                                              .maxrss_kb = 1844};
-    return call;
+    job_take(ended(OUTCOME_PENDING), job);
+    job->driver_pid = driver_pid;
+    job_end(job, &result);
+    list_remove(&client.runnable);
+    CHECK(job->call->outcome == OUTCOME_DONE && client.jobs == 1);
+    return job;
+}
+
+/* What a job has used, and how it has ended. */
+static struct job_result
+used(enum job_ending ending, int value)
+{
+    return (struct job_result){.ending = ending,
+                               .value = value,
+                               .elapsed_us = 12399,
+                               .user_us = 1000,
+                               .system_us = 99,
+                               .maxrss_kb = 1844};
+}
+
+/* The same in JSON. */
+#define USED "\"ms\":12.3,\"user_ms\":1.0,\"sys_ms\":0.0,\"maxrss_kb\":1844,\"left\":0,"
+
+static void
+check_job(pid_t driver_pid, struct job_result result, const char *text, const char *json, int line)
+{
+    for (int i = 0; i < 2; i++) {
+        client.format = i == 0 ? &format_text : &format_json;
+        jobs_open(16);
+        job_done("make all", driver_pid, result);
+        check_said(i == 0 ? text : json, line);
+    }
 }
 
 static void
 test_jobs(void)
 {
-    static char path[] = "a\"b\\c";
-
-    client.format = &format_text;
-    end_job(PROTO_EXITED, 255, 0);
-    check_said("Driver 4711 Done exit 255\n", __LINE__);
-    end_job(PROTO_SIGNALLED, 9, 0);
-    check_said("Driver 4711 Done signal 9\n", __LINE__);
-    end_job(PROTO_TIMED_OUT, 0, 0);
-    check_said("Driver 4711 Done timeout\n", __LINE__);
-    end_job(PROTO_CANCELLED, 0, 0);
-    check_said("Driver 4711 Done cancelled\n", __LINE__);
-    options.output_path = path;
-    end_job(PROTO_EXITED, 0, 12);
-    check_said("Driver 4711 Done exit 0 a\"b\\c/12.out a\"b\\c/12.err\n", __LINE__);
-    client.format = &format_json;
-    end_job(PROTO_EXITED, 0, 12);
-    check_said(
-        "{\"driver\":4711,\"exit\":0,\"ms\":12.3,\"user_ms\":1.0,\"sys_ms\":0.0,"
-        "\"maxrss_kb\":1844,\"out\":\"a\\\"b\\\\c/12.out\",\"err\":\"a\\\"b\\\\c/12.err\"}\n",
-        __LINE__);
-    options.output_path = NULL;
-    end_job(PROTO_TIMED_OUT, 0, 0);
-    check_said("{\"driver\":4711,\"timeout\":true,\"ms\":12.3,\"user_ms\":1.0,\"sys_ms\":0.0,"
-               "\"maxrss_kb\":1844}\n",
-               __LINE__);
+    check_job(4711, used(JOB_EXIT, 255), "Job 17 Done exit 255\n",
+              "{\"job\":17,\"driver\":4711,\"exit\":255," USED "\"command\":\"make all\"}\n",
+              __LINE__);
+    check_job(4711, used(JOB_SIGNAL, 9), "Job 17 Done signal 9\n",
+              "{\"job\":17,\"driver\":4711,\"signal\":9," USED "\"command\":\"make all\"}\n",
+              __LINE__);
+    check_job(4711, used(JOB_TIMEOUT, 0), "Job 17 Done timeout\n",
+              "{\"job\":17,\"driver\":4711,\"timeout\":true," USED "\"command\":\"make all\"}\n",
+              __LINE__);
+    check_job(4711, used(JOB_CANCELLED, 0), "Job 17 Done cancelled\n",
+              "{\"job\":17,\"driver\":4711,\"cancelled\":true," USED "\"command\":\"make all\"}\n",
+              __LINE__);
     CHECK(client.jobs == 0 && jobs_all_freed());
+}
+
+/* A job that has not begun, or of which nothing is known, has used nothing that is known. */
+static void
+test_reasons(void)
+{
+    struct job_result unrun = {.ending = JOB_UNRUN, .reason = REASON_NO_DRIVER};
+    struct job_result lost = {
+        .ending = JOB_LOST, .reason = REASON_DIED, .value = SIGKILL, .elapsed_us = 5000};
+
+    check_job(0, unrun, "Job 17 Done unrun no driver\n",
+              "{\"job\":17,\"unrun\":\"no driver\",\"command\":\"make all\"}\n", __LINE__);
+    check_job(4711, lost, "Job 17 Done lost driver 4711 died (killed by signal 9)\n",
+              "{\"job\":17,\"driver\":4711,\"lost\":\"driver 4711 died (killed by signal 9)\","
+              "\"command\":\"make all\"}\n",
+              __LINE__);
+    CHECK(jobs_all_freed());
+}
+
+#define FILES "\"out\":\"a\\\"b\\\\c/17.out\",\"err\":\"a\\\"b\\\\c/17.err\""
+
+/* JSON names the output files of a job that has begun, also if it is lost; text never does. */
+static void
+test_output(void)
+{
+    static char path[] = "a\"b\\c";
+    struct job_result unrun = {.ending = JOB_UNRUN, .reason = REASON_OUT, .value = EACCES};
+    struct job_result lost = {.ending = JOB_LOST, .reason = REASON_OVERDUE};
+    char text[256], json[256];
+
+    options.output_path = path;
+    check_job(4711, used(JOB_EXIT, 0), "Job 17 Done exit 0\n",
+              "{\"job\":17,\"driver\":4711,\"exit\":0," USED "\"command\":\"make all\"," FILES
+              "}\n",
+              __LINE__);
+    check_job(4711, lost, "Job 17 Done lost driver 4711 did not report its end in time\n",
+              "{\"job\":17,\"driver\":4711,\"lost\":\"driver 4711 did not report its end in time\","
+              "\"command\":\"make all\"," FILES "}\n",
+              __LINE__);
+    snprintf(text, sizeof(text), "Job 17 Done unrun cannot open a\"b\\c/17.out: %s\n",
+             strerror(EACCES));
+    snprintf(json, sizeof(json),
+             "{\"job\":17,\"driver\":4711,\"unrun\":\"cannot open a\\\"b\\\\c/17.out: %s\","
+             "\"command\":\"make all\"}\n",
+             strerror(EACCES));
+    check_job(4711, unrun, text, json, __LINE__);
+    options.output_path = NULL;
+}
+
+/* In JSON a command is UTF-8, with all other bytes and what cannot be printed as \u00XX. */
+static void
+check_command(const char *command, const char *wanted, int line)
+{
+    char json[512];
+
+    client.format = &format_json;
+    jobs_open(16);
+    job_done(command, 4711, used(JOB_EXIT, 0));
+    snprintf(json, sizeof(json),
+             "{\"job\":17,\"driver\":4711,\"exit\":0," USED "\"command\":\"%s\"}\n", wanted);
+    check_said(json, line);
+}
+
+static void
+test_commands(void)
+{
+    check_command("echo \"a\\b\" '/'", "echo \\\"a\\\\b\\\" '/'", __LINE__);
+    check_command("\t\x01\x1f\x7f~", "\\u0009\\u0001\\u001f\\u007f~", __LINE__);
+    check_command("\u00e4\u20ac\U0001f600", "\u00e4\u20ac\U0001f600", __LINE__);
+    check_command("\xff\xc3(\xe2\x82", "\\u00ff\\u00c3(\\u00e2\\u0082",
+                  __LINE__); /* the last is cut */
+    check_command("\xed\xa0\x80\xc0\x80", "\\u00ed\\u00a0\\u0080\\u00c0\\u0080", __LINE__);
+}
+
+/* What a job has left is told in JSON and in the log, and counted. */
+static void
+test_left(void)
+{
+    struct job_result result = used(JOB_EXIT, 3);
+    uint64_t left = stats.left, failed = stats.jobs_failed;
+    int log = memfd_create("log", MFD_CLOEXEC), stderr_fd = dup(STDERR_FILENO);
+    char said[128];
+
+    result.left = UINT32_MAX;
+    client.format = &format_json;
+    jobs_open(16);
+    dup2(log, STDERR_FILENO);
+    job_done("x", 4711, result);
+    dup2(stderr_fd, STDERR_FILENO);
+    ssize_t n = pread(log, said, sizeof(said), 0);
+    close(stderr_fd);
+    close(log);
+    CHECK_BYTES(said, n > 0 ? (size_t)n : 0, "server: job 17 left 4294967295 processes\n");
+    check_said("{\"job\":17,\"driver\":4711,\"exit\":3,\"ms\":12.3,\"user_ms\":1.0,\"sys_ms\":0.0,"
+               "\"maxrss_kb\":1844,\"left\":4294967295,\"command\":\"x\"}\n",
+               __LINE__);
+    CHECK_NUMBER(stats.left, left + UINT32_MAX);
+    CHECK_NUMBER(stats.jobs_failed, failed + 1);
 }
 
 static void
@@ -150,16 +261,8 @@ test_errors(void)
     ended(OUTCOME_STATE)->refusal = PROTO_REFUSED_FREE;
     check_said("Error: driver 4711 has no task\n", __LINE__);
     client.format = &format_json;
-    call = ended(OUTCOME_STATE);
-    call->refusal = PROTO_REFUSED_EXEC;
-    call->error = EACCES;
-    check_said("{\"error\":\"cannot run: Permission denied\",\"code\":\"cannot_run\"}\n", __LINE__);
-    call = end_job(PROTO_EXITED, 0, 999999999999999);
-    call->outcome = OUTCOME_STATE;
-    call->refusal = PROTO_REFUSED_EXEC;
-    call->error = EEXIST;
-    check_said("{\"error\":\"cannot run: 999999999999999.out or 999999999999999.err: File exists\","
-               "\"code\":\"cannot_run\"}\n",
+    ended(OUTCOME_TIMEOUT);
+    check_said("{\"error\":\"driver 4711 is not responding\",\"code\":\"not_responding\"}\n",
                __LINE__);
 }
 
@@ -229,17 +332,40 @@ test_room(void)
     buffer_consume(&client.output, buffer_used(&client.output));
 }
 
+/* The line of a Done waits for the room that its command may need. */
+static void
+test_room_for_command(void)
+{
+    static char command[PROTO_TEXT_MAX + 1];
+    const size_t start = BLOCK_SIZE - (REPLY_SIZE + JSON_BYTE_MAX * PROTO_TEXT_MAX);
+
+    memset(command, 1, PROTO_TEXT_MAX);
+    client.format = &format_json;
+    job_done(command, 4711, used(JOB_EXIT, 0));
+    CHECK(buffer_prepare(&client.output));
+    client.output.end = start + 1;
+    CHECK(!client_reply(&client) && client.output_full && client.jobs == 1);
+    client.output.end--;
+    CHECK(client_reply(&client) && client.jobs == 0);
+    size_t size = client.output.end - start;
+    CHECK(size > JSON_BYTE_MAX * PROTO_TEXT_MAX && client.output.end <= BLOCK_SIZE);
+    buffer_consume(&client.output, buffer_used(&client.output));
+    CHECK(client_reply(&client)); /* the rest of the request, for which there was no room */
+    CHECK(client.owed == 0 && jobs_all_freed());
+}
+
 static void
 test_stats(void)
 {
     char line[TEXT_SIZE];
     size_t size;
 
-    stats = (struct stats){.commands = UINT64_MAX, .jobs_timed_out = 7};
+    stats = (struct stats){
+        .commands = UINT64_MAX, .jobs_timed_out = 7, .jobs_lost = 8, .jobs_dropped = 9, .left = 10};
     size = stats_line(&format_text, line);
     CHECK(size > 0 && line[size - 1] == '\n' && strncmp(line, "Stats uptime=", 13) == 0);
     CHECK(strstr(line, " commands=18446744073709551615 errors=0 ") != NULL);
-    CHECK(strstr(line, " timeouts=7 ") != NULL);
+    CHECK(strstr(line, " timeouts=7 lost=8 dropped=9 left=10 ") != NULL);
     size = stats_line(&format_json, line);
     CHECK(strncmp(line, "{\"uptime\":", 10) == 0 && strcmp(line + size - 2, "}\n") == 0);
     CHECK(strstr(line, ",\"commands\":18446744073709551615,") != NULL);
@@ -253,10 +379,15 @@ main(void)
     client_init(&client, &format_text);
     test_states();
     test_jobs();
+    test_reasons();
+    test_output();
+    test_commands();
+    test_left();
     test_errors();
     test_list();
     test_order();
     test_room();
+    test_room_for_command();
     test_stats();
     CHECK(client.owed == 0 && client.jobs == 0 && list_empty(&client.requests));
     return checks_failed();

@@ -1,6 +1,8 @@
 /* lib/request.h and call.h: what a client is owed, and that the books balance. */
 #include "lib/call.h"
 #include "lib/clients.h"
+#include "lib/job_life.h"
+#include "lib/slot.h"
 #include "lib/stats.h"
 
 #include "check.h"
@@ -19,6 +21,7 @@ check_settled(int line)
     check_true(jobs_all_freed(), "no job is left", __FILE__, line);
 }
 
+/* A job that waits is its call's, and counts for its client in place of the lines. */
 static void
 test_calls(void)
 {
@@ -29,9 +32,11 @@ test_calls(void)
     CHECK(request->client == &client && request->format == client.format);
     CHECK_NUMBER(client.owed, 3);
     CHECK(call->outcome == OUTCOME_PENDING && call->driver == NULL && call->job == NULL);
-    call_set_job(call, job_new(&command));
-    CHECK_NUMBER(client.jobs, 1);
+    job_take(call, job_new(&command, 5000));
+    CHECK(client.jobs == 1 && client.gave_jobs);
+    CHECK_NUMBER(client.owed, 1);
     CHECK(!jobs_all_freed());
+    CHECK(call->job->number == 1 && call->job->call == call && !call->job->batch);
     CHECK_BYTES(call->job->text->bytes, call->job->text->size, "sleep 5");
     call_free(call);
     CHECK(client.owed == 2 && client.jobs == 0 && jobs_all_freed());
@@ -40,22 +45,47 @@ test_calls(void)
     check_settled(__LINE__);
 }
 
-/* A job whose text a driver has taken is freed without it. */
+/* A job that runs goes on without its call, and is freed when it ends. */
 static void
-test_text_taken(void)
+test_job_goes_on(void)
 {
     struct span command = SPAN("true");
     struct request *request = request_new(&client);
     struct call *call = call_new(request, NULL);
+    struct job *job = job_new(&command, 1);
+    struct job_result result = {.ending = JOB_EXIT};
 
-    call_set_job(call, job_new(&command));
-    struct job_text *text = call->job->text;
-    call->job->text = NULL;
+    job_take(call, job);
+    job->state = JOB_RUNNING;
+    call_end(call, OUTCOME_STOPPING);
+    list_remove(&client.runnable);
+    CHECK(call->job == NULL && job->call == NULL && client.jobs == 0 && client.owed == 2);
     call_free(call);
     request_free(request);
-    CHECK(!jobs_all_freed());
-    job_text_free(text);
-    job_text_free(NULL);
+    CHECK(client.owed == 0 && !jobs_all_freed());
+    job_end(job, &result);
+    check_settled(__LINE__);
+}
+
+/* A job that is Done is its call's again, until the reply is written. */
+static void
+test_job_done(void)
+{
+    struct span command = SPAN("true");
+    struct request *request = request_new(&client);
+    struct call *call = call_new(request, NULL);
+    struct job *job = job_new(&command, 1);
+
+    job_take(call, job);
+    job->slot = slot_take();
+    job_unrun(job, REASON_STOPPING, 0);
+    CHECK(call->outcome == OUTCOME_DONE && call->job == job && job->state == JOB_DONE);
+    CHECK(job->slot == 0 && job->result.ending == JOB_UNRUN);
+    CHECK(job->text == NULL); /* this format does not show it */
+    CHECK(!list_empty(&client.runnable) && client.jobs == 1);
+    list_remove(&client.runnable);
+    call_free(call);
+    request_free(request);
     check_settled(__LINE__);
 }
 
@@ -132,7 +162,8 @@ main(void)
     CHECK(requests_open() && calls_open());
     client_init(&client, &format_text);
     test_calls();
-    test_text_taken();
+    test_job_goes_on();
+    test_job_done();
     test_texts();
     test_waits();
     test_unasked();

@@ -163,6 +163,47 @@ test_json(void)
     check_json(1, "\"", "");
 }
 
+/* The sizes of the characters from the beginning on, in digits; 0 where there is none, and the next
+ * byte is tried. In memory of the exact size, so that a sanitizer sees who reads past it. */
+static void
+check_utf8(const char *text, const char *wanted, int line)
+{
+    size_t size = strlen(text), count = 0;
+    char sizes[32], *copy = malloc(size);
+
+    memcpy(copy, text, size);
+    for (size_t at = 0; at < size;) {
+        size_t here = utf8_size(copy + at, size - at);
+        CHECK(here <= size - at);
+        sizes[count++] = (char)('0' + here);
+        at += here > 0 ? here : 1;
+    }
+    check_bytes(sizes, count, wanted, __FILE__, line);
+    free(copy);
+}
+
+static void
+test_utf8(void)
+{
+    check_utf8("a~\x01\x7f", "1111", __LINE__);
+    check_utf8("\u00e4\u20ac\U0001f600x", "2341", __LINE__);
+    check_utf8("\xc2\x80\xdf\xbf", "22", __LINE__); /* the first and the last of each size */
+    check_utf8("\xe0\xa0\x80\xef\xbf\xbf", "33", __LINE__);
+    check_utf8("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "44", __LINE__);
+    check_utf8("\x80\xbf", "00", __LINE__);           /* not at the beginning of a character */
+    check_utf8("\xc0\xaf\xc1\xbf", "0000", __LINE__); /* longer than need be */
+    check_utf8("\xe0\x9f\xbf\xf0\x8f\xbf\xbf", "0000000", __LINE__);
+    check_utf8("\xed\x9f\xbf\xee\x80\x80", "33", __LINE__); /* beside the surrogates */
+    check_utf8("\xed\xa0\x80\xed\xbf\xbf", "000000", __LINE__);
+    check_utf8("\xf4\x90\x80\x80\xf5\x80\x80\x80\xff", "000000000", __LINE__); /* above the last */
+    check_utf8("\xc3", "0", __LINE__);                                         /* cut */
+    check_utf8("\xe2\x82", "00", __LINE__);
+    check_utf8("\xf0\x9f\x98", "000", __LINE__);
+    check_utf8("\xc3x\xe2\x82x\xf0\x9f\x98x", "010010001", __LINE__); /* by another byte */
+    check_utf8("\xc3\xc3\xa4\xe2\xc3\xa4", "0202", __LINE__);
+    check_utf8("\xe2\x82\xc0\xf0\x9f\xc0\x80", "0000000", __LINE__);
+}
+
 /* The words, each with a bar after it. */
 static void
 check_split(const char *text, size_t size, unsigned max, const char *wanted)
@@ -217,6 +258,7 @@ main(void)
     test_append();
     test_escape();
     test_json();
+    test_utf8();
     test_split();
     test_words();
     return checks_failed();

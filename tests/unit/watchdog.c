@@ -2,50 +2,21 @@
  * test. */
 #include "lib/watchdog.h"
 #include "lib/answer.h"
-#include "lib/channel.h"
 #include "lib/clock.h"
 #include "lib/options.h"
 
-#include "check.h"
+#include "driver.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum {
-    PID = 4711,
-};
+static int null_fd;
 
-static struct driver driver;
-static int other_end, null_fd, stderr_fd;
-
-/* A kept driver that is up, at a socketpair. It counts as reaped, so that no process is killed. */
+/* A kept driver that is up. */
 static void
 begin_driver(void)
 {
-    struct proto_frame hello = {.header = proto_header(PROTO_FROM_DRIVER, PROTO_HELLO, 0),
-                                .hello.pid = PID};
-    int pair[2];
-
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-    other_end = pair[1];
-    driver = (struct driver){.pid = PID, .reaped = true};
-    driver_init(&driver);
-    CHECK(source_open(&driver.source, pair[0], driver_ready, EPOLLIN));
-    fleet_add(&driver);
-    driver_keep(&driver);
-    CHECK(send(other_end, &hello, proto_size(&hello), 0) > 0 && driver_receive(&driver));
-    CHECK(driver.state == DRIVER_READY);
-}
-
-static void
-end_driver(void)
-{
-    driver_close(&driver);
-    driver_unlist(&driver);
-    close(other_end);
-    fleet_remove(&driver);
-    list_remove(&driver.by_age);
+    driver_begin(0);
+    driver.kept = true;
 }
 
 /* The watchdog's time is over, that much later than it should be. */
@@ -99,7 +70,7 @@ test_answers(void)
             driver_receive(&driver);
     }
     CHECK(driver.end == END_UNASKED && driver.sent_id == 3);
-    end_driver();
+    driver_end();
 }
 
 static void
@@ -110,7 +81,7 @@ test_silent(void)
     CHECK_NUMBER(asked(), 1);
     pass_interval(0);
     CHECK(driver.end == END_CONDEMNED && driver.source.fd < 0);
-    end_driver();
+    driver_end();
 }
 
 /* A driver that owes an answer anyway is not asked, and is killed if it does not give that one. */
@@ -125,7 +96,7 @@ test_owing(void)
     CHECK(asked() == 0 && driver.end == END_UNASKED);
     pass_interval(0);
     CHECK(driver.end == END_CONDEMNED);
-    end_driver();
+    driver_end();
 }
 
 /* If the server was stopped, perhaps the driver was, too. */
@@ -139,7 +110,7 @@ test_late(void)
     CHECK(asked() == 0 && driver.end == END_UNASKED);
     pass_interval(0);
     CHECK(driver.end == END_CONDEMNED);
-    end_driver();
+    driver_end();
 }
 
 static void
@@ -150,7 +121,7 @@ test_not_kept(void)
     for (int i = 0; i < 3; i++)
         pass_interval(0);
     CHECK(asked() == 0 && driver.end == END_UNASKED);
-    end_driver();
+    driver_end();
 }
 
 static void

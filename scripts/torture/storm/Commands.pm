@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT = qw(command chance);
+our @EXPORT = qw(command chance job_name);
 our @pids = (1); # of the drivers in the last list
 
 sub chance { int rand $_[0] }
@@ -47,17 +47,29 @@ sub task {
                          : qr/^(Driver \d+ Busy 1$|Error: no driver$|Error: driver \d+ )/);
 }
 
-# A job, whose driver may be stopped, killed or told to exit. The processes that it leaves behind
-# have $STORM in their arguments, by which the audit finds them.
+# A job, whose driver may be stopped, killed or told to exit. As its first deed it writes a name that
+# no other job has, and its TAXI_JOB, to the file $RAN. The processes that it leaves behind have
+# $STORM in their arguments, by which the audit finds them.
+my $jobs = 0;
+
 sub job {
     my ($json) = @_;
     my $status = chance(100);
+    my $name = "$$-" . $jobs++;
     my $sleep = "sleep 50.$ENV{STORM}";
     my $code = ("exit $status", "sleep 0.01; exit $status", "setsid $sleep & $sleep & exit $status",
                 "trap '' TERM; $sleep & $sleep; exit $status", "(setsid $sleep &); exit $status")[rand 5];
-    return ("run any 0.1 $code",
-            $json ? qr/^\{"(driver":\d+,"(exit":$status|timeout":true|cancelled":true),|error":"(no driver"|driver \d+ )).*\}$/
-                  : qr/^(Driver \d+ Done (exit $status|timeout|cancelled)$|Error: no driver$|Error: driver \d+ )/);
+    my $done = $json ? qr/"(exit":$status|(timeout|cancelled)":true|(unrun|lost)":"[^"]+"),/
+                     : qr/(exit $status|timeout|cancelled|(unrun|lost) .+)$/;
+    return ("run any 0.1 echo $name \$TAXI_JOB >>$ENV{RAN}; $code",
+            $json ? qr/^\{("job":\d+,("driver":\d+,)?$done.*|"error":"no driver",.*)\}$/
+                  : qr/^(Job \d+ Done $done|Error: no driver$)/);
+}
+
+# job_name COMMAND: returns the name that a job with that command writes, or undef if it is no job.
+sub job_name {
+    my ($command) = @_;
+    return $command =~ /^run any \S+ echo (\S+) / ? $1 : undef;
 }
 
 1;

@@ -17,9 +17,10 @@ blow() {
     13) kill "-${HARMLESS[RANDOM % ${#HARMLESS[@]}]}" "$server" ;;
     14) dispensable && say "delete_driver $driver" ;;
     15) say "get_status $driver" ;;
-    16) say "run $driver 0.1 sleep 50.$STORM & exit 3" ;;
+    16) say "run $driver 0.1 echo storm-$said \$TAXI_JOB >>$RAN; sleep 50.$STORM & exit 3" ;;
     esac
 }
+DONE='^Job [0-9]+ Done (exit 3|timeout|cancelled)$'
 HARMLESS=(USR1 USR2 CHLD CONT PIPE ALRM WINCH URG TTIN TTOU 34 64)
 
 # say COMMAND: sends the command and reads the last line of its reply into $reply, and the pids of a
@@ -39,8 +40,10 @@ say() {
     stats) [[ $reply == Stats* ]] ;;
     create_driver) [[ $reply == 'Driver '*' Available' ]] ;;
     nonsense*) [[ $reply == "Error: unknown command '$1' (try help)" ]] ;;
+    run*) [[ $reply =~ $DONE || $reply =~ ^(Job\ .*\ (unrun|lost)|Error:)\ .*driver\ $driver( |$) ]] ;;
     *) [[ $reply =~ [Dd]river\ $driver( |$) ]] ;;
     esac || fail "wrong reply to '$1': '$reply'"
+    [[ $1 != run* ]] || echo "storm-$((said - 1)) $reply" >>"$dir/book"
     case $reply in
     Driver*Deleted) deed deleted "$driver" ;;
     Driver*Available) [[ $1 != create_driver ]] || deed made "${reply//[^0-9]/}" ;;
@@ -48,7 +51,7 @@ say() {
 }
 
 # deed WHAT PID: notes in our own book that a driver was made by us, so that the server does not
-# keep it, was deleted, or got KILL or TERM.
+# keep it, was deleted, or got KILL, TERM or STOP.
 deed() {
     echo "deed $1 $2" >>"$dir/deeds"
     [ "$1" != made ] || made[$2]=1
@@ -58,7 +61,7 @@ deed() {
 hit() {
     grep -qx "PPid:[[:space:]]*$server" "/proc/$driver/status" 2>/dev/null || return
     kill "-$1" "$driver" 2>/dev/null || return
-    [[ $1 != KILL && $1 != TERM ]] || deed "$1" "$driver"
+    [[ $1 == CONT ]] || deed "$1" "$driver"
 }
 
 # Whether $driver may be deleted; at most DELETE_MAX of the kept ones may.

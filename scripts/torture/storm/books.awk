@@ -6,7 +6,7 @@
 # With show=kept it prints the pids of the kept drivers that are alive; with show=owed, how many
 # dead ones have not been replaced yet. Otherwise it prints what is wrong, and a last line with the
 # numbers of drivers that were replaced, have died, and are kept. Each kept driver that is gone must
-# have been deleted, or sent TERM or KILL and replaced. No other one may be replaced, and each driver
+# have been deleted, or sent TERM or KILL, or stopped for too long, and replaced. No other one may be replaced, and each driver
 # that was deleted must be gone.
 
 function wrong(what) {
@@ -14,7 +14,7 @@ function wrong(what) {
         print what
 }
 
-# Notes that a kept driver is gone. how is "deleted", "TERM", "KILL" or a line of the log.
+# Notes that a kept driver is gone. how is "deleted", "TERM", "KILL", "STOP" or a line of the log.
 function leaves(pid, how) {
     if (!((how, pid) in deeds))
         wrong(pid " is gone (" how "), which the storm did not cause")
@@ -27,6 +27,9 @@ function leaves(pid, how) {
 
 $1 == "deed" { deeds[$2, $3] = 1; next }
 $2 != "driver" { next }
+
+# A driver that was stopped for too long while it had a job.
+/: did not end its job in time: killed$/ { overdue[$3 + 0] = 1 }
 
 $4 == "started" {
     lives[$3] = 1
@@ -54,7 +57,7 @@ $4 == "died" || $4 == "ended" {
     else if (/status 0\)/)
         leaves($3, "TERM")
     else
-        leaves($3, /signal 9\)/ ? "KILL" : $0)
+        leaves($3, !/signal 9\)/ ? $0 : $3 in overdue ? "STOP" : "KILL")
 }
 
 END {

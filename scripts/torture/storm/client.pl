@@ -1,12 +1,13 @@
 #!/usr/bin/perl
 # Clients of the storm, one after another, at the control socket SOCKET, until the file STOP exists:
 #
-#   STORM=ID client.pl SERVER SOCKET SEED STOP
+#   STORM=ID RAN=FILE client.pl SERVER SOCKET SEED STOP BOOK
 #
 # Some clients ask and check the replies: each command must have one, in the right order. Others
 # vanish: without reading, in the middle of a line, after shutting down one direction, or killed.
 # Some are processes (SERVER --connect SOCKET), some use JSON. At the end, prints how many replies
-# were checked and how many clients have vanished.
+# were checked and how many clients have vanished. BOOK gets a line for each reply to a job: the
+# job's name, and the reply.
 use strict;
 use warnings;
 use Errno qw(EAGAIN EINTR);
@@ -15,16 +16,18 @@ use lib $FindBin::Bin, "$FindBin::Bin/..";
 use Commands;
 use Connection;
 
-my ($server, $socket, $seed, $stop) = @ARGV;
+my ($server, $socket, $seed, $stop, $book) = @ARGV;
 my $patience = 60; # seconds for a reply; a driver stays stopped for less
 my ($answered, $vanished) = (0, 0);
 my @lasting;       # connections that stay() uses again
 my $awaited = '';
+my $replies;       # the file BOOK
 
 sub main {
     $SIG{PIPE} = 'IGNORE';
     $SIG{ALRM} = sub { die "client.pl: nothing in $patience s: $awaited\n" };
     srand $seed;
+    open $replies, '>', $book or die "client.pl: $book: $!\n";
     my @deeds = (\&visit, \&visit, \&stay, \&stay, \&flood, \&vanish, \&vanish, \&vanish, \&words, \&process);
     until (-e $stop) {
         $deeds[rand @deeds]->();
@@ -69,6 +72,8 @@ sub heard {
         @Commands::pids = @{$c->{listed}} if $1 > 0;
         $c->{listed} = [];
     }
+    my $name = job_name($command);
+    print $replies "$name $line\n" if defined $name;
     shift @{$c->{owed}};
     $answered++;
 }
@@ -147,11 +152,20 @@ sub words {
     my @lines = <$from>;
     close $from;
     alarm 0;
-    my $error = grep { /^(Error: |\{"error":)/ } @lines;
-    $? == ($error ? 256 : 0) or die "client.pl: '$line' ended with wait status $?: @lines\n";
+    my $status = status_of($line, @lines);
+    $? == $status << 8 or die "client.pl: '$line' ended with wait status $?, not status $status: @lines\n";
     my $c = {owed => [[$line, $last, $other]], listed => []};
     chomp, heard($c, $_) for @lines;
     !@{$c->{owed}} or die "client.pl: no reply to '$line'\n";
+}
+
+# Returns the exit status of a client process that got these lines as the reply to its only command.
+sub status_of {
+    my ($command, @lines) = @_;
+    my $error = grep { /^(Error: |\{"error":)/ } @lines;
+    return $error ? 1 : 0 unless defined job_name($command);
+    return $1 if $lines[0] =~ /^(?:Job \d+ Done exit |\{"job":\d+,"driver":\d+,"exit":)(\d+)/;
+    return $lines[0] =~ /^(Job \d+ Done timeout$|\{"job":\d+,"driver":\d+,"timeout")/ ? 124 : 125;
 }
 
 # Sends commands from a process of its own, which is killed or reaches the end of its input. Nobody

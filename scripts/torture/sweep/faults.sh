@@ -15,7 +15,8 @@ errnos() {
     write) echo EINTR EAGAIN EIO ENOSPC EPIPE ;;
     recvfrom) echo EINTR EAGAIN ENOMEM ECONNRESET ;;
     sendto) echo EINTR EAGAIN ENOMEM ENOBUFS ECONNRESET EPIPE ;;
-    wait4) echo EINTR ECHILD ;;
+    wait4 | waitid) echo EINTR ECHILD ;;
+    pidfd_open) echo EMFILE ENFILE ENOMEM ;;
     kill) echo EPERM ESRCH ;;
     clone | vfork | clone3) echo EAGAIN ENOMEM ;;
     openat | open) echo EMFILE ENFILE ENOMEM EACCES ;;
@@ -49,7 +50,7 @@ linked() {
         'setpgid EPERM 2' 'dup2 EPERM 6' 'setrlimit EPERM 3' 'execve delayed 2' 'execve killed 2' \
         'execve termed 2' ;;
     driver) printf '%s\n' 'send short 8' 'recv short 8' 'close EIO 3' 'execvp delayed 2' \
-        'execvp killed 2' ;;
+        'execvp killed 2' 'execv delayed 3' 'execv killed 3' ;;
     control) printf '%s\n' 'send short 25' 'recv short 30' 'epoll_ctl ADD 30' 'epoll_ctl MOD 10' \
         'epoll_ctl DEL 30' 'close EIO 50' 'malloc ENOMEM 7' 'calloc ENOMEM 6' 'execve delayed 3' \
         'execve killed 3' 'execve termed 3' ;;

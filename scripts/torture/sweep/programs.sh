@@ -5,9 +5,16 @@
 # ---- server: two drivers
 
 start_server() {
+    make_deed
     "${tracing[@]}" "$binary/server" "${LIMITS[@]}" <in >out 2>err &
     tracer=$!
     exec {to}>in {from}<out
+}
+
+# Makes a program that a driver runs without a shell.
+make_deed() {
+    printf '%s\n' '#!/bin/sh' 'echo $1 >>ran' 'sleep 50 &' 'exit 4' >deed
+    chmod +x deed
 }
 
 # A is the first driver. B, the second, gets the signal $blow: KILL, or STOP so that the server has
@@ -25,14 +32,17 @@ session_server() {
     expect - get_drivers '[012] driver*' || return
     expect - fly "Error: unknown command 'fly' (try help)" || return
     expect A "cancel_task $a" "Driver $a Available" || return
-    expect A "run $a 50 sleep 50 & exit 4" "Driver $a Done exit 4" || return
-    expect A "run $a 0.05 sleep 50" "Driver $a Done timeout" || return
-    { echo "run $b 50 $orphan sleep 50" >&"$to"; } 2>/dev/null || return
+    expect A "run $a 50 ./deed 1" 'Job [1-9] Done exit 4' || return
+    results[1]=$reply
+    expect A "run $a 0.05 echo 2 >>ran; sleep 50" 'Job [1-9] Done timeout' || return
+    results[2]=$reply
+    { echo "run $b 50 echo 3 >>ran; $orphan exec sleep 50" >&"$to"; } 2>/dev/null || return
     pause 0.05 # most likely the job has begun by now; if not, that is fine, too
     [ "$b" = none ] || kill "-$blow" "$b" 2>/dev/null
     { echo "delete_driver $b" >&"$to"; } 2>/dev/null || return
     hear run || return
-    judge - run 'Error: *' # the driver has died, or does not respond
+    judge - run 'Job [1-9] Done @(lost|unrun|cancelled)*' # it has died, or was deleted
+    results[3]=$reply
     # The server may or may not know by now that B has died, so neither reply is held against the
     # fault.
     hear delete_driver || return
@@ -41,11 +51,32 @@ session_server() {
     expect - stats 'Stats *' || return
 }
 
+# None of the jobs ends with status 0, and so neither does a server that was given one.
 audit_server() {
+    [ "$program" = control ] || audit_deeds
+    if [[ $program != control && $status = 4 ]]; then
+        status=0
+    elif ((status == 0 && ${#results[@]} > 0)); then
+        wrong 'status 0, although jobs have failed'
+    fi
     [[ $status = [01] || $program/$status = control/2 ]] || wrong "status $status"
     ((status >= 1)) || [ -n "$lasts$complete" ] || wrong 'it ended too early'
     ((status >= 1)) || [ -n "$lasts" ] || (($(sort -u <<<"$errors" | grep -c .) <= 1)) ||
         wrong "it cost more than one driver or connection: ${errors//$'\n'/ }"
+}
+
+# Each job writes its number by our count to the file "ran". Checks that no job ran twice, and that
+# each ran if its reply says so, or did not.
+audit_deeds() {
+    local i deeds
+    for i in 1 2 3; do
+        deeds=$(grep -cxs "$i" ran)
+        ((deeds <= 1)) || wrong "job $i ran $deeds times"
+        case ${results[i]-} in
+        Error:* | *\ unrun\ *) ((deeds == 0)) || wrong "job $i ran, but the reply was '${results[i]}'" ;;
+        *\ exit\ *) ((deeds == 1)) || wrong "job $i did not run, but the reply was '${results[i]}'" ;;
+        esac
+    done
 }
 
 # ---- driver: the first of two
@@ -53,6 +84,7 @@ audit_server() {
 # With -D strace is a grandchild, so the driver has the pid that the server knows.
 start_driver() {
     [ -n "$faulty" ] || tracing+=(-D)
+    make_deed
     printf '%s\n' '#!/bin/bash' "mkdir first 2>/dev/null || exec $BUILD/driver" \
         "exec ${tracing[*]} $binary/driver" >wrapper
     chmod +x wrapper

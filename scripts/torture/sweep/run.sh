@@ -56,6 +56,7 @@ run() {
 describe() {
     status=0 explanation=''
     tracer='' server='' kept='' to='' from='' reply='' first=''
+    results=()  # of the jobs
     errors=''   # a line for each Error or lost connection: the driver or connection that it cost
     complete='' # the session has reached its end
     is_ready='' # control: the server was ready
@@ -101,12 +102,14 @@ failed() {
     explanation+="; $2"
 }
 
-# judge WHO COMMAND PATTERN: checks that the reply matches, or is an Error, which goes against WHO.
+# judge WHO COMMAND PATTERN: checks that the reply matches, or is an Error or tells that a job did not
+# run or was lost, which goes against WHO.
 judge() {
     local who=$1 command=$2 pattern=$3
     # shellcheck disable=SC2053 # it is a pattern
     [[ $reply == $pattern ]] && return
-    [[ $reply == *'Error: '* ]] || wrong "wrong reply to '$command': '$reply'"
+    [[ $reply == @(Error:|Job\ [1-9]\ Done\ @(unrun|lost))\ * ]] ||
+        wrong "wrong reply to '$command': '$reply'"
     failed "$who" "$reply"
 }
 

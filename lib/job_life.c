@@ -1,0 +1,229 @@
+#include "job_life.h"
+
+#include "clients.h"
+#include "clock.h"
+#include "format.h"
+#include "job_result.h"
+#include "log.h"
+#include "options.h"
+#include "phase.h"
+#include "slot.h"
+#include "stats.h"
+
+#include <inttypes.h>
+
+enum {
+    COMMAND_SHOWN = 200,    /* how much of a command the log shows, in bytes */
+    LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
+};
+
+/* Returns how many bytes of a job's command the log shows. */
+static int
+text_shown(const struct job *job)
+{
+    return job->text->size < COMMAND_SHOWN ? job->text->size : COMMAND_SHOWN;
+}
+
+/* Whether the client is a batch: standard input without a prompt. */
+static bool
+client_is_batch(const struct client *client)
+{
+    return client == &console && client->prompt == PROMPT_NONE;
+}
+
+void
+job_take(struct call *call, struct job *job)
+{
+    struct client *client = call->request->client;
+
+    call->job = job;
+    job->call = call;
+    job->batch = client_is_batch(client);
+    job_number(job);
+    client->jobs++;
+    client->owed -= JOB_OWED;
+    client->gave_jobs = true;
+}
+
+/* With --listen the server serves others, too, and its status is not about the batch. */
+static void
+batch_failed(void)
+{
+    if (options.listen_path == NULL)
+        phase_job_failed();
+}
+
+void
+job_refused(const struct client *client)
+{
+    if (client_is_batch(client))
+        batch_failed();
+}
+
+void
+job_leave_slot(struct job *job)
+{
+    slot_return(job->slot);
+    job->slot = 0;
+}
+
+void
+job_refuse(struct job *job)
+{
+    job_leave_slot(job);
+    job_number_return(job);
+    job_refused(job->call->request->client);
+}
+
+/* ---- the beginning --------------------------------------------------------------------------- */
+
+/* Starts the deadline by which a driver that works ends the job; a job that it ends itself is gone
+ * earlier. */
+void
+job_begin(struct driver *driver, struct call *call)
+{
+    struct job *job = call->job;
+    int64_t limit_ns = (int64_t)(job->limit_ms + LIMIT_MARGIN_MS) * NS_PER_MS;
+
+    job->state = JOB_RUNNING;
+    driver->job = job;
+    driver->job_taken_ns = clock_turn_ns;
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + options.grace_ns);
+    stats.jobs++;
+}
+
+void
+job_begun(struct driver *driver, pid_t pid)
+{
+    const struct job *job = driver->job;
+
+    driver->job_pid = pid;
+    if (options.verbose && job != NULL)
+        log_line("job %" PRIu64 " runs on driver %d as process %d: %.*s", job->number, driver->pid,
+                 pid, text_shown(job), job->text->bytes);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* Logs the end of each job if that was asked for. Otherwise logs those that nobody wanted to end so and
+ * that nobody may hear of: of a batch, whose replies are often not read, or of a client that is
+ * gone. */
+static void
+job_log_end(const struct job *job)
+{
+    const struct job_result *result = &job->result;
+    char text[RESULT_SIZE];
+    bool stopped = phase_stopping() && result->reason == REASON_STOPPING;
+
+    if (result->left > 0)
+        log_line("job %" PRIu64 " left %" PRIu32 " %s", job->number, result->left,
+                 result->left == 1 ? "process" : "processes");
+    bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
+    bool told = failed && (job->batch || result->reason == REASON_CLIENT_GONE);
+
+    if (!options.verbose && !told)
+        return;
+    job_result_text(job, text);
+    if (result->ending == JOB_UNRUN)
+        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, text_shown(job),
+                 job->text->bytes);
+    else
+        log_line("job %" PRIu64 " Done %s after %" PRIu64 ".%03u s: %.*s", job->number, text,
+                 result->elapsed_us / 1000000, (unsigned)(result->elapsed_us / 1000 % 1000),
+                 text_shown(job), job->text->bytes);
+}
+
+static void
+job_count_end(const struct job *job)
+{
+    const struct job_result *result = &job->result;
+
+    stats.jobs_failed += result_has_number(result) && !result_is_good(result);
+    stats.jobs_timed_out += result->ending == JOB_TIMEOUT;
+    stats.jobs_lost += result->ending == JOB_LOST;
+    stats.jobs_dropped += result->reason == REASON_CLIENT_GONE;
+    stats.left += result->left;
+    if (phase_stopping()) {
+        stats.jobs_cancelled_at_stop += result->ending == JOB_CANCELLED;
+        stats.jobs_unrun_at_stop += result->ending == JOB_UNRUN;
+    }
+    if (job->batch && !result_is_good(result))
+        batch_failed();
+}
+
+void
+job_end(struct job *job, const struct job_result *result)
+{
+    job->state = JOB_DONE;
+    job->result = *result;
+    job_leave_slot(job);
+    job_count_end(job);
+    job_log_end(job);
+    if (job->call == NULL) {
+        job_free(job);
+        return;
+    }
+    /* The reply may have to wait for many others. */
+    if (!job->call->request->format->shows_command) {
+        job_text_free(job->text);
+        job->text = NULL;
+    }
+    call_end(job->call, OUTCOME_DONE);
+}
+
+void
+job_unrun(struct job *job, enum job_reason reason, int value)
+{
+    struct job_result result = {.ending = JOB_UNRUN, .reason = reason, .value = value};
+
+    job_end(job, &result);
+}
+
+void
+job_of_driver_end(struct driver *driver, const struct job_result *result)
+{
+    struct job *job = driver->job;
+
+    driver->job = NULL;
+    deadline_stop(&driver->job_deadline);
+    if (job != NULL)
+        job_end(job, result);
+}
+
+/* ---- what a driver says of the end ----------------------------------------------------------- */
+
+static enum job_reason
+reason_of(uint32_t cause)
+{
+    switch (cause) {
+    case PROTO_CAUSE_OUT:
+        return REASON_OUT;
+    case PROTO_CAUSE_ERR:
+        return REASON_ERR;
+    case PROTO_CAUSE_START:
+        return REASON_START;
+    default:
+        return REASON_NONE;
+    }
+}
+
+struct job_result
+job_result_of(const struct proto_result *said)
+{
+    static const enum job_ending endings[] = {
+        [PROTO_EXITED] = JOB_EXIT,       [PROTO_SIGNALLED] = JOB_SIGNAL,
+        [PROTO_TIMED_OUT] = JOB_TIMEOUT, [PROTO_CANCELLED] = JOB_CANCELLED,
+        [PROTO_UNRUN] = JOB_UNRUN,
+    };
+
+    return (struct job_result){
+        .ending = endings[said->outcome],
+        .reason = reason_of(said->cause),
+        .value = (int)said->status,
+        .left = said->left,
+        .elapsed_us = said->elapsed_us,
+        .user_us = said->user_us,
+        .system_us = said->system_us,
+        .maxrss_kb = said->maxrss_kb,
+    };
+}

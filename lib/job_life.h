@@ -1,0 +1,38 @@
+/*
+ * job_life.h: a job's life. It is taken, begins and ends here and nowhere else; whatever follows
+ * from that (the reply, the log, the counters, the exit status) follows here.
+ */
+#ifndef JOB_LIFE_H
+#define JOB_LIFE_H
+
+#include "driver.h"
+
+/* The call is for that job from now on, and owns it. The job gets its number. */
+void job_take(struct call *, struct job *);
+
+/* The job has no driver any more, and no slot. */
+void job_leave_slot(struct job *);
+
+/* The job gets an Error in place of a Done: it does not run. */
+void job_refuse(struct job *);
+
+/* Counts an Error to a client that gave a job, or may have, for the exit status of the server. */
+void job_refused(const struct client *);
+
+/* The driver has taken the job of the call. */
+void job_begin(struct driver *, struct call *);
+
+/* The driver has started the job's process. */
+void job_begun(struct driver *, pid_t);
+
+/* Ends the job: its call, if it has one, has its outcome then, and otherwise the job is freed. */
+void job_end(struct job *, const struct job_result *);
+
+/* The same for a job that has not begun, and for the one that the driver had taken. */
+void job_unrun(struct job *, enum job_reason, int value);
+void job_of_driver_end(struct driver *, const struct job_result *);
+
+/* Returns what a driver's RESULT says. */
+struct job_result job_result_of(const struct proto_result *);
+
+#endif

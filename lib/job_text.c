@@ -1,0 +1,80 @@
+#include "job_text.h"
+
+#include "pool.h"
+
+enum {
+    TEXT_SIZES = 4,
+};
+
+static struct {
+    struct pool pools[TEXT_SIZES]; /* the last one has room for the longest */
+    size_t bytes;
+} texts = {
+    .pools = {{.size = 64, .per_slab = 60},
+              {.size = 256, .per_slab = 16},
+              {.size = 1024, .per_slab = 4},
+              {.size = sizeof(struct job_text) + PROTO_TEXT_MAX + 1, .per_slab = 1}},
+};
+
+static struct pool *
+text_pool(size_t size)
+{
+    struct pool *pool = texts.pools;
+
+    while (pool->size < sizeof(struct job_text) + size)
+        pool++;
+    return pool;
+}
+
+struct job_text *
+job_text_new(const struct span *command)
+{
+    struct job_text *text = pool_get(text_pool(command->size));
+
+    if (text == NULL)
+        return NULL;
+    texts.bytes += text_pool(command->size)->size;
+    text->users = 1;
+    text->size = (uint16_t)command->size;
+    memcpy(text->bytes, command->at, command->size);
+    return text;
+}
+
+struct job_text *
+job_text_share(struct job_text *text)
+{
+    text->users++;
+    return text;
+}
+
+void
+job_text_free(struct job_text *text)
+{
+    if (text == NULL || --text->users > 0)
+        return;
+    texts.bytes -= text_pool(text->size)->size;
+    pool_put(text_pool(text->size), text);
+}
+
+size_t
+job_texts_bytes(void)
+{
+    return texts.bytes;
+}
+
+bool
+job_texts_all_freed(void)
+{
+    bool all = true;
+
+    for (int i = 0; i < TEXT_SIZES; i++)
+        all = all && pool_is_whole(&texts.pools[i]);
+    return all;
+}
+
+void
+job_texts_close(void)
+{
+    for (int i = 0; i < TEXT_SIZES; i++)
+        pool_free(&texts.pools[i]);
+}

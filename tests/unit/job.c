@@ -1,0 +1,102 @@
+/* lib/job.h and job_text.h: numbers and texts of jobs. */
+#include "lib/job.h"
+
+#include "check.h"
+
+static struct job *
+make(const char *command)
+{
+    struct span span = {command, strlen(command)};
+    struct job *job = job_new(&span, 5000);
+
+    CHECK(job != NULL && job->number == 0 && job->slot == 0 && job->state == JOB_WAITING);
+    CHECK_NUMBER(job->limit_ms, 5000);
+    return job;
+}
+
+/* A number is given back only while it is the last one. */
+static void
+test_numbers(void)
+{
+    struct job *jobs[3];
+
+    jobs_open(0);
+    for (size_t i = 0; i < 3; i++) {
+        job_number(jobs[i] = make("x"));
+        CHECK_NUMBER(jobs[i]->number, i + 1);
+    }
+    CHECK_NUMBER(jobs_count(), 3);
+    job_number_return(jobs[1]);
+    job_number(jobs[1]);
+    CHECK_NUMBER(jobs[1]->number, 4);
+    job_number_return(jobs[1]);
+    job_number(jobs[1]);
+    CHECK_NUMBER(jobs[1]->number, 4);
+    jobs_open(17);
+    job_number(jobs[0]);
+    CHECK_NUMBER(jobs[0]->number, 18);
+    for (size_t i = 0; i < 3; i++)
+        job_free(jobs[i]);
+    CHECK(jobs_count() == 0 && jobs_all_freed());
+}
+
+/* Commands around the size of each class of texts, and the longest one. */
+static void
+test_texts(void)
+{
+    static const size_t sizes[] = {1, 64, 256, 1024, PROTO_TEXT_MAX};
+    static char bytes[PROTO_TEXT_MAX + 1];
+    struct job *jobs[5 * 21] = {NULL};
+    size_t count = 0;
+
+    for (size_t i = 0; i < PROTO_TEXT_MAX; i++)
+        bytes[i] = (char)('!' + i % 90);
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t less = 0; less <= 20 && less < sizes[i]; less++) {
+            struct span command = {bytes + (less & 7), sizes[i] - less};
+            if (command.size > PROTO_TEXT_MAX - 8)
+                command.at = bytes;
+            struct job *job = jobs[count++] = job_new(&command, 1);
+            CHECK_NUMBER(job->text->size, command.size);
+            CHECK(memcmp(job->text->bytes, command.at, command.size) == 0);
+        }
+    }
+    CHECK_NUMBER(jobs_count(), count);
+    CHECK(job_texts_bytes() > 21 * (64 + 256 + 1024 + PROTO_TEXT_MAX));
+    for (size_t i = 1; i < count; i++) /* none has written into another's */
+        CHECK(jobs[i]->text->bytes[jobs[i]->text->size - 1] >= '!');
+    CHECK(!jobs_all_freed());
+    while (count > 0)
+        job_free(jobs[--count]);
+    CHECK(jobs_all_freed() && job_texts_bytes() == 0);
+}
+
+/* A text that is shared outlives its job. */
+static void
+test_shared(void)
+{
+    struct job *job = make("echo shared");
+    struct job_text *text = job_text_share(job->text);
+
+    CHECK(text == job->text && text->users == 2);
+    job_free(job);
+    CHECK(jobs_count() == 0 && !jobs_all_freed());
+    job = make("echo other"); /* gets other memory */
+    CHECK(job->text != text);
+    CHECK_BYTES(text->bytes, text->size, "echo shared");
+    job_text_free(text);
+    job_text_free(NULL);
+    CHECK(!jobs_all_freed());
+    job_free(job);
+    CHECK(jobs_all_freed());
+}
+
+int
+main(void)
+{
+    test_numbers();
+    test_texts();
+    test_shared();
+    jobs_close();
+    return checks_failed();
+}
