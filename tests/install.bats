@@ -226,7 +226,13 @@ server: driver $pid ended (exited with status 0)" ]
     start_server --listen control
     create_many 3
     each_of wanted < <(printf '%s\n' "${pids[@]}")
-    same 'drivers and those offered' "$wanted" "$(offered "$SERVER" --connect control get_status '')"
+    # It gives the server a second to answer, which may not be enough on a busy machine.
+    some_are_offered() {
+        got=$(offered "$SERVER" --connect control get_status '')
+        [ -n "$got" ]
+    }
+    wait_until some_are_offered
+    same 'drivers and those offered' "$wanted" "$got"
 }
 
 @test "completion: at a terminal, completes an option's name and paths with blanks" {
