@@ -331,6 +331,11 @@ call_timed_out(struct call *call)
     /* The answer may be there, but unread: perhaps it was the server that was stopped. */
     if (driver_receive(driver))
         return;
+    /* If it will never be read, the job may have begun: the driver's death ends the call. */
+    if (driver->unheard && call->job != NULL) {
+        deadline_stop(&call->deadline);
+        return;
+    }
     stats.unanswered++;
     driver_not_responding(driver);
     if (call->question->makes_busy)

@@ -51,6 +51,7 @@ struct driver {
     enum outcome birth_failure; /* the outcome of birth if it is reaped before HELLO */
     bool said_hello;
     bool killed;       /* it was sent KILL */
+    bool unheard;      /* its socket was closed before all that it said was read */
     bool reaped;       /* the pid may be another process's by now */
     int status;        /* then from wait(2) */
     int64_t ended_ns;  /* when its socket had ended, or it was killed; on CLOCK_MONOTONIC */

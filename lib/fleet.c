@@ -342,6 +342,7 @@ driver_condemn(struct driver *driver, const char *format, ...)
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     log_line("driver %d: %s: killed", driver->pid, why);
+    driver->unheard |= driver->source.fd >= 0;
     driver_close(driver);
     driver_unlist(driver);
     if (driver->end < END_CONDEMNED)

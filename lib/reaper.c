@@ -53,19 +53,22 @@ call_end_died(struct call *call, int status)
     call_end(call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_DIED);
 }
 
-/* The driver was sent the job, and what it said of that was not read, because it was killed for what
- * it said before, or for its silence. So it may have begun the job. */
+/* The driver was sent the job of the call, and what it said of that was not read, because it was
+ * killed for what it said before, or for its silence. So it may have begun the job, which ends when
+ * nothing is left of it. */
 static void
-job_end_untold(struct driver *driver, struct job *job)
+job_end_untold(struct driver *driver, struct call *call)
 {
     struct job_result lost = {.ending = JOB_LOST, .reason = REASON_DIED, .value = driver->status};
 
-    if (driver->job == NULL) {
-        job->state = JOB_RUNNING;
-        driver->job = job; /* it ends when nothing is left of it */
-    } else {
-        job_end(job, &lost);
+    if (driver->job != NULL) {
+        job_end(call->job, &lost);
+        return;
     }
+    call->job->state = JOB_RUNNING;
+    driver->job = call->job;
+    driver->job_taken_ns = call->deadline.at_ns - options.reply_timeout_ns; /* when it was sent */
+    driver_call_goes_on(driver, call);
 }
 
 /* Ends the calls in one of the driver's lists. A job that it has not taken may go to another driver;
@@ -73,7 +76,7 @@ job_end_untold(struct driver *driver, struct job *job)
 static void
 calls_end_died(struct driver *driver, struct list *calls, int status)
 {
-    bool untold = driver->end == END_CONDEMNED && calls == &driver->in_flight;
+    bool untold = driver->unheard && calls == &driver->in_flight;
     struct list *next;
 
     for (struct list *link = calls->next; link != calls; link = next) {
@@ -83,7 +86,7 @@ calls_end_died(struct driver *driver, struct list *calls, int status)
         if (call->job == NULL)
             call_end_died(call, status);
         else if (call->job->state == JOB_WAITING && untold)
-            job_end_untold(driver, call->job);
+            job_end_untold(driver, call);
         else if (call->job->state == JOB_WAITING)
             driver_job_not_begun(driver, call, OUTCOME_DIED);
     }

@@ -100,6 +100,23 @@ ends_unseen() {
     done
 }
 
+@test "protocol: a driver that was killed before its answer was read may have begun its job" {
+    puppet says hello take:5 begun:1 pause
+    start_server --driver ./says
+    create
+    say "run any 50 x"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)"
+    wait_until logged "^server: job 1 Done lost driver $pid died .killed by signal 9. after 0\.[0-9]* s: x$"
+}
+
+@test "protocol: the same, if the driver has been told to exit: the job is not given to another" {
+    puppet says hello take:5 take:4 begun:1 pause
+    start_server --driver ./says
+    create
+    say "run any 50 x" "delete_driver $pid"
+    expect "Job 1 Done cancelled" "Driver $pid Deleted"
+}
+
 @test "protocol: a task that was not answered in time is taken back by its own id" {
     puppet silent hello answer:1 take:1 cancels:2 did:cancelled pause
     start_server -t 0.2 --driver ./silent

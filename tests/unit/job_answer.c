@@ -171,6 +171,23 @@ test_unread(void)
     driver_end();
 }
 
+/* The answer will never be read: then the job may have begun, and no other driver gets it. */
+static void
+test_unheard(void)
+{
+    driver_begin(0);
+    struct call *call = job_give(true);
+    job_send(call);
+    log_begin();
+    driver_condemn(&driver, "over");
+    log_is("server: driver 4711: over: killed\n", __LINE__);
+    CHECK(driver.unheard);
+    call_timed_out(call);
+    CHECK(calls_awaiting_any() == NULL && call->driver == &driver);
+    CHECK(call->outcome == OUTCOME_PENDING && !deadline_is_set(&call->deadline));
+    driver_drop_all();
+}
+
 static void
 test_timed_out_named(void)
 {
@@ -302,6 +319,7 @@ main(void)
     test_timed_out_named();
     test_died();
     test_client_gone();
+    test_unheard();
     test_overdue();
     test_stop();
     return jobs_end();
