@@ -278,7 +278,29 @@ test_overdue(void)
     driver_job_timed_out(&driver);
     check_done(call, JOB_EXIT, REASON_NONE, 3, __LINE__);
     CHECK(driver.end == END_UNASKED && deadlines_none(DEADLINE_JOB));
-    job_run(true);
+    driver_end();
+}
+
+/* The same, and what is unread tells that the driver has also taken the next job. */
+static void
+test_overdue_next(void)
+{
+    struct proto_state state = {.work = PROTO_ON_JOB, .remaining_ms = 1};
+
+    driver_begin(0);
+    struct call *call = job_run(false), *next = job_give(false);
+    driver_call(&driver, next);
+    driver_flush(&driver);
+    clock_turn_ns += 20 * NS_PER_S;
+    driver_says(PROTO_RESULT, call->id, &exited_3, sizeof(exited_3));
+    driver_says(PROTO_STATE, next->id, &state, sizeof(state));
+    CHECK(deadline_over(DEADLINE_JOB) == &driver.job_deadline);
+    driver_job_timed_out(&driver);
+    CHECK(driver.end == END_UNASKED && !driver.job_overdue && driver.job == next->job);
+    CHECK(call->outcome == OUTCOME_DONE && deadline_is_set(&driver.job_deadline));
+    call_drop(call);
+    clock_turn_ns += 20 * NS_PER_S;
+    CHECK(deadline_over(DEADLINE_JOB) == &driver.job_deadline);
     log_begin();
     driver_job_timed_out(&driver);
     log_is("server: driver 4711: did not end its job in time: killed\n", __LINE__);
@@ -321,6 +343,7 @@ main(void)
     test_client_gone();
     test_unheard();
     test_overdue();
+    test_overdue_next();
     test_stop();
     return jobs_end();
 }
