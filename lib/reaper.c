@@ -137,7 +137,7 @@ driver_reaped(struct driver *driver, int status)
     if (driver->kept)
         keeper_ended(driver);
     driver_end_calls(driver, status);
-    bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0 || driver->job != NULL;
     if (driver->ran && (failed || driver->left_orphans))
         reaper.orphans = ORPHANS_LOOK;
     fleet_remove(driver);
@@ -525,6 +525,8 @@ reaper_give_up(void)
     for (int i = 0; i < LAST_TURNS && orphans_end() == FAMILY_STOPPING; i++)
         ;
     for (struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;) {
+        while (driver_receive(driver))
+            ;
         driver_close(driver);
         driver_end_calls(driver, 0);
     }
