@@ -34,12 +34,12 @@ enum {
     /* A driver that is told to exit is killed after the grace period. It kills its own job this
      * much earlier, or a quarter of the grace period earlier if that is less. */
     EXIT_MARGIN_MS = 250,
-    /* A BEGUN waits this long for the RESULT of its job, so that both are sent at once: most jobs of a
-     * large batch are short, and a send wakes the server. */
+    /* A BEGUN waits this long for the RESULT of its job, so that both are sent at once: most jobs
+     * of a large batch are short, and a send wakes the server. */
     BEGUN_DELAY_MS = 5,
-    /* When the server is gone, we leave within a second: how long the end of a job may take, and how
-     * long of that it may take to stop its processes, before those that still run are killed, too.
-     * We stay longer only for a job that forks faster than a busy machine lets us kill it. */
+    /* When the server is gone, we leave within a second: how long the end of a job may take, and
+     * how long of that it may take to stop its processes, before those that still run are killed,
+     * too. We stay longer only for a job that forks faster than a busy machine lets us kill it. */
     LOST_MS = 700,
     LOST_STOPPING_MS = 200,
     LOST_FORKING_MS = 60000,

@@ -20,13 +20,13 @@
  *
  * A job is taken before it begins. The driver sends the STATE that answers a RUN, with nothing left
  * unsent, then looks at the clock, and begins only if expires_ns has not passed; otherwise RESULT
- * says PROTO_UNRUN. So the server, which reads the socket once more after expires_ns, never takes a
- * job for one that has not begun when it has; and if the driver dies and there was no STATE, the
- * job may be given to another driver.
+ * says PROTO_UNRUN. So if the server reads the socket once more after expires_ns and finds no
+ * STATE, or if the driver has died and what it said has no STATE, the job has not begun, and may be
+ * given to another driver.
  *
- * BEGUN tells the job's pid. The server needs it to find what is left of the job if the driver dies,
- * and that may be the job's doing. If the server has other children that it must not take for the
- * job's, it says PROTO_RUN_TELL. Otherwise BEGUN may come later, with RESULT, or not at all.
+ * BEGUN tells the job's pid. The server needs it to find what is left of the job if the driver
+ * dies, and that may be the job's doing. If the server has other children that it must not take for
+ * the job's, it says PROTO_RUN_TELL. Otherwise BEGUN may come later, with RESULT, or not at all.
  *
  * The CANCEL of a job is answered while the job is still being ended, so that STATE says busy; the
  * RESULT then reports the end of the job. Only a RUN has text, which follows its body: the job's
@@ -91,7 +91,7 @@ enum proto_work {
 
 enum proto_run_flag {
     PROTO_RUN_FILES = 1, /* it writes to files; otherwise to the driver's standard error */
-    PROTO_RUN_TELL = 2,  /* BEGUN must be sent before the job can do anything, see below */
+    PROTO_RUN_TELL = 2,  /* BEGUN must be sent before the job can do anything, see above */
 };
 
 enum proto_outcome {

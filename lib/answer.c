@@ -213,9 +213,9 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
         driver_call_end(driver, call, OUTCOME_STATE);
 }
 
-/* Notes what the driver is busy with, as it said in the answer to that call, or to one that has timed
- * out (NULL). Returns false if that is impossible: only its RESULT ends a job, and only a RUN that it
- * takes begins one. */
+/* Notes what the driver is busy with, as it said in the answer to that call, or to one that has
+ * timed out (NULL). Returns false if that is impossible: only its RESULT ends a job, and only a RUN
+ * that it takes begins one. */
 static bool
 driver_state_taken(struct driver *driver, const struct call *call, uint32_t id,
                    const struct proto_state *state)

@@ -21,8 +21,8 @@ id_after(uint32_t id)
 void driver_said(struct driver *, const struct proto_frame *, const unsigned char *data);
 
 /* The driver will not begin the job of a call that was queued for it or sent to it: another driver
- * gets the job, if it is for any; otherwise the call ends. why is OUTCOME_TIMEOUT, OUTCOME_DIED (and
- * call.status is set) or, if the client is gone, OUTCOME_STOPPING. */
+ * gets the job, if it is for any; otherwise the call ends. why is OUTCOME_TIMEOUT, OUTCOME_DIED
+ * (and call.status is set) or, if the client is gone, OUTCOME_STOPPING. */
 void driver_job_not_begun(struct driver *, struct call *, enum outcome why);
 
 /* Condemns a driver that broke the protocol, and logs "WHAT VALUE" as the reason. */

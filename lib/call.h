@@ -56,8 +56,8 @@ struct call {
 };
 
 enum {
-    /* The lines that the request and the call of a job count as; a client's jobs have a limit of
-     * their own. */
+    /* The lines that the request and the call of a job count as. While there is the job, the client
+     * is not owed them: its jobs have a limit of their own. */
     JOB_OWED = 2,
 };
 

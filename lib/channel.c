@@ -347,9 +347,9 @@ call_timed_out(struct call *call)
         driver_call_end(driver, call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_TIMEOUT);
 }
 
-/* The driver should have ended its job, and is killed; lib/reaper.c then ends the job. Its RESULT may
- * be there, unread, with much else: a driver's output and its socket hold less than this. The driver
- * may even have taken another job since; then the deadline is that job's, and not over. */
+/* The driver should have ended its job, and is killed; lib/reaper.c then ends the job. Its RESULT
+ * may be there, unread, with much else: a driver's output and its socket hold less than this. The
+ * driver may even have taken another job since; then the deadline is that job's, and not over. */
 void
 driver_job_timed_out(struct driver *driver)
 {

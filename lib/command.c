@@ -228,8 +228,8 @@ command_seconds(struct client *client, const struct span *word, uint64_t *ms,
 }
 
 /* Gives a task or, unless it is NULL, the job to the driver that a word names, or to any idle
- * driver. Sets *handling. Returns the call, or NULL if there is none; the caller then still owns the
- * job. */
+ * driver. Sets *handling. Returns the call, or NULL if there is none; the caller then still owns
+ * the job. */
 static struct call *
 command_give(struct client *client, const struct span *word, struct job *job,
              enum handling *handling)

@@ -1,9 +1,9 @@
 /*
  * deadline.h: everything that must have happened by a certain time.
  *
- * Nearly all deadlines of a kind run equally long, so the queue of each kind is in order of time. One
- * timerfd is armed for the earliest deadline of all. If there is no deadline, it is disarmed, and
- * the process sleeps until something else happens. A deadline is embedded in the object that it
+ * Nearly all deadlines of a kind run equally long, so the queue of each kind is in order of time.
+ * One timerfd is armed for the earliest deadline of all. If there is no deadline, it is disarmed,
+ * and the process sleeps until something else happens. A deadline is embedded in the object that it
  * belongs to.
  */
 #ifndef DEADLINE_H

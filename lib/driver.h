@@ -54,7 +54,7 @@ struct driver {
     bool unheard;      /* its socket was closed before all that it said was read */
     bool reaped;       /* the pid may be another process's by now */
     int status;        /* then from wait(2) */
-    int64_t ended_ns;  /* when its socket had ended, or it was killed; on CLOCK_MONOTONIC */
+    int64_t ended_ns;  /* when its socket ended, or it was killed; on CLOCK_MONOTONIC */
     bool kept;         /* it counts for --drivers, and is replaced when it dies */
     bool unresponsive; /* a call has timed out, and it has said nothing since */
     bool engaged;      /* READY, and busy or with a task or job due; fleet counts these */

@@ -18,8 +18,9 @@ struct environment_choice {
 bool environment_want_valid(const char *want);
 
 /* Makes the environment from our own, which is not changed. Each name is in it once, and the names
- * are sorted. TAXI_JOB and TAXI_SLOT are empty: a driver sets them for each job. Returns NULL without memory; the caller frees the array, but not the strings, which
- * belong to own and to the choice. */
+ * are sorted. TAXI_JOB and TAXI_SLOT are empty: a driver sets them for each job. Returns NULL
+ * without memory; the caller frees the array, but not the strings, which belong to own and to the
+ * choice. */
 char **environment_make(char *const *own, const struct environment_choice *choice);
 
 #endif

@@ -17,8 +17,8 @@ enum {
      * a small share of the processor, so this is long. */
     STOPPING_MS = 2000,
     STEADY_MS = 100, /* the same, if no process comes or goes any more */
-    /* How many processes we count and ask to end, so that this is over however fast they fork; about
-     * a tenth of a second. */
+    /* How many processes we count and ask to end, so that this is over however fast they fork;
+     * about a tenth of a second. */
     ASKED_MAX = 8192,
     PROC_PATH_SIZE = 64,
 };

@@ -3,9 +3,9 @@
  *
  * Whoever kills processes one by one loses against a family that forks as fast. So the family is
  * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
- * still runs (or until, on a busy machine, no process has come or gone for a while, or stopping_ns);
- * then it is killed in one more pass. The children of a killed process become ours, if we are a
- * subreaper, and are found the next time if this pass has missed them.
+ * still runs (or until, on a busy machine, no process has come or gone for a while, or
+ * stopping_ns); then it is killed in one more pass. The children of a killed process become ours,
+ * if we are a subreaper, and are found the next time if this pass has missed them.
  *
  * Only processes that still descend from us are signalled. A child of ours keeps its pid until we
  * reap it. The pid of a grandchild could be given to another process while we look at it, if its
@@ -50,8 +50,8 @@ enum family_pass {
 /* All zero at first. */
 struct family {
     /* The owner may set it: how long it takes at the most until all are stopped, before what still
-     * runs is killed, too; 0: two seconds; below 0: nothing is stopped. It doubles with each pass that
-     * has killed others than the one before. */
+     * runs is killed, too; 0: two seconds; below 0: nothing is stopped. It doubles with each pass
+     * that has killed others than the one before. */
     int64_t stopping_ns;
     enum family_pass pass; /* the one that is under way */
     unsigned living;       /* how many it has found so far that are not dead */
@@ -75,9 +75,9 @@ enum family_found family_end(struct family *, bool (*ours)(pid_t pid, void *argu
                              void *argument);
 
 /* Asks the same processes to end, and sets *count to how many there were, without dead ones. The
- * process group, if it is not 0, is asked as a whole, so that it cannot fork in between. Takes up to
- * two tenths of a second, if there are thousands. Does not return FAMILY_KILLED; FAMILY_STOPPING: there
- * are such processes. */
+ * process group, if it is not 0, is asked as a whole, so that it cannot fork in between. Takes up
+ * to two tenths of a second, if there are thousands. Does not return FAMILY_KILLED;
+ * FAMILY_STOPPING: there are such processes. */
 enum family_found family_ask(struct family *, pid_t group, unsigned *count,
                              bool (*ours)(pid_t pid, void *argument), void *argument);
 

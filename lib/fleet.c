@@ -163,8 +163,8 @@ fleet_remove(struct driver *driver)
     list_append(&fleet.dropped, &driver->by_age);
 }
 
-/* Keeps a dropped driver, unless all is set, while it may have orphans that can be recognized only by
- * its job's session, and until its job is Done, see lib/reaper.c. */
+/* Keeps a dropped driver, unless all is set, while it may have orphans that can be recognized only
+ * by its job's session, and until its job is Done, see lib/reaper.c. */
 void
 drivers_free_dropped(bool all)
 {

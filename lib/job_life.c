@@ -105,9 +105,9 @@ job_begun(struct driver *driver, pid_t pid)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* Logs the end of each job if that was asked for. Otherwise logs those that nobody wanted to end so and
- * that nobody may hear of: of a batch, whose replies are often not read, or of a client that is
- * gone. */
+/* Logs the end of each job if that was asked for. Otherwise logs the failures that nobody may hear
+ * of: those in a batch, whose replies are often not read, and the jobs that did not begin because
+ * their client was gone. */
 static void
 job_log_end(const struct job *job)
 {

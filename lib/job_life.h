@@ -10,7 +10,7 @@
 /* The call is for that job from now on, and owns it. The job gets its number. */
 void job_take(struct call *, struct job *);
 
-/* The job has no driver any more, and no slot. */
+/* The job gives back its slot, if it has one. */
 void job_leave_slot(struct job *);
 
 /* The job gets an Error in place of a Done: it does not run. */

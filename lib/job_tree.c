@@ -342,8 +342,8 @@ job_tree_begun(const struct job_tree *job, pid_t pid)
     };
 }
 
-/* Sends BEGUN from the child, which may do harm to the driver after its exec. Everything else has been
- * sent, so that these 12 bytes are sent as a whole or, if the socket is full, not at all. */
+/* Sends BEGUN from the child, which may do harm to the driver after its exec. Everything else has
+ * been sent, so that these 12 bytes are sent as a whole or, if the socket is full, not at all. */
 static bool
 job_tell_begun(struct job_tree *job)
 {
@@ -371,8 +371,8 @@ job_child(void *error)
     return job_line_exec(&job->line);
 }
 
-/* The server leaves room for the two variables that each job has of its own: a variable of that name
- * is in our environment, with any value. */
+/* The server leaves room for the two variables that each job has of its own: a variable of that
+ * name is in our environment, with any value. */
 static void
 job_variable_set(char *text, size_t room, const char *name, uint64_t value)
 {

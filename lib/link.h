@@ -33,7 +33,8 @@ struct link {
     unsigned char input[LINK_INPUT_SIZE];
 };
 
-/* Returns the pid of the process that made PROTO_FD, one end of a socketpair, or 0 if it is none. */
+/* Returns the pid of the process that made PROTO_FD, one end of a socketpair, or 0 if it is
+ * none. */
 pid_t link_maker(void);
 
 /* Sets up PROTO_FD, which is nonblocking, and watches it. Returns false with errno on failure;

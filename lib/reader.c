@@ -74,7 +74,8 @@ client_each_call(struct client *client, void (*visit)(struct call *))
     }
 }
 
-/* A job that has not begun, and that nobody would hear of, does not begin. One that runs goes on. */
+/* A job that has not begun, and that nobody would hear of, does not begin. One that runs goes
+ * on. */
 static void
 call_give_up(struct call *call)
 {

@@ -25,8 +25,8 @@ enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
     ORPHANS_MAX_S = 5,    /* how long a job waits for the end of what its dead driver has left */
     SWEPT_MAX = 4096,     /* in one sweep: orphans that fork may die as fast as we reap */
-    /* How long we kill orphans once more when the time for that is over. A busy machine gives us more
-     * time. */
+    /* How long we kill orphans once more when the time for that is over. A busy machine gives us
+     * more time. */
     LAST_TURNS = 50 / FAMILY_TURN_MS,
 };
 
@@ -71,8 +71,8 @@ job_end_untold(struct driver *driver, struct call *call)
     driver_call_goes_on(driver, call);
 }
 
-/* Ends the calls in one of the driver's lists. A job that it has not taken may go to another driver;
- * the call of the one that it has taken waits until nothing is left of that job. */
+/* Ends the calls in one of the driver's lists. A job that it has not taken may go to another
+ * driver; the call of the one that it has taken waits until nothing is left of that job. */
 static void
 calls_end_died(struct driver *driver, struct list *calls, int status)
 {

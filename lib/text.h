@@ -52,8 +52,8 @@ size_t number_append(char *out, size_t size, size_t room, uint64_t number);
 /* Copies text, and shows each byte that is not printable ASCII as \xNN. */
 void escape(char *out, size_t room, const char *text, size_t size);
 
-/* Returns the size of the UTF-8 character at the beginning of text, in bytes, or 0 if there is none,
- * see RFC 3629. size is above 0. */
+/* Returns the size of the UTF-8 character at the beginning of text, in bytes, or 0 if there is
+ * none, see RFC 3629. size is above 0. */
 size_t utf8_size(const char *text, size_t size);
 
 /* Copies printable ASCII, and escapes quotes and backslashes for a JSON string. Returns the size of

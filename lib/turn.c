@@ -20,9 +20,10 @@ enum {
     CLIENTS_TURN_US = 1000,  /* for the turns of all clients; at least one gets its turn */
     CLIENT_TURN_MIN_US = 20, /* for the turn of each */
     COMMANDS_PER_LOOK = 32,  /* commands that are run between two looks at the clock */
-    /* A client that has this many jobs is not read from, even if they are Done and only wait for an
-     * earlier reply; nor is one that has the least number if those of all clients are too many, or
-     * their command lines too long. Each takes about 350 bytes and its command line. */
+    /* A client that has JOBS_MAX jobs is not read from, even if they are Done and only wait for an
+     * earlier reply. If all clients together have JOBS_ALL_MAX jobs, or command lines of
+     * JOBS_BYTES_MAX, none that has at least JOBS_LEAST jobs is read from. A job takes about 350
+     * bytes and its command line. */
     JOBS_MAX = 110000,
     JOBS_ALL_MAX = 220000,
     JOBS_BYTES_MAX = 32 * 1024 * 1024,
