@@ -214,8 +214,8 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
 }
 
 /* Notes what the driver is busy with, as it said in the answer to that call, or to one that has
- * timed out (NULL). Returns false if that is impossible: only its RESULT ends a job, and only a RUN
- * that it takes begins one. */
+ * timed out (NULL). Returns false if that is impossible: only its RESULT ends a job, and only a
+ * TASK or RUN that it takes makes it busy. */
 static bool
 driver_state_taken(struct driver *driver, const struct call *call, uint32_t id,
                    const struct proto_state *state)
@@ -227,10 +227,15 @@ driver_state_taken(struct driver *driver, const struct call *call, uint32_t id,
 
     if (driver->work == WORK_JOB)
         return work == WORK_JOB && !(ok && call != NULL && call->question->is_job);
-    if (work == WORK_JOB) {
-        if (!ok || (call != NULL && !call->question->is_job))
+    if (work != WORK_NONE && driver->work == WORK_NONE) {
+        bool can_begin = call == NULL || (call->question->makes_busy &&
+                                          call->question->is_job == (work == WORK_JOB));
+        if (!ok || !can_begin)
             return false;
-        driver->job_id = id;
+        if (work == WORK_JOB)
+            driver->job_id = id;
+    } else if (work == WORK_JOB) {
+        return false;
     }
     if (driver->work != work) {
         driver->work = work;

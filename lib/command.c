@@ -272,6 +272,21 @@ do_send_task(struct client *client, const struct span *args, unsigned count)
     return handling;
 }
 
+/* The server is stopping: answers a job that was read, but will not run. Returns the call, as
+ * command_give() does. */
+static struct call *
+command_unrun(struct client *client, struct job *job, enum handling *handling)
+{
+    struct call *call = command_call(client, &question_job);
+
+    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+    if (call == NULL)
+        return NULL;
+    job_take(call, job);
+    job_unrun(job, REASON_STOPPING, 0);
+    return call;
+}
+
 static enum handling
 do_run(struct client *client, const struct span *args, unsigned count)
 {
@@ -287,12 +302,15 @@ do_run(struct client *client, const struct span *args, unsigned count)
     struct job *job = job_new(&args[2], limit_ms);
     if (job == NULL)
         return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
+    struct call *call = NULL;
     job->any = span_is(&args[0], "any");
-    if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
+    if (phase_stopping())
+        call = command_unrun(client, job, &handling);
+    else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
         handling = client_error(client, "no_driver", "no driver");
-    else if (command_give(client, &args[0], job, &handling) != NULL)
-        job = NULL;
-    if (job != NULL)
+    else
+        call = command_give(client, &args[0], job, &handling);
+    if (call == NULL)
         job_free(job);
     tasks_assign();
     return handling;
@@ -492,7 +510,7 @@ static enum handling
 command_execute(struct client *client, const struct command *command, const struct span *words,
                 unsigned count)
 {
-    if (phase_stopping())
+    if (phase_stopping() && (command == NULL || command->run != do_run))
         return client_error(client, "stopping", "server is stopping");
     if (command == NULL)
         return client_error(client, "unknown_command", "unknown command '%s' (try help)",

@@ -63,7 +63,7 @@ reply_error(struct request *request, const char *code, const char *format, ...)
     va_start(args, format);
     size_t size = error_line(request->format, line, code, format, args);
     va_end(args);
-    stats.errors++;
+    stats.errors += request->client->output_state != OUTPUT_GONE;
     buffer_append(&request->client->output, line, size);
 }
 

@@ -94,7 +94,7 @@ load lib/helpers
         'take $RUN; state 1 2 0 1000; result 1 3 0; begun 1 $$|beginning of no job|'
         'take $RUN; state 1 2 0 1000; begun 1 0|body|'
         'take $RUN; state 1 2 0 1000; begun 1 2147483648|body|'
-        'take $RUN; state 1 1 0 1000|does not fit|'
+        'take $RUN; state 1 1 0 1000|cannot be|'
         'take $RUN; state 1 0 0 0|does not fit|'
         'take $RUN; state 1 0 2 0|does not fit|'
         'take $RUN; state 1 0 1 0|does not fit|'

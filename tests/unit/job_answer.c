@@ -92,7 +92,9 @@ test_refused(void)
 {
     driver_begin(0);
     struct call *call = job_give(true);
-    say_state(job_send(call), PROTO_ON_TASK, PROTO_REFUSED_BUSY);
+    uint32_t id = job_send(call);
+    driver.work = WORK_TASK; /* another client's, since the job was sent */
+    say_state(id, PROTO_ON_TASK, PROTO_REFUSED_BUSY);
     CHECK(driver.work == WORK_TASK && driver.job == NULL);
     check_back(call, __LINE__);
     say_state(job_send_expired(call), PROTO_ON_TASK, PROTO_REFUSED_LATE);

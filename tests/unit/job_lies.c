@@ -108,16 +108,18 @@ test_state_lies(void)
     static const char no_fit[] = "an answer that does not fit request";
 
     check_state_lie(false, &question_job, PROTO_FREE, PROTO_OK, no_fit, __LINE__);
-    check_state_lie(false, &question_job, PROTO_ON_TASK, PROTO_OK, no_fit, __LINE__);
+    check_state_lie(false, &question_job, PROTO_ON_TASK, PROTO_OK, cannot_be, __LINE__);
     check_state_lie(false, &question_job, PROTO_FREE, PROTO_REFUSED_BUSY, no_fit, __LINE__);
     check_state_lie(false, &question_job, PROTO_FREE, PROTO_REFUSED_FREE, no_fit, __LINE__);
     check_state_lie(false, &question_job, PROTO_ON_JOB, PROTO_REFUSED_BUSY, cannot_be, __LINE__);
+    check_state_lie(false, &question_job, PROTO_ON_TASK, PROTO_REFUSED_BUSY, cannot_be, __LINE__);
+    check_state_lie(false, &question_status, PROTO_ON_TASK, PROTO_OK, cannot_be, __LINE__);
     check_state_lie(false, &question_job, PROTO_ON_JOB, PROTO_REFUSED_LATE, cannot_be, __LINE__);
     check_state_lie(false, &question_task, PROTO_ON_JOB, PROTO_OK, cannot_be, __LINE__);
     check_state_lie(false, &question_task, PROTO_FREE, PROTO_OK, no_fit, __LINE__);
     check_state_lie(false, &question_status, PROTO_ON_JOB, PROTO_OK, cannot_be, __LINE__);
     check_state_lie(false, &question_cancel, PROTO_ON_JOB, PROTO_OK, cannot_be, __LINE__);
-    check_state_lie(false, &question_cancel, PROTO_ON_TASK, PROTO_OK, no_fit, __LINE__);
+    check_state_lie(false, &question_cancel, PROTO_ON_TASK, PROTO_OK, cannot_be, __LINE__);
     check_state_lie(true, &question_job, PROTO_ON_JOB, PROTO_OK, cannot_be, __LINE__);
     check_state_lie(true, &question_job, PROTO_FREE, PROTO_REFUSED_LATE, cannot_be, __LINE__);
     check_state_lie(true, &question_status, PROTO_FREE, PROTO_OK, cannot_be, __LINE__);
