@@ -58,8 +58,11 @@ prompts() {
     shows 'ready: $'
     keys "'$SERVER' | cat &\n"
     wait_until find_server
-    cat_pid=$(descendant "$terminal_pid" cat)
-    [ -n "$cat_pid" ]
+    find_cat() {
+        cat_pid=$(descendant "$terminal_pid" cat)
+        [ -n "$cat_pid" ]
+    }
+    wait_until find_cat
     started+=("$server_pid")
     both_stopped() { in_state "$server_pid" T && in_state "$cat_pid" T; }
     wait_until both_stopped
