@@ -227,11 +227,11 @@ server: driver $pid ended (exited with status 0)" ]
     create_many 3
     each_of wanted < <(printf '%s\n' "${pids[@]}")
     # It gives the server a second to answer, which may not be enough on a busy machine.
-    some_are_offered() {
+    three_are_offered() {
         got=$(offered "$SERVER" --connect control get_status '')
-        [ -n "$got" ]
+        [ "$(wc -l <<<"$got")" = 3 ]
     }
-    wait_until some_are_offered
+    wait_until three_are_offered
     same 'drivers and those offered' "$wanted" "$got"
 }
 

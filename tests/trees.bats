@@ -5,10 +5,10 @@
 load lib/helpers
 
 # bomb_for PID SECONDS: the driver runs a fork bomb of 200 processes, see tests/lib/bomb.c. Waits
-# until all are up.
+# until all are up. They are nice, since other tests run beside this one.
 bomb_for() {
     cp "$HELPERS/bomb" .
-    say "run $1 $2 exec ./bomb 200"
+    say "run $1 $2 exec nice -n 10 ./bomb 200"
     wait_until test -e up
 }
 
