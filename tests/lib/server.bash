@@ -96,10 +96,15 @@ took() {
 # Has the server log its stats, and sets stats to that line.
 logged_stats() {
     local before
+    wait_until blocks_signals # before that, USR1 would end it
     before=$(grep -c Stats err)
     kill -USR1 "$server_pid"
     wait_until more_stats "$before" || return
     stats=$(grep Stats err | tail -n 1)
+}
+
+blocks_signals() {
+    (((0x$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$server_pid/status") & 1 << 9) != 0))
 }
 
 more_stats() {
