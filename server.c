@@ -302,7 +302,7 @@ static void
 signal_stop(bool at_once)
 {
     if (console.input_state == INPUT_OPEN && console.gave_jobs)
-        job_refused(&console);
+        client_job_failed(&console);
     phase_stop(at_once);
 }
 

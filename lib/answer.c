@@ -158,6 +158,8 @@ driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
 
     job_leave_slot(job);
     job->state = JOB_WAITING;
+    if (job->any)
+        job->driver_pid = 0;
     if (phase_stopping() || gone) {
         driver_call_leave(driver, call);
         job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);

@@ -21,7 +21,7 @@ enum children {
 
 /* Whether there is a /proc of our own pid namespace; if not, errno is ENOENT. The /proc of an outer
  * one gives every process another number: ours has a different pid, and the pids of our children
- * are those of strangers. */
+ * belong to strangers. */
 bool proc_is_ours(void);
 
 /* Calls visit() for each child that is not reaped yet; visit() returns whether the child is one of

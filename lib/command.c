@@ -538,6 +538,6 @@ command_run(struct client *client, const struct span *line)
     uint64_t errors = stats.errors;
     enum handling handling = command_execute(client, command, words, count);
     if (command != NULL && command->run == do_run && stats.errors != errors)
-        job_refused(client);
+        client_job_failed(client);
     return handling;
 }

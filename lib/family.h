@@ -49,8 +49,8 @@ enum family_pass {
 
 /* All zero at first. */
 struct family {
-    /* The owner may set it: how long it takes at the most until all are stopped, before what still
-     * runs is killed, too; 0: two seconds; below 0: nothing is stopped. It doubles with each pass
+    /* The owner may set it: how long it may take to stop all, before what still runs is killed,
+     * too; 0: two seconds; below 0: nothing is stopped. It doubles with each pass
      * that has killed others than the one before. */
     int64_t stopping_ns;
     enum family_pass pass; /* the one that is under way */

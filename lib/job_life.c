@@ -54,7 +54,7 @@ batch_failed(void)
 }
 
 void
-job_refused(const struct client *client)
+client_job_failed(const struct client *client)
 {
     if (client_is_batch(client))
         batch_failed();
@@ -72,7 +72,7 @@ job_refuse(struct job *job)
 {
     job_leave_slot(job);
     job_number_return(job);
-    job_refused(job->call->request->client);
+    client_job_failed(job->call->request->client);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------- */

@@ -16,8 +16,9 @@ void job_leave_slot(struct job *);
 /* The job gets an Error in place of a Done: it does not run. */
 void job_refuse(struct job *);
 
-/* Counts an Error to a client that gave a job, or may have, for the exit status of the server. */
-void job_refused(const struct client *);
+/* For the exit status of the server: a job of the client got an Error, or a signal stops the server
+ * before the client has given its last job. */
+void client_job_failed(const struct client *);
 
 /* The driver has taken the job of the call. */
 void job_begin(struct driver *, struct call *);

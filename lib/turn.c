@@ -76,7 +76,7 @@ client_skip_line(struct client *client, size_t size)
             COMMAND_HELD)
         return COMMAND_HELD;
     if (!client->skipping_line && span_is(&name, "run"))
-        job_refused(client);
+        client_job_failed(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }

@@ -164,20 +164,10 @@ counted_free() {
 
 @test "lost: is not told while a process of the job is still there" {
     start_listening
-    for try in {1..5}; do # after 5 s it is told in any case
+    for try in {1..5}; do # after 5 s the reply comes in any case
         create
         say "run $pid 1000 sleep 1000"
-        wait_until has_children_of "$pid" 1
-        job=$(children_of "$pid")
-        [[ -p until ]] || mkfifo until
-        "$HELPERS/hold" "${job% }" <until >held 2>&1 3>&- &
-        holder=$!
-        started+=("$holder")
-        exec {release}<>until
-        wait_until test -s held
-        if [[ $(<held) != held ]]; then
-            skip "$(<held)"
-        fi
+        hold_job
         kill -KILL "$pid"
         wait_until no_driver_listed
         told=false

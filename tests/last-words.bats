@@ -228,18 +228,8 @@ END
 @test "kill -9 of the server: its driver exits even if a process of its job cannot be reaped" {
     start_server
     create
-    mkfifo until
     say "run $pid 1000 sleep 1000"
-    wait_until has_children_of "$pid" 1
-    job=$(children_of "$pid")
-    "$HELPERS/hold" "${job% }" <until >held 2>&1 3>&- &
-    holder=$!
-    started+=("$holder")
-    exec {release}<>until
-    wait_until test -s held
-    if [[ $(<held) != held ]]; then
-        skip "$(<held)"
-    fi
+    hold_job
     kill -KILL "$server_pid"
     wait_until ended "$pid"
     exec {release}>&-

@@ -4,8 +4,8 @@
 
 load lib/helpers
 
-# traced seize|stop|exit [COMMAND]: the driver has a job, of which a process that is deaf to TERM
-# holds the driver, see tests/lib/hold.c, and is started by that command (setsid). Sets tracer.
+# traced seize|stop|exit [COMMAND]: the driver has a job, and a process of the job that is deaf
+# to TERM holds the driver, see tests/lib/hold.c. That command (setsid) starts the process. Sets tracer.
 traced() {
     rm -f new go held.err
     [[ -p never ]] || mkfifo never

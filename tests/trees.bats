@@ -72,7 +72,7 @@ teardown() {
     bomb_for "$pid" 1000
     kill -TERM "$server_pid"
     server_ends 4
-    # A machine that is too busy for the time of a stop is told of.
+    # If the machine is too busy, the log reports what the stop could not end.
     bomb_is_gone || logged '^server: could not be ended and are left: [0-9 ]+$'
 }
 

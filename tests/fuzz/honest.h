@@ -66,7 +66,7 @@ honest_end(struct fuzz_driver *driver, struct honest *self, struct proto_result 
         fuzz_die(driver, 0);
 }
 
-/* The job begins, if it may; way says whether its pid is told, or whether it cannot be started. */
+/* The job begins, if it may; way says whether BEGUN is sent, or whether it cannot be started. */
 static void
 honest_begin(struct fuzz_driver *driver, struct honest *self, unsigned way)
 {

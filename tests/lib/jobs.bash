@@ -82,3 +82,18 @@ left_ends() {
         fail "it has left $left"
     }
 }
+
+# hold_job: traces the first process of the driver's job, so that it cannot be reaped, once dead, until
+# the test closes $release and waits for $holder. Skips the test if that is not possible.
+hold_job() {
+    local job
+    wait_until has_children_of "$pid" 1
+    job=$(children_of "$pid")
+    [[ -p until ]] || mkfifo until
+    "$HELPERS/hold" "${job% }" <until >held 2>&1 3>&- &
+    holder=$!
+    started+=("$holder")
+    exec {release}<>until
+    wait_until test -s held
+    [[ $(<held) == held ]] || skip "$(<held)"
+}

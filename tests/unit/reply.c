@@ -130,7 +130,7 @@ test_jobs(void)
     CHECK(client.jobs == 0 && jobs_all_freed());
 }
 
-/* A job that has not begun, or of which nothing is known, has used nothing that is known. */
+/* The reply tells no usage of a job that has not begun or whose end is not known. */
 static void
 test_reasons(void)
 {
@@ -202,7 +202,7 @@ test_commands(void)
     check_command("\xed\xa0\x80\xc0\x80", "\\u00ed\\u00a0\\u0080\\u00c0\\u0080", __LINE__);
 }
 
-/* What a job has left is told in JSON and in the log, and counted. */
+/* JSON and the log report what a job has left, and it is counted. */
 static void
 test_left(void)
 {
