@@ -1,33 +1,54 @@
 /*
- * bare-run COUNT PROGRAM: how many times per second a program can be run, one after another, with
- * vfork, exec and wait.
+ * bare-run LOOPS COUNT PROGRAM: how many times per second a program can be run with vfork, exec and
+ * wait, by LOOPS processes side by side that each do nothing else and run it COUNT times.
  */
 #include "bench.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+extern char **environ;
+
+/* Runs the program to its end. Returns whether it ended with status 0. */
+static bool
+run(char *path)
+{
+    char *program[] = {path, NULL};
+    int status;
+
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execve(path, program, environ);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
 
 int
 main(int argc, char **argv)
 {
     int status;
 
-    if (argc != 3)
-        errx(2, "usage: bare-run COUNT PROGRAM");
-    long count = argument(argv[1], 1000000);
-    char *program[] = {argv[2], NULL};
-    char *environment[] = {NULL};
+    if (argc != 4)
+        errx(2, "usage: bare-run LOOPS COUNT PROGRAM");
+    long loops = argument(argv[1], 1000), count = argument(argv[2], 1000000);
     int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
-    for (long i = 0; i < count; i++) {
-        pid_t pid = vfork();
-        if (pid == 0) {
-            execve(argv[2], program, environment);
-            _exit(127);
-        }
-        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-            errx(1, "cannot run %s", argv[2]);
+    for (long i = 0; i < loops; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            err(1, "cannot fork");
+        if (pid > 0)
+            continue;
+        for (long j = 0; j < count; j++)
+            if (!run(argv[3]))
+                errx(1, "cannot run %s", argv[3]);
+        _exit(0);
     }
-    printf("%.0f\n", rate_since(count, start_ns));
+    for (long i = 0; i < loops; i++)
+        if (wait(&status) < 0 || status != 0)
+            errx(1, "a loop has failed");
+    printf("%.0f\n", rate_since(loops * count, start_ns));
     return 0;
 }
