@@ -288,8 +288,8 @@ session_put_command(char **words)
         buffer_append_string(&session.up, *words);
         buffer_append_string(&session.up, words[1] != NULL ? " " : "\n");
     }
-    struct span name, line = {session.up.data + start, session.up.end - start - 1};
-    session.for_job = line_split(&line, &name, 1) == 1 && span_is(&name, "run");
+    struct span line = {session.up.data + start, session.up.end - start - 1};
+    session.for_job = line_begins(&line, "run");
     session.input = INPUT_OVER;
 }
 

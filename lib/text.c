@@ -38,6 +38,18 @@ line_split(const struct span *line, struct span *words, unsigned max)
 }
 
 bool
+line_begins(const struct span *line, const char *word)
+{
+    const char *at = line->at, *end = line->at + line->size;
+    size_t size = strlen(word);
+
+    while (at < end && is_blank(*at))
+        at++;
+    return (size_t)(end - at) >= size && memcmp(at, word, size) == 0 &&
+           (at + size == end || is_blank(at[size]));
+}
+
+bool
 digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value)
 {
     uint64_t number = 0;

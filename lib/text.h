@@ -29,6 +29,9 @@ bool span_is(const struct span *span, const char *text);
  * Returns the number of words. */
 unsigned line_split(const struct span *line, struct span *words, unsigned max);
 
+/* Whether the first word of the line is that word. */
+bool line_begins(const struct span *line, const char *word);
+
 /* Parses plain decimal digits; *value is max + 1 if the number is above max. Returns false, and
  * leaves *value unchanged, if there is no digit or anything else. */
 bool digits_parse(const char *at, size_t size, uint64_t max, uint64_t *value);

@@ -66,16 +66,14 @@ client_line(struct client *client, struct span *line, size_t *size)
 static enum handling
 client_skip_line(struct client *client, size_t size)
 {
-    struct span name = {NULL, 0}, piece = {client->input.data + client->input.start, size};
+    struct span piece = {client->input.data + client->input.start, size};
     bool whole = piece.at[size - 1] == '\n';
-
-    line_split(&piece, &name, 1);
 
     if (!client->skipping_line &&
         client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE) ==
             COMMAND_HELD)
         return COMMAND_HELD;
-    if (!client->skipping_line && span_is(&name, "run"))
+    if (!client->skipping_line && line_begins(&piece, "run"))
         client_job_failed(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;

@@ -235,6 +235,28 @@ test_split(void)
 }
 
 static void
+check_begins(const char *text, size_t size, bool wanted)
+{
+    struct span line = {text, size};
+
+    CHECK(line_begins(&line, "run") == wanted);
+}
+
+static void
+test_begins(void)
+{
+    check_begins("run", 3, true);
+    check_begins(" \t run\tx", 8, true);
+    check_begins("", 0, false);
+    check_begins("  ", 2, false);
+    check_begins("ru", 2, false);
+    check_begins("runs", 4, false);
+    check_begins("x run", 5, false);
+    check_begins("run", 2, false); /* the span ends before the text does */
+    check_begins("runs", 3, true);
+}
+
+static void
 test_words(void)
 {
     struct span word = SPAN("any");
@@ -259,6 +281,7 @@ main(void)
     test_escape();
     test_json();
     test_utf8();
+    test_begins();
     test_split();
     test_words();
     return checks_failed();
