@@ -41,6 +41,7 @@
 #include "lib/notify.h"
 #include "lib/options.h"
 #include "lib/output.h"
+#include "lib/parting.h"
 #include "lib/phase.h"
 #include "lib/pool.h"
 #include "lib/reader.h"
@@ -271,7 +272,8 @@ static bool
 server_finished(void)
 {
     return phase_stopping() && !control_is_open() && !reaper_expects() &&
-           (output_written() || (phase_overdue() && list_empty(clients_runnable())));
+           ((output_written() && !partings_hold()) ||
+            (phase_overdue() && list_empty(clients_runnable())));
 }
 
 /* Whether every client has been given everything that it is owed, and the terminal what jobs have
@@ -374,6 +376,7 @@ deadlines_over(void)
         keeper_replace();
     if (deadline_over(DEADLINE_WATCH) != NULL)
         watchdog_over();
+    partings_over();
     if (deadline_over(DEADLINE_QUIET) != NULL)
         relay_quiet();
 }
@@ -420,16 +423,13 @@ server_stop(void)
 static void
 server_close(void)
 {
-    struct client *client;
-
     reaper_close();
     if (!output_written())
         log_line("output that nobody read was dropped");
     log_count(stats.tasks_cancelled_at_stop, "task", "cancelled");
     log_count(stats.jobs_cancelled_at_stop, "job", "cancelled");
     log_count(stats.jobs_unrun_at_stop, "job", "did not run");
-    while ((client = client_first()) != NULL)
-        client_end(client);
+    clients_end();
     console_close();
     log_close();
     fleet_close();

@@ -186,10 +186,11 @@ static void
 call_refused(struct driver *driver, struct call *call)
 {
     bool late = call->refusal == PROTO_REFUSED_LATE;
+    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
 
     if (call->job == NULL)
         driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
-    else if (late || call->job->any)
+    else if (late || call->job->any || gone)
         driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
     else
         job_call_refuse(driver, call, OUTCOME_STATE);

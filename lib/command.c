@@ -45,6 +45,7 @@ client_error(struct client *client, const char *code, const char *format, ...)
     va_end(args);
     enum handling handling = client_answer_own(client, line, size);
     stats.errors += handling == COMMAND_TAKEN;
+    client->loss.errors += handling == COMMAND_TAKEN && client->output_state == OUTPUT_GONE;
     return handling;
 }
 

@@ -5,6 +5,7 @@
 #include "format.h"
 #include "log.h"
 #include "options.h"
+#include "parting.h"
 #include "phase.h"
 #include "reader.h"
 
@@ -27,6 +28,7 @@ static struct listener {
     const char *path;
     struct stat file;   /* the device and inode of the socket's file */
     bool accept_failed; /* no connection can be accepted, and that was logged */
+    bool closing;       /* its file is removed, and nobody can connect any more */
 } control = {.source.fd = -1};
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -47,35 +49,53 @@ connection_ready(struct source *source, uint32_t events)
         client_gone(client);
 }
 
-bool
-connection_open(int fd)
+static struct client *
+connection_new(int fd, const struct ucred *peer)
 {
     struct client *client = client_new(options.json ? &format_json : &format_text);
 
     if (client == NULL)
-        return false;
+        return NULL;
     client->in = (struct stream){
         .source = {.fd = fd, .ready = connection_ready}, .fd = fd, .kind = STREAM_SOCKET};
     client->out = (struct stream){.source.fd = -1, .fd = fd, .kind = STREAM_SOCKET};
+    client->peer_pid = peer->pid;
+    client->peer_uid = peer->uid;
+    return client;
+}
+
+bool
+connection_open(int fd, const struct ucred *peer)
+{
+    if (connection_new(fd, peer) == NULL)
+        return false;
+    if (options.verbose)
+        log_line("client %d of user %u has connected", peer->pid, peer->uid);
     return true;
 }
 
-/* Whether the process that connected belongs to our user or to root, SO_PEERCRED, unix(7). Any
- * other process gets an Error. */
-static bool
-peer_permitted(int fd)
+/* Tells a process of another user why it is refused. */
+static void
+connection_refuse(int fd, const struct ucred *peer)
 {
     static const char refusal[] = "Error: only the server's own user may give it commands\n";
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
+    struct client *client = connection_new(fd, peer);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return false;
-    if (peer.uid == geteuid() || peer.uid == 0)
-        return true;
     send(fd, refusal, strlen(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
-    log_line("refused a connection of user %u", peer.uid);
-    return false;
+    log_line("refused a connection of user %u", peer->uid);
+    if (client == NULL) {
+        socket_end(fd);
+        return;
+    }
+    client->stranger = true;
+    client_part(client);
+}
+
+/* Whether the process that connected belongs to our user or to root. */
+static bool
+peer_permitted(const struct ucred *peer)
+{
+    return peer->uid == geteuid() || peer->uid == 0;
 }
 
 /* No connection can be accepted now. The one that waits would keep the socket ready and make the
@@ -97,21 +117,27 @@ listener_ready(struct source *source, uint32_t events)
 
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN || phase_stopping(); i++) {
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
         int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
-            if (errno == EAGAIN)
+            if (errno == EAGAIN || errno == EINVAL)
                 listener->accept_failed = false; /* all are accepted */
+            else if ((errno == EMFILE || errno == ENFILE) && partings_end())
+                continue; /* now there are descriptors */
             else
                 listener_pause(listener, errno);
             return;
         }
-        if (!peer_permitted(fd)) {
-            close(fd);
-        } else if (!connection_open(fd)) {
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) { /* unix(7) */
+            socket_end(fd);
+        } else if (!peer_permitted(&peer)) {
+            connection_refuse(fd, &peer);
+        } else if (!connection_open(fd, &peer)) {
             listener_pause(listener, errno);
-            close(fd);
+            socket_end(fd);
             return;
         }
     }
@@ -125,7 +151,7 @@ listener_remove(const struct listener *listener)
 {
     struct stat file;
 
-    if (listener->source.fd < 0)
+    if (listener->source.fd < 0 || listener->closing)
         return;
     bool known = lstat(listener->path, &file) == 0;
     if (known && (file.st_dev != listener->file.st_dev || file.st_ino != listener->file.st_ino))
@@ -260,6 +286,9 @@ control_close(void)
     if (control.source.fd < 0)
         return;
     listener_remove(&control);
+    control.closing = true;
+    shutdown(control.source.fd, SHUT_RD); /* otherwise one that connects now would be cut off */
     listener_ready(&control.source, EPOLLIN);
-    source_close(&control.source);
+    if (!control.accept_failed || phase_overdue())
+        source_close(&control.source);
 }

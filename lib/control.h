@@ -5,6 +5,7 @@
 #define CONTROL_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 /* Listens at options.listen_path; only this user can connect. May wait for a lock, so it must be
@@ -21,12 +22,12 @@ bool control_is_open(void);
 void control_retry(void);
 
 /* Accepts the clients that have connected so far, which get an Error for each command, and closes
- * the socket. */
+ * the socket. If there are no descriptors for them, it stays open, and must be closed again. */
 void control_close(void);
 
-/* Sets up a client for a connection, which then owns fd. Returns false with errno if there is no
- * memory; the caller then still owns fd. */
-bool connection_open(int fd);
+/* Sets up a client for a connection of that process, which then owns fd. Returns false with errno if
+ * there is no memory; the caller then still owns fd. */
+bool connection_open(int fd, const struct ucred *peer);
 
 /* Returns the address of a socket with that path. The path must fit, see options.c. */
 struct sockaddr_un control_address(const char *path);

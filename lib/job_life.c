@@ -106,21 +106,24 @@ job_begun(struct driver *driver, pid_t pid)
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Logs the end of each job if that was asked for. Otherwise logs the failures that nobody may hear
- * of: those in a batch, whose replies are often not read, and the jobs that did not begin because
- * their client was gone. */
+ * of: those in a batch, whose replies are often not read, and those of clients that are gone. The
+ * jobs that a client that is gone left waiting are one line together, see loss.h. */
 static void
 job_log_end(const struct job *job)
 {
     const struct job_result *result = &job->result;
     char text[RESULT_SIZE];
-    bool stopped = phase_stopping() && result->reason == REASON_STOPPING;
+    bool stopped = phase_stopping() && result->reason == REASON_STOPPING, told = false;
 
     if (result->left > 0)
         log_line("job %" PRIu64 " left %" PRIu32 " %s", job->number, result->left,
                  result->left == 1 ? "process" : "processes");
     bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
-    bool told = failed && (job->batch || result->reason == REASON_CLIENT_GONE);
 
+    if (job->call != NULL && result->reason == REASON_CLIENT_GONE)
+        loss_add_job(&job->call->request->client->loss, job->number, job->text);
+    else if (failed && (job->batch || job->call == NULL))
+        told = true;
     if (!options.verbose && !told)
         return;
     job_result_text(job, text);

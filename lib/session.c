@@ -36,7 +36,9 @@ static struct session {
     struct stream in, out;
     struct source socket, signals;
     struct buffer up, down;
+    size_t half; /* how much of up, at its end, is a line whose rest has not been read yet */
     enum session_input input;
+    bool begun;      /* something of the input was read */
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
@@ -152,26 +154,87 @@ session_scan(const char *text, size_t size)
     }
 }
 
+/* How much can be sent. Half a line is not sent, because we may be killed before we have the rest,
+ * and half a command is another command. */
+static size_t
+session_sendable(void)
+{
+    return buffer_used(&session.up) - session.half;
+}
+
+/* Something was read. A byte order mark, with which some editors begin a file, is no part of the
+ * first command. */
+static void
+session_hold_half(void)
+{
+    struct buffer *up = &session.up;
+    const char *newline = memrchr(up->data + up->start, '\n', buffer_used(up));
+
+    session.half = newline != NULL ? (size_t)(up->data + up->end - newline) - 1 : buffer_used(up);
+    if (session.half >= LINE_MAX_SIZE)
+        session.half = 0; /* it is too long, and will not be run */
+    if (session_sendable() == 0)
+        return;
+    if (!session.begun && buffer_used(up) >= 3 && memcmp(up->data, "\xef\xbb\xbf", 3) == 0)
+        buffer_consume(up, 3);
+    session.begun = true;
+}
+
+/* The last line counts without its newline. But if we are asked to end just now, as by a Ctrl+C for
+ * the whole pipeline, whoever wrote to us may have died in the middle of a line. */
+static void
+session_end_input(void)
+{
+    session_signalled(&session.signals, EPOLLIN);
+    if (session.signal != 0)
+        return;
+    if (session.half > 0) {
+        buffer_append(&session.up, "\n", 1);
+        session_hold_half();
+    }
+    session.input = INPUT_OVER;
+}
+
+/* The terminal was hung up. */
+static void
+session_drop_half(void)
+{
+    session.up.end -= session.half;
+    session.half = 0;
+    buffer_consume(&session.up, 0);
+    session.input = INPUT_OVER;
+}
+
+static void
+session_read(void)
+{
+    struct buffer *up = &session.up;
+    ssize_t n = stream_read(&session.in, up->data + up->end, buffer_room(up));
+    int error = errno;
+
+    if (n > 0) {
+        up->end += (size_t)n;
+        session.prompted = false;
+        session_hold_half();
+    } else if (n == 0) {
+        session_end_input();
+    } else if (error == EIO && isatty(session.in.fd)) {
+        session_drop_half();
+    } else if (error != EAGAIN && error != EINTR) {
+        errno = error;
+        err(EXIT_FAILURE, "cannot read standard input");
+    }
+}
+
 static void
 session_move_up(void)
 {
     struct buffer *up = &session.up;
 
-    if (buffer_used(up) == 0 && session.input == INPUT_COMES && buffer_prepare(up)) {
-        ssize_t n = stream_read(&session.in, up->data, BLOCK_SIZE);
-        int error = errno;
-        if (n > 0) {
-            up->end = (size_t)n;
-            session.prompted = false;
-        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* a hangup */
-            session.input = INPUT_OVER;
-        } else if (error != EAGAIN && error != EINTR) {
-            errno = error;
-            err(EXIT_FAILURE, "cannot read standard input");
-        }
-    }
-    if (buffer_used(up) > 0) {
-        ssize_t n = send(session.socket.fd, up->data + up->start, buffer_used(up),
+    if (session_sendable() == 0 && session.input == INPUT_COMES && buffer_prepare(up))
+        session_read();
+    if (session_sendable() > 0) {
+        ssize_t n = send(session.socket.fd, up->data + up->start, session_sendable(),
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0)
             buffer_consume(up, (size_t)n);
@@ -179,6 +242,7 @@ session_move_up(void)
             /* There may be replies to earlier commands, but they are not complete. */
             shutdown(session.socket.fd, SHUT_WR);
             session.input = INPUT_UNSENT;
+            session.half = 0;
             buffer_consume(up, buffer_used(up));
         }
     }
@@ -223,9 +287,8 @@ session_stream_watch(struct stream *stream, uint32_t events)
 static void
 session_wait(void)
 {
-    bool reads =
-        buffer_used(&session.up) == 0 && session.input == INPUT_COMES && !session.down_ended;
-    bool sends = buffer_used(&session.up) > 0;
+    bool reads = session_sendable() == 0 && session.input == INPUT_COMES && !session.down_ended;
+    bool sends = session_sendable() > 0;
     bool receives = buffer_used(&session.down) == 0 && !session.down_ended;
     bool writes = buffer_used(&session.down) > 0;
     uint32_t socket_events = 0;

@@ -28,4 +28,7 @@ bool client_finished(const struct client *);
  * console is the only client. */
 void client_end(struct client *);
 
+/* Ends all connections at once. */
+void clients_end(void);
+
 #endif

@@ -207,6 +207,7 @@ step_frame(struct fuzz_driver *driver)
 static void
 step_connection(int *client)
 {
+    static const struct ucred peer = {.pid = 1};
     int pair[2];
 
     switch (take() % 4) {
@@ -222,7 +223,7 @@ step_connection(int *client)
             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
             break;
         *client = pair[0];
-        if (!connection_open(pair[1]))
+        if (!connection_open(pair[1], &peer))
             close(pair[1]);
         break;
     }

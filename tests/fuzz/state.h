@@ -26,6 +26,7 @@
     each(logging) \
     each(options) \
     each(output) \
+    each(partings) \
     each(pool_freed) \
     each(reaper) \
     each(relay) \
