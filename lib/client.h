@@ -58,10 +58,6 @@ struct client {
     unsigned owed;               /* reply lines to come: requests, calls, and the weight of texts */
     unsigned jobs;               /* its jobs that wait or run, or are Done and not told yet */
     uint64_t lines;              /* the lines that were taken from its input */
-    pid_t peer_pid;              /* of a connection: the process that connected, unix(7) */
-    uid_t peer_uid;
-    int64_t part_by_ns; /* when it is dropped, see parting.h, on CLOCK_MONOTONIC */
-    struct loss loss;   /* of one that is gone */
     enum client_input input_state;
     enum client_output output_state;
     enum client_farewell farewell;
@@ -75,6 +71,10 @@ struct client {
     bool full;          /* it is owed too much, see client_owed_enough() */
     bool gave_jobs;     /* it has given at least one job */
     bool stranger;      /* another user's, which is refused */
+    pid_t peer_pid;     /* of a connection: the process that connected, unix(7) */
+    uid_t peer_uid;
+    struct loss loss;   /* once it is gone */
+    int64_t part_by_ns; /* when it is dropped at the latest, see parting.h */
 };
 
 /* Initializes a client, which must be all zero, but not its streams. */

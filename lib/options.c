@@ -255,7 +255,8 @@ static const struct option_kind option_kinds[] = {
     {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
     {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
-    {'v', false, "verbose", NULL, "log when drivers, tasks and jobs start and end", take_verbose},
+    {'v', false, "verbose", NULL, "log when clients, drivers, tasks and jobs come and go",
+     take_verbose},
     {'h', true, "help", NULL, "show this", take_help},
     {'V', true, "version", NULL, "show the version", take_version},
 };
