@@ -342,6 +342,7 @@ check_books(void)
     assert(list_empty(&console.requests) && console.owed == 0 && console.jobs == 0);
     assert(buffer_used(&console.output) == 0 && list_empty(&console.held));
     assert(client_first() == NULL && clients_count() == 0 && clients_gone() == 0);
+    assert(list_empty(&partings.clients) && deadlines_none(DEADLINE_PARTING));
     assert(calls_awaiting_any() == NULL && list_empty(dispatch_all()));
     assert(fleet_next(NULL) == NULL && fleet_unsent() == NULL && list_empty(fleet_dropped()));
     assert(fleet_idle() == NULL && fleet_engaged() == 0 && fleet_kept_starting() == 0);
@@ -382,7 +383,7 @@ fuzz_finish(void)
         drain_all();
         turn();
     }
-    fuzz_pass_ms(2 * RETRY_DELAY_MS);
+    fuzz_pass_ms(PARTING_MS + 2 * RETRY_DELAY_MS);
     for (int turns = 0; turns < 100; turns++) {
         drain_all();
         turn();
