@@ -56,7 +56,8 @@ nothing_is_left() {
     [ -z "$output" ] || fail "left over: $output"
 }
 
-# A session that has drivers and jobs do most of what they can do; its replies are checked.
+# session_works DIRECTORY: a session that has drivers and jobs do most of what they can do gets the
+# right replies. DIRECTORY: where the server runs, with --output output.
 session_works() {
     local pid sleep="sleep 1000.$OTHER_UID"
     # A process whose program may not be read has a /proc that only root may read.
@@ -82,6 +83,8 @@ session_works() {
     nothing_is_left
     wait_until drivers_are_up
     control shutdown
+    server_ends 0
+    [ "$(cat "$1"/output/1.out "$1"/output/1.err)" = $'1\noops' ]
 }
 
 drivers_are_up() {
@@ -100,9 +103,7 @@ works_under() {
         "$SERVER" "${PATIENT[@]}" --listen taxi.sock --drivers 2 --output output
     wait_until socket_exists
     end_input
-    session_works
-    server_ends 0
-    [ "$(cat output/1.out output/1.err)" = $'1\noops' ]
+    session_works .
     # What the shells of jobs and sleep(1) call is counted, too.
     ! grep -E '^[0-9]+ +[a-z]' trace || fail 'these system calls are forbidden'
 }
@@ -122,11 +123,12 @@ start_in_sandbox() {
     local unshare=$1
     shift
     become_other
+    cat >sandbox
     # shellcheck disable=SC2086 # options
-    unshare --mount --ipc --uts $unshare true 2>/dev/null || skip 'no namespaces to be had'
+    unshare --mount --ipc --uts $unshare sh -euc "$(cat sandbox)
+        exec \"\$@\"" sh "$@" true 2>/dev/null || skip 'no such namespaces to be had'
     mkdir work
     chown "$OTHER_UID:$OTHER_UID" work
-    cat >sandbox
     # shellcheck disable=SC2086 # options
     start unshare --mount --ipc --uts $unshare sh -euc "
         mount --bind work work
@@ -134,7 +136,7 @@ start_in_sandbox() {
         mount -o remount,bind,ro /
         cd work
         umask 077
-        exec \"\$@\"" sh "$@" ../server "${PATIENT[@]}" --listen taxi.sock --drivers 2
+        exec \"\$@\"" sh "$@" ../server "${PATIENT[@]}" --listen taxi.sock --drivers 2 --output output
     ln -s work/taxi.sock .
     wait_until socket_exists
     end_input
@@ -144,8 +146,7 @@ start_in_sandbox() {
     start_in_sandbox --net "$HELPERS/confine" "$OTHER_UID" <<'END'
 mount -t proc -o hidepid=invisible,subset=pid proc /proc
 END
-    session_works
-    server_ends 0
+    session_works work
 }
 
 @test "taxi-jobs.service: the server works in such a sandbox" {
@@ -154,8 +155,7 @@ END
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys
 END
-    session_works
-    server_ends 0
+    session_works work
 }
 
 @test "units: OOM of one process stops no service; at a stop only the server gets TERM, and has time" {
