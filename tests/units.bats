@@ -52,8 +52,7 @@ socket_exists() {
 
 # No process is left of those that session_works() starts.
 nothing_is_left() {
-    run ! grep -zslxE "1000[.]$OTHER_UID" /proc/[0-9]*/cmdline
-    [ -z "$output" ] || fail "left over: $output"
+    ! grep -zqsxE "1000[.]$OTHER_UID" /proc/[0-9]*/cmdline || return 1
 }
 
 # session_works DIRECTORY: a session that has drivers and jobs do most of what they can do gets the
@@ -80,7 +79,7 @@ session_works() {
     # One whose driver is killed.
     run -125 control run any 60 "setsid $sleep & kill -KILL \$PPID; $sleep"
     [[ $output == 'Job 5 Done lost driver '*' died (killed by signal 9)' ]]
-    nothing_is_left
+    wait_until nothing_is_left
     wait_until drivers_are_up
     control shutdown
     server_ends 0
