@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-    PARTING_MS = 2000,
+    PARTING_MS = 5000,  /* a busy machine takes long to let the other end write */
     STRANGERS_MAX = 16, /* other users, who are refused, can take no more descriptors than this */
 };
 

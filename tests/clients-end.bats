@@ -17,7 +17,7 @@ load lib/helpers
     start_listening
     chmod 666 taxi.sock
     for i in {1..40}; do
-        run -0 "${as_other[@]}" ./writer.pl taxi.sock 50000 'get_drivers of this server' $'get_drivers\n'
+        run -0 "${as_other[@]}" ./writer.pl taxi.sock 20000 'get_drivers of this server' $'get_drivers\n'
         [ "$output" = "Error: only the server's own user may give it commands" ]
     done
 }
