@@ -383,10 +383,12 @@ fuzz_finish(void)
         drain_all();
         turn();
     }
-    fuzz_pass_ms(PARTING_MS + 2 * RETRY_DELAY_MS);
-    for (int turns = 0; turns < 100; turns++) {
+    fuzz_pass_ms(2 * RETRY_DELAY_MS);
+    for (int turns = 0; turns < 200; turns++) {
         drain_all();
         turn();
+        if (turns == 100)
+            fuzz_pass_ms(PARTING_MS);
     }
     check_books();
 }
