@@ -376,6 +376,8 @@ options_find_driver(void)
     if (size < 0)
         err(EXIT_FAILURE, "cannot find my own binary");
     path[size] = '\0';
+    /* Nothing depends on what access() finds but the name that we try: whoever can make a driver in
+     * these directories can replace the server, too. */
     size_t directory = (size_t)(strrchr(path, '/') - path);
     text_append(path, directory, sizeof(path), "/driver");
     if (access(path, X_OK) < 0) {

@@ -11,6 +11,7 @@ dead_socket() {
     wait_until ended "$server_pid"
     hang_up
     before=$(stat -c '%d %i' taxi.sock)
+    ln taxi.sock kept # so that no other socket gets its inode
 }
 
 # Another process takes the lock, and holds it until end_started or a kill.
