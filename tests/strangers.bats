@@ -12,7 +12,7 @@ shared_directory() {
     as_own=(setpriv "--reuid=$own" "--regid=$own" --clear-groups)
     mkdir shared
     chmod 1777 shared
-    cd shared
+    cd shared || return
 }
 
 # stranger COMMAND...: runs it as the other user.
