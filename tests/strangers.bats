@@ -84,6 +84,17 @@ is_refused() {
     [ -f taxi.sock.lock ]
 }
 
+@test "strangers: a lease that another user has on his file in the place of the lock holds up nobody" {
+    shared_directory
+    # Whoever opens the file has to wait until he gives the lease up, for 45 s at the most, fcntl(2).
+    stranger_starts perl -MFcntl -e '$SIG{IO} = "IGNORE"; $| = 1; open F, ">", "taxi.sock.lock" or die;
+        fcntl F, 1024, F_WRLCK or die "F_SETLEASE: $!"; print "leased\n"; sleep'
+    wait_until test -s stranger.out
+    grep -qx leased stranger.out || skip "no leases here: $(<stranger.out)"
+    run -1 timeout 35 "$SERVER" --listen taxi.sock </dev/null
+    [ "$output" = "server: cannot listen on taxi.sock: taxi.sock.lock is another user's" ]
+}
+
 @test "strangers: anything else in the place of the lock file is left alone" {
     shared_directory
     echo precious >../precious
