@@ -127,10 +127,10 @@ server_run(void)
     struct rlimit nofile;
     sigset_t signals;
 
+    if (!signals_block(&signals)) /* first: nothing that we make may be left by a signal */
+        err(EXIT_FAILURE, "cannot block signals");
     if (options.listen_path != NULL)
         control_open();
-    if (!signals_block(&signals))
-        err(EXIT_FAILURE, "cannot block signals");
     server.hup_ignored = signals_default();
     options_find_driver();
     descriptors_prepare(&nofile);

@@ -6,10 +6,9 @@
 
 #include <stdbool.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
-/* Listens at options.listen_path; only this user can connect. May wait for a lock, so it must be
- * called before signals are blocked. Exits on failure. */
+/* Listens at options.listen_path; only this user can connect. Signals must be blocked, and have the
+ * dispositions that we inherited, see listener_open(). Exits on failure. */
 void control_open(void);
 
 /* Starts to accept connections. Returns false with errno on failure. */
@@ -28,8 +27,5 @@ void control_close(void);
 /* Sets up a client for a connection of that process, which then owns fd. Returns false with errno if
  * there is no memory; the caller then still owns fd. */
 bool connection_open(int fd, const struct ucred *peer);
-
-/* Returns the address of a socket with that path. The path must fit, see options.c. */
-struct sockaddr_un control_address(const char *path);
 
 #endif

@@ -87,6 +87,16 @@ number_take(const struct option_kind *kind, const char *value, unsigned min, uns
     return (unsigned)number;
 }
 
+/* Whether this is what other programs take for a TCP port: "8080", "localhost:80", "[::1]:80". */
+static bool
+means_port(const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    const char *port = colon != NULL ? colon + 1 : value;
+
+    return strchr(value, '/') == NULL && *port != '\0' && port[strspn(port, "0123456789")] == '\0';
+}
+
 /* Returns the path; exits unless it fits into the address of a socket, unix(7). */
 static const char *
 socket_take(const struct option_kind *kind, const char *value)
@@ -97,6 +107,10 @@ socket_take(const struct option_kind *kind, const char *value)
         usage_error("--%s needs a path that is not empty", kind->name);
     if (strlen(value) > limit)
         usage_error("--%s: path too long (limit %zu bytes): '%s'", kind->name, limit, value);
+    if (means_port(value))
+        usage_error("--%s needs the path of a UNIX socket, and '%s' looks like a port; a file of "
+                    "that name is ./%s, and for TCP see CLIENTS in taxi-server(1)",
+                    kind->name, value, value);
     return value;
 }
 
@@ -363,6 +377,8 @@ options_find_driver(void)
     if (size < 0)
         err(EXIT_FAILURE, "cannot find my own binary");
     path[size] = '\0';
+    /* Nothing depends on what access() finds but the name that we try: whoever can make a driver in
+     * these directories can replace the server, too. */
     size_t directory = (size_t)(strrchr(path, '/') - path);
     text_append(path, directory, sizeof(path), "/driver");
     if (access(path, X_OK) < 0) {

@@ -1,8 +1,9 @@
 #include "session.h"
 
 #include "buffer.h"
-#include "control.h"
+#include "listener.h"
 #include "options.h"
+#include "peer.h"
 #include "signals.h"
 #include "stream.h"
 #include "turn.h"
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -305,17 +307,67 @@ session_wait(void)
     sources_wait(reads && session.in.kind == STREAM_FILE ? 0 : -1);
 }
 
-/* Connects; waits if the server's backlog is full, connect(2). Exits if there is no server. */
+/* Whether that user's server may hear our commands: our own user's, root's, and if we are root, any
+ * user's. */
+static bool
+user_trusted(uid_t uid)
+{
+    return uid == geteuid() || uid == 0 || geteuid() == 0;
+}
+
+__attribute__((noreturn)) static void
+session_refuse(uid_t uid)
+{
+    errx(STATUS_NO_SERVER, "the server at %s is another user's (user %u): it was told nothing",
+         options.connect_path, uid);
+}
+
+/*
+ * Exits if another user has made the socket's file, who could keep us waiting in connect() for ever;
+ * or a link at the path, which could lead us, also as root, to another server of our own. In a
+ * sticky directory such as /tmp he cannot replace what is ours or root's. Elsewhere he may replace
+ * it after we have looked, but session_check_peer() still finds that a server is his. If there is
+ * nothing to look at, connect() says why.
+ */
+static void
+session_check_file(void)
+{
+    struct stat file;
+
+    if (lstat(options.connect_path, &file) == 0 && S_ISLNK(file.st_mode) &&
+        file.st_uid != geteuid() && file.st_uid != 0)
+        session_refuse(file.st_uid);
+    if (stat(options.connect_path, &file) == 0 && !user_trusted(file.st_uid))
+        session_refuse(file.st_uid);
+}
+
+/* Exits if the process that listens is another user's. */
+static void
+session_check_peer(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        err(STATUS_NO_SERVER, "cannot find out whose server is at %s", options.connect_path);
+    if (!user_trusted(peer.uid) || !peer_is_user(&peer))
+        session_refuse(peer.uid);
+}
+
+/* Connects; waits if the server's backlog is full, connect(2). Exits if there is no server, or one
+ * that we do not trust: we have sent it nothing then, and read nothing of what it may have said. */
 static void
 session_connect(void)
 {
-    struct sockaddr_un address = control_address(options.connect_path);
+    struct sockaddr_un address = listener_address(options.connect_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         err(EXIT_FAILURE, "cannot create a socket");
+    session_check_file();
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         err(STATUS_NO_SERVER, "no server answers at %s", options.connect_path);
+    session_check_peer(fd);
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 

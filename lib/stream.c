@@ -28,7 +28,8 @@ stream_pollable(int fd)
     return !refused;
 }
 
-/* Whether opening the descriptor's file anew gives the same pipe or terminal. Opening the master
+/* Whether opening the descriptor's file anew, by /proc and so whatever has become of its path, gives
+ * the same pipe or terminal. Opening the master
  * side of a pseudo-terminal would create another terminal, ptmx(4). */
 static bool
 stream_reopens(int fd, const struct stat *status)

@@ -27,15 +27,14 @@ errnos() {
     mmap) echo ENOMEM ;;
     prlimit64) echo EPERM ;;
     rt_sigprocmask | rt_sigaction) echo EINVAL ;;
-    fcntl) echo EBADF EINTR ;;
+    fcntl) echo EBADF EINTR EAGAIN ENOLCK ;;
     newfstatat | fstat | lstat) echo ENOMEM ;;
     socket) echo EMFILE ENFILE ENOMEM ENOBUFS ;;
     bind) echo EADDRINUSE EACCES ENOMEM EROFS ;;
     listen) echo EADDRINUSE ;;
     accept4) echo EINTR EAGAIN ECONNABORTED EMFILE ENFILE ENOMEM ENOBUFS ;;
     connect) echo EINTR EAGAIN ECONNREFUSED EACCES ;;
-    flock) echo EINTR ENOLCK ;;
-    unlink) echo EACCES EBUSY EROFS ;;
+    unlink | unlinkat) echo EACCES EBUSY EROFS ;;
     readlink) echo EACCES ENOMEM ;;
     close_range) echo EMFILE ENOMEM ;;
     esac
