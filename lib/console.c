@@ -67,11 +67,46 @@ console_open(void)
     client_wake(&console);
 }
 
+/* Whatever comes next, such as the shell's prompt, starts a new line. */
+static void
+console_leave_prompt(void)
+{
+    if (console.prompt != PROMPT_SHOWN)
+        return;
+    stream_write(&console.out, "\n", 1);
+    console.prompt = PROMPT_HIDDEN;
+}
+
+void
+console_end_input(void)
+{
+    bool one = console.jobs == 1;
+
+    if (console.in.fd < 0)
+        return;
+    if (console.terminal && !phase_stopping() && options.listen_path != NULL) {
+        console_leave_prompt();
+        log_line("the console has ended; go on with --connect %s, stop the server with Ctrl+C",
+                 options.listen_path);
+    } else if (console.terminal && !phase_stopping() && console.jobs > 0) {
+        console_leave_prompt();
+        log_line("waiting for %u job%s; Ctrl+C cancels %s", console.jobs, one ? "" : "s",
+                 one ? "it" : "them");
+    }
+    stream_let_go(&console.in, O_RDONLY);
+}
+
+void
+console_end(void)
+{
+    console_leave_prompt();
+    stream_let_go(&console.out, O_WRONLY);
+}
+
 void
 console_close(void)
 {
-    if (console.prompt == PROMPT_SHOWN)
-        stream_write(&console.out, "\n", 1); /* so that the shell's prompt starts a new line */
+    console_leave_prompt();
     stream_close(&console.in);
     stream_close(&console.out);
 }
@@ -92,7 +127,7 @@ console_continued(void)
         console.prompt = PROMPT_HIDDEN;
     /* If we were continued in the background, this stops us again; but not if the server is
      * stopping. */
-    if (console.terminal && !phase_stopping())
+    if (console.terminal && console.input_state == INPUT_OPEN && !phase_stopping())
         client_read(&console);
     client_wake(&console);
 }
