@@ -12,7 +12,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    DRAIN_READS = 256, /* a mebibyte: more than a socket holds, unless somebody has set that */
+};
 
 static void
 console_in_ready(struct source *source, uint32_t events)
@@ -77,13 +82,38 @@ console_leave_prompt(void)
     console.prompt = PROMPT_HIDDEN;
 }
 
+/* Whether standard input and output are one socket, as from inetd(8). */
+static bool
+console_is_socket(void)
+{
+    struct stat in, out;
+
+    return console.in.kind == STREAM_SOCKET && console.out.kind == STREAM_SOCKET &&
+           fstat(console.in.fd, &in) == 0 && fstat(console.out.fd, &out) == 0 &&
+           in.st_ino == out.st_ino && in.st_dev == out.st_dev;
+}
+
+/* Drops what the other end of a socket has sent and nobody will read. Otherwise closing the socket
+ * would be a reset, and the other end would get an error instead of the end of the replies. */
+static void
+console_drain(void)
+{
+    char data[4096];
+
+    if (!console_is_socket())
+        return;
+    for (int i = 0; i < DRAIN_READS; i++)
+        if (stream_read(&console.in, data, sizeof(data)) <= 0)
+            return;
+}
+
 void
 console_end_input(void)
 {
     bool one = console.jobs == 1;
 
-    if (console.in.fd < 0)
-        return;
+    if (console.in.fd < 0 || console_is_socket())
+        return; /* a socket stays until the last reply is written */
     if (console.terminal && !phase_stopping() && options.listen_path != NULL) {
         console_leave_prompt();
         log_line("the console has ended; go on with --connect %s, stop the server with Ctrl+C",
@@ -100,6 +130,8 @@ void
 console_end(void)
 {
     console_leave_prompt();
+    console_drain();
+    stream_let_go(&console.in, O_RDONLY);
     stream_let_go(&console.out, O_WRONLY);
 }
 
@@ -107,6 +139,7 @@ void
 console_close(void)
 {
     console_leave_prompt();
+    console_drain();
     stream_close(&console.in);
     stream_close(&console.out);
 }

@@ -17,7 +17,6 @@ enum {
 
 /* The other ends of the clients: of standard input and output, and of connections; -1: closed. */
 static int fuzz_clients[FUZZ_CLIENTS];
-static int fuzz_console[2]; /* the descriptors that the console begins with */
 static struct fuzz_input {
     const uint8_t *at, *end;
 } fuzz_input;
@@ -333,8 +332,6 @@ fuzz_open(void)
     console.out = (struct stream){.source = {.fd = dup(pair[1]), .ready = console_out_ready},
                                   .kind = STREAM_SOCKET};
     console.out.fd = console.out.source.fd;
-    fuzz_console[0] = console.in.fd;
-    fuzz_console[1] = console.out.fd;
 }
 
 /* Nothing is left in any module. */
@@ -419,9 +416,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         turn();
     }
     fuzz_finish();
+    int in = console.in.fd, out = console.out.fd;
     server_close();
-    close(fuzz_console[0]);
-    close(fuzz_console[1]);
+    close(in);
+    close(out);
     for (size_t i = 0; i < FUZZ_CLIENTS; i++)
         hang_up(&fuzz_clients[i]);
     return 0;
