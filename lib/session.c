@@ -47,6 +47,7 @@ static struct session {
     bool job_failed; /* a reply was a Done that is not exit 0 */
     int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
     bool for_job;    /* the one command is on the command line, and gives a job */
+    bool prompts;    /* both ends are at a terminal, and the server shows a prompt */
     bool prompted;   /* the prompt is the last thing that was received */
     char line[96];   /* the beginning of the line that is being received, which shows what it is */
     size_t line_size;
@@ -156,6 +157,15 @@ session_scan(const char *text, size_t size)
     }
 }
 
+/* Standard input has ended. A person must know why there is no end yet, if replies are awaited. */
+static void
+session_input_ended(void)
+{
+    session.input = INPUT_OVER;
+    if (session.prompts && !session.prompted)
+        warnx("waiting for the last replies; Ctrl+C ends the client, and jobs go on");
+}
+
 /* How much can be sent. Half a line is not sent, because we may be killed before we have the rest,
  * and half a command is another command. */
 static size_t
@@ -194,7 +204,7 @@ session_end_input(void)
         buffer_append(&session.up, "\n", 1);
         session_hold_half();
     }
-    session.input = INPUT_OVER;
+    session_input_ended();
 }
 
 /* The terminal was hung up. */
@@ -204,7 +214,7 @@ session_drop_half(void)
     session.up.end -= session.half;
     session.half = 0;
     buffer_consume(&session.up, 0);
-    session.input = INPUT_OVER;
+    session_input_ended();
 }
 
 static void
@@ -252,6 +262,8 @@ session_move_up(void)
         shutdown(session.socket.fd, SHUT_WR);
         session.input = INPUT_TOLD;
     }
+    if (session.input != INPUT_COMES)
+        stream_let_go(&session.in, O_RDONLY); /* so that nobody writes to it in vain */
 }
 
 static void
@@ -411,14 +423,13 @@ session_put_command(char **words)
 static void
 session_open(char **words)
 {
-    bool terminal = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-
+    session.prompts = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (!sources_open() || !buffer_prepare(&session.up))
         err(EXIT_FAILURE, "cannot start");
     buffer_append_string(&session.up, "session farewell");
     buffer_append_string(&session.up, options.json ? " json" : "");
-    buffer_append_string(&session.up, terminal ? " prompt\n" : "\n");
-    session.in.kind = STREAM_FILE;
+    buffer_append_string(&session.up, session.prompts ? " prompt\n" : "\n");
+    session.in = (struct stream){.source.fd = STDIN_FILENO, .fd = STDIN_FILENO};
     if (words[0] != NULL)
         session_put_command(words);
     else if (!stream_open(&session.in, STDIN_FILENO, O_RDONLY))

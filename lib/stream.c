@@ -86,6 +86,23 @@ stream_close(struct stream *stream)
     stream->fd = -1;
 }
 
+/* Our own descriptor is closed first, so there is room for one more. If /dev/null cannot be opened
+ * even then, standard error, which stays open anyway, takes its place. */
+void
+stream_let_go(struct stream *stream, int mode)
+{
+    int given = stream->source.fd;
+
+    if (given < 0)
+        return;
+    stream_close(stream);
+    int null = open("/dev/null", mode | O_CLOEXEC);
+    dup2(null >= 0 ? null : STDERR_FILENO, given);
+    if (null >= 0)
+        close(null);
+    stream->source.fd = -1;
+}
+
 /* Returns false with EAGAIN if a STREAM_SHARED would block. Returns true for other kinds, because
  * their reads and writes fail with EAGAIN themselves. */
 static bool

@@ -31,6 +31,11 @@ bool stream_open(struct stream *, int fd, int mode);
 /* Closes our own descriptor, if there is one. The one that we were given stays open. */
 void stream_close(struct stream *);
 
+/* The same for good: /dev/null takes the place of the descriptor that we were given, so that we hold
+ * no pipe or terminal open, and no other file gets its number. mode is as in stream_open(). Does
+ * nothing if that has been done before. */
+void stream_let_go(struct stream *, int mode);
+
 /* Like read(2) and write(2), but fail with EAGAIN instead of blocking. A write to a STREAM_SHARED
  * moves at most 4096 bytes. */
 ssize_t stream_read(struct stream *, void *data, size_t size);

@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "command.h"
+#include "console.h"
 #include "create.h"
 #include "job_life.h"
 #include "log.h"
@@ -263,6 +264,8 @@ client_watch(struct client *client)
             client_failed(client, "cannot watch it", errno);
         return;
     }
+    if (client->input_state != INPUT_OPEN)
+        console_end_input();
     if (client->in.kind != STREAM_FILE && !source_watch(&client->in.source, in))
         client_failed(client, "cannot watch standard input", errno);
     if (!source_watch(&client->out.source, out))
@@ -288,8 +291,12 @@ void
 client_end(struct client *client)
 {
     if (client == &console) {
-        if (options.listen_path == NULL && !phase_stopping())
+        if (phase_stopping())
+            return;
+        if (options.listen_path == NULL)
             phase_stop(false);
+        else
+            console_end();
         return;
     }
     client_log_end(client);
