@@ -36,6 +36,7 @@
 #include "lib/control.h"
 #include "lib/dispatch.h"
 #include "lib/job_life.h"
+#include "lib/joblog.h"
 #include "lib/keeper.h"
 #include "lib/log.h"
 #include "lib/notify.h"
@@ -48,6 +49,7 @@
 #include "lib/reaper.h"
 #include "lib/relay.h"
 #include "lib/reply.h"
+#include "lib/resume.h"
 #include "lib/session.h"
 #include "lib/signals.h"
 #include "lib/spawn.h"
@@ -82,7 +84,6 @@ static struct server {
 
 /* start */
 static int server_run(void);
-static void streams_fill(void);
 static void descriptors_prepare(struct rlimit *inherited);
 static void server_open(const sigset_t *signals, const struct rlimit *nofile);
 static void deadlines_prepare(void);
@@ -144,19 +145,6 @@ server_run(void)
     return phase_exit_status();
 }
 
-/* Opens /dev/null as each of descriptors 0, 1 and 2 that is closed; otherwise the next file that we
- * open would become a standard stream. Reading 0 and writing 1 still fail, because of the mode;
- * what is written to 2 is lost. */
-static void
-streams_fill(void)
-{
-    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
-
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
-            err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
-}
-
 /* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
  * as far as it goes; *inherited is the one that we were started with, which drivers get. */
 static void
@@ -191,7 +179,8 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     commands_open();
     relay_open();
     spawn_open(nofile);
-    jobs_open(output_open());
+    joblog_open();
+    jobs_open(output_open(), resume_open());
     if (!signals_open(&server.signals, signals, signals_ready))
         err(EXIT_FAILURE, "cannot create a signalfd");
     if (!control_watch())
@@ -246,6 +235,8 @@ loop_turn(void)
     clients_run();
     tasks_assign();
     waits_end();
+    if (joblog_has_failed())
+        phase_fail();
     server_flush();
     if (phase_stopping())
         control_close();
@@ -304,7 +295,7 @@ static void
 signal_stop(bool at_once)
 {
     if (console.input_state == INPUT_OPEN && console.gave_jobs)
-        client_job_failed(&console);
+        client_unfinished(&console);
     phase_stop(at_once);
 }
 
@@ -327,6 +318,9 @@ signal_handle(const struct signalfd_siginfo *info)
         break;
     case SIGUSR1:
         log_line("%.*s", (int)stats_line(&format_text, line) - 1, line);
+        break;
+    case SIGUSR2:
+        joblog_reopen();
         break;
     case SIGTSTP:
         shell_stop(SIGTSTP, getpid());
@@ -443,6 +437,8 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    joblog_close();
+    resume_close();
     job_texts_close();
     output_close();
     options_close();

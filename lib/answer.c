@@ -156,10 +156,7 @@ driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
     struct job *job = call->job;
     bool gone = call->request->client->output_state == OUTPUT_GONE;
 
-    job_leave_slot(job);
-    job->state = JOB_WAITING;
-    if (job->any)
-        job->driver_pid = 0;
+    job_return(job);
     if (phase_stopping() || gone) {
         driver_call_leave(driver, call);
         job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);

@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "fleet.h"
+#include "json.h"
 #include "log.h"
 #include "options.h"
 #include "stats.h"

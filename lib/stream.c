@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,16 @@
 enum {
     SHARED_WRITE_MAX = 4096, /* a pipe that poll(2) calls writable takes this much, pipe(7) */
 };
+
+void
+streams_fill(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+            err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
+}
 
 /* Whether epoll accepts the descriptor, tried with a temporary epoll set. What epoll refuses with
  * EPERM is always ready, epoll_ctl(2). */

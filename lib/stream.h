@@ -24,6 +24,11 @@ struct stream {
     enum stream_kind kind;
 };
 
+/* Opens /dev/null as each of descriptors 0, 1 and 2 that is closed; otherwise the next file that we
+ * open would become a standard stream. Reading 0 and writing 1 still fail, because of the mode;
+ * what is written to 2 is lost. Exits if that fails. */
+void streams_fill(void);
+
 /* Sets up a stream on fd; mode is O_RDONLY or O_WRONLY. Returns false with errno if fd cannot be
  * used in that mode; the stream is set up even then, but using it fails. */
 bool stream_open(struct stream *, int fd, int mode);

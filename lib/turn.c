@@ -57,7 +57,7 @@ client_line(struct client *client, struct span *line, size_t *size)
     *line = (struct span){.at = at, .size = newline != NULL ? *size - 1 : used};
     if (line->size >= LINE_MAX_SIZE || client->skipping_line)
         return LINE_TOO_LONG;
-    if (newline == NULL && !client_last_line_counts(client))
+    if (newline == NULL && (!client_last_line_counts(client) || client_halted(client) != NULL))
         return LINE_NONE;
     if (line->size > 0 && line->at[line->size - 1] == '\r')
         line->size--;
@@ -77,7 +77,7 @@ client_skip_line(struct client *client, size_t size)
             COMMAND_HELD)
         return COMMAND_HELD;
     if (!client->skipping_line && line_begins(&piece, "run"))
-        client_job_failed(client);
+        client_job_refused(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }

@@ -219,7 +219,7 @@ test_died(void)
     call->status = 9;
     driver_job_not_begun(&driver, call, OUTCOME_DIED);
     check_back(call, __LINE__);
-    driver_call(&driver, call); /* and this time before it was sent anything */
+    call_assign(call, &driver); /* and this time before it was sent anything */
     driver_job_not_begun(&driver, call, OUTCOME_DIED);
     check_back(call, __LINE__);
     call_drop(call);
@@ -313,7 +313,7 @@ test_overdue_next(void)
 
     driver_begin(0);
     struct call *call = job_run(false), *next = job_give(false);
-    driver_call(&driver, next);
+    call_assign(next, &driver);
     driver_flush(&driver);
     clock_turn_ns += 20 * NS_PER_S;
     driver_says(PROTO_RESULT, call->id, &exited_3, sizeof(exited_3));
