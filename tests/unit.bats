@@ -25,6 +25,10 @@ unit() {
     unit
 }
 
+@test "unit: entry" {
+    unit
+}
+
 @test "unit: environment" {
     unit
 }
