@@ -24,9 +24,11 @@
     each(keeper) \
     each(life) \
     each(logging) \
+    each(memory) \
     each(options) \
     each(output) \
     each(pool_freed) \
+    each(pools) \
     each(reaper) \
     each(relay) \
     each(requests) \
