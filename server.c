@@ -50,6 +50,7 @@
 #include "lib/session.h"
 #include "lib/signals.h"
 #include "lib/spawn.h"
+#include "lib/stack.h"
 #include "lib/stats.h"
 #include "lib/stream.h"
 #include "lib/turn.h"
@@ -110,6 +111,7 @@ main(int argc, char **argv)
     static char name[] = "server";
 
     program_invocation_short_name = name; /* err(3) puts it first, as log_line() does */
+    stack_check();
     streams_fill();
     char **words = options_parse(argc, argv);
     if (options.connect_path != NULL)
