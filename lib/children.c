@@ -57,6 +57,7 @@ children_listed(const char *path, bool (*visit)(pid_t, void *), void *argument)
     return found ? CHILDREN_FOUND : CHILDREN_NONE;
 }
 
+/* Only root can mount a /proc. A wrong one, of another pid namespace, is found by its "self". */
 bool
 proc_is_ours(void)
 {

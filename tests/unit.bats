@@ -61,6 +61,10 @@ unit() {
     unit
 }
 
+@test "unit: loss" {
+    unit
+}
+
 @test "unit: phase" {
     unit
 }
