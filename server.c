@@ -39,12 +39,12 @@
 #include "lib/joblog.h"
 #include "lib/keeper.h"
 #include "lib/log.h"
+#include "lib/memory.h"
 #include "lib/notify.h"
 #include "lib/options.h"
 #include "lib/output.h"
 #include "lib/parting.h"
 #include "lib/phase.h"
-#include "lib/pool.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
 #include "lib/relay.h"
@@ -53,6 +53,7 @@
 #include "lib/session.h"
 #include "lib/signals.h"
 #include "lib/spawn.h"
+#include "lib/stack.h"
 #include "lib/stats.h"
 #include "lib/stream.h"
 #include "lib/turn.h"
@@ -68,8 +69,6 @@
 enum {
     SIGNALS_PER_TURN = 32,  /* the next turn reads the rest: a flood delays nothing else */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
-    SWEEP_DELAY_MS = 100,   /* how long a dead child that only a search can find may wait */
-    RETRY_DELAY_MS = 100,   /* after memory or a descriptor was lacking */
     LAST_WORDS_MS = 250, /* after the grace period, for replies caused by the last drivers' end */
     GIVE_UP_MS = 4500, /* after that, for the end of what was killed: a busy machine takes longer */
     GIVE_UP_AT_ONCE_MS = 900, /* the same, if the server is asked to stop at once */
@@ -114,6 +113,7 @@ main(int argc, char **argv)
     static char name[] = "server";
 
     program_invocation_short_name = name; /* err(3) puts it first, as log_line() does */
+    stack_check();
     streams_fill();
     char **words = options_parse(argc, argv);
     if (options.connect_path != NULL)
@@ -171,6 +171,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot create a timerfd");
     deadlines_prepare();
     clients_open();
+    memory_open();
     dispatch_open();
     keeper_open();
     watchdog_open();
@@ -195,8 +196,6 @@ deadlines_prepare(void)
     deadline_set(DEADLINE_START, options.start_timeout_ns);
     deadline_set(DEADLINE_EXIT, options.grace_ns);
     deadline_set(DEADLINE_STOP, options.grace_ns + LAST_WORDS_MS * NS_PER_MS);
-    deadline_set(DEADLINE_SWEEP, SWEEP_DELAY_MS * NS_PER_MS);
-    deadline_set(DEADLINE_RETRY, RETRY_DELAY_MS * NS_PER_MS);
 }
 
 /* Tells the program that started us that commands are accepted and all kept drivers are up. */
@@ -242,7 +241,7 @@ loop_turn(void)
         control_close();
     drivers_free_dropped(false);
     clients_free_dropped();
-    clients_retry();
+    memory_tend();
     deadlines_arm();
 }
 
@@ -370,6 +369,8 @@ deadlines_over(void)
         keeper_replace();
     if (deadline_over(DEADLINE_WATCH) != NULL)
         watchdog_over();
+    if (deadline_over(DEADLINE_MEMORY) != NULL)
+        memory_look();
     partings_over();
     if (deadline_over(DEADLINE_QUIET) != NULL)
         relay_quiet();
@@ -379,7 +380,7 @@ deadlines_over(void)
 static void
 server_retry(void)
 {
-    pool_freed = true; /* another process may have freed memory */
+    memory_may_be_back();
     orphans_look_again();
     control_retry();
 }

@@ -7,6 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+    RETRY_DELAY_MS = 100, /* after memory or a descriptor was lacking */
+};
+
 static struct {
     struct {
         struct list queue;
@@ -93,7 +97,7 @@ void
 retry_later(void)
 {
     if (!deadline_is_set(&deadlines.retry))
-        deadline_start(&deadlines.retry, DEADLINE_RETRY);
+        deadline_start_for(&deadlines.retry, DEADLINE_RETRY, RETRY_DELAY_MS * NS_PER_MS);
 }
 
 static struct deadline *

@@ -25,6 +25,7 @@ enum deadline_kind {
     DEADLINE_RETRY,   /* of the server: then it tries again what lacked memory or a descriptor */
     DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */
     DEADLINE_WATCH,   /* of the server: then it looks which kept drivers have answered */
+    DEADLINE_MEMORY,  /* of the server: then it looks for memory that is not needed any more */
     DEADLINE_QUIET,   /* of the server: then the prompt comes back after what a job has written */
     DEADLINE_KINDS,
 };

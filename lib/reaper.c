@@ -24,7 +24,10 @@
 enum {
     LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
     ORPHANS_MAX_S = 5,    /* how long a job waits for the end of what its dead driver has left */
-    SWEPT_MAX = 4096,     /* in one sweep: orphans that fork may die as fast as we reap */
+    SWEEP_DELAY_MS = 100, /* how long a dead child that only a search can find may wait */
+    SWEEP_MS = 1,         /* how long a turn may reap, if many have died at once */
+    SWEEP_GO_ON_MS = 3,   /* how long the others of them wait then */
+    LAST_SWEEP_MS = 200,  /* at the end, where nobody waits */
     /* How long we kill orphans once more when the time for that is over. A busy machine gives us
      * more time. */
     LAST_TURNS = 50 / FAMILY_TURN_MS,
@@ -176,7 +179,7 @@ static void
 sweep_soon(void)
 {
     if (!deadline_is_set(&reaper.sweep))
-        deadline_start(&reaper.sweep, DEADLINE_SWEEP);
+        deadline_start_for(&reaper.sweep, DEADLINE_SWEEP, SWEEP_DELAY_MS * NS_PER_MS);
 }
 
 /* ---- jobs of dead drivers -------------------------------------------------------------------- */
@@ -303,16 +306,26 @@ drivers_reap_ended(void)
         sweep_soon(); /* there may be no SIGCHLD: the tracer of a dead child gets it, ptrace(2) */
 }
 
+/* Reaps dead children for so long. Returns false if there may be more. */
+static bool
+children_reap(int64_t milliseconds)
+{
+    int64_t until_ns = clock_ns() + milliseconds * NS_PER_MS;
+
+    while (child_reap(-1))
+        if (clock_ns() >= until_ns)
+            return false;
+    return true;
+}
+
+/* Thousands of orphans may die at once, and those that fork as fast as we reap. So that nobody
+ * waits for that, each turn reaps some of them; the timer has expired when the next turn begins. */
 void
 children_sweep(void)
 {
-    int reaped = 0;
-
     deadline_stop(&reaper.sweep);
-    while (reaped < SWEPT_MAX && child_reap(-1))
-        reaped++;
-    if (reaped == SWEPT_MAX)
-        sweep_soon();
+    if (!children_reap(SWEEP_MS))
+        deadline_start_for(&reaper.sweep, DEADLINE_SWEEP, SWEEP_GO_ON_MS * NS_PER_MS);
     if (stuck_next(NULL) != NULL) {
         reaper.orphans = ORPHANS_LOOK;
         sweep_soon();
@@ -528,6 +541,7 @@ reaper_close(void)
 {
     struct left left = {.size = 0};
 
+    children_reap(LAST_SWEEP_MS);
     children_sweep();
     for (const struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;)
         left_add(&left, driver->pid);

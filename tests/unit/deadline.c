@@ -167,13 +167,15 @@ test_expiry(void)
 static void
 test_retry(void)
 {
-    deadline_set(DEADLINE_RETRY, 10);
+    int64_t delay_ns = 100 * NS_PER_MS;
+
     clock_turn_ns = 100;
     CHECK(deadlines_none(DEADLINE_RETRY));
     retry_later();
-    clock_turn_ns = 105;
+    clock_turn_ns = delay_ns;
     retry_later(); /* does not put it off */
-    clock_turn_ns = 110;
+    CHECK(deadline_over(DEADLINE_RETRY) == NULL);
+    clock_turn_ns = 100 + delay_ns;
     struct deadline *retry = deadline_over(DEADLINE_RETRY);
     CHECK(retry != NULL);
     if (retry != NULL)
