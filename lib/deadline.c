@@ -113,6 +113,15 @@ deadline_over(enum deadline_kind kind)
 }
 
 bool
+retry_is_due(void)
+{
+    if (deadline_over(DEADLINE_RETRY) == NULL)
+        return false;
+    deadline_stop(&deadlines.retry);
+    return true;
+}
+
+bool
 deadlines_none(enum deadline_kind kind)
 {
     return deadline_first(kind) == NULL;

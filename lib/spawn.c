@@ -145,8 +145,10 @@ driver_new(struct call *birth)
     driver->birth_failure = OUTCOME_DEAD_BORN;
     driver->started_ns = clock_turn_ns;
     driver->birth = birth;
-    if (birth != NULL)
+    if (birth != NULL) {
+        driver->creator = birth->request;
         call_set_driver(birth, driver);
+    }
     fleet_add(driver);
     return driver;
 
