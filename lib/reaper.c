@@ -493,6 +493,8 @@ reaper_close(void)
     children_sweep();
     for (const struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;)
         left_add(&left, driver->pid);
+    if (spawn_hangs() != 0)
+        left_add(&left, spawn_hangs());
     if (reaper.orphans != ORPHANS_NONE)
         left_add_orphans(&left);
     left_flush(&left);
