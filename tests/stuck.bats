@@ -185,6 +185,7 @@ leased_driver() {
         kill -$signal "$server_pid"
         expect 'Error: @(cannot create driver: Operation canceled|server is stopping)'
         server_ends 0
+        grep -q "LEASE .* $lease " /proc/locks # the kernel has not taken it away
         hang_up
         kill "$lease"
         wait_until ended "$lease"
