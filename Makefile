@@ -178,21 +178,24 @@ coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HE
 lint:
 	@scripts/lint.sh
 
-# The unit gets the path at which the server is installed.
+# The units for systemd get the path at which the server is installed.
+UNITS = taxi.service taxi-jobs.service
 install: all
-	sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/taxi.service >build/taxi.service
+	for unit in $(UNITS); do \
+	    sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/$$unit >build/$$unit || exit; \
+	done
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
 	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
 	install -m 644 scripts/install/man/taxi-server.1 scripts/install/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
 	install -m 644 scripts/install/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
-	install -m 644 build/taxi.service "$(DESTDIR)$(unitdir)/taxi.service"
+	install -m 644 $(UNITS:%=build/%) "$(DESTDIR)$(unitdir)"
 
 uninstall:
 	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(libexecdir)/driver" \
 	    "$(DESTDIR)$(mandir)/man1/taxi-server.1" "$(DESTDIR)$(mandir)/man1/taxi-driver.1" \
-	    "$(DESTDIR)$(completiondir)/taxi-server" "$(DESTDIR)$(unitdir)/taxi.service"
+	    "$(DESTDIR)$(completiondir)/taxi-server" $(UNITS:%="$(DESTDIR)$(unitdir)/%")
 	rmdir "$(DESTDIR)$(libexecdir)" 2>/dev/null || true
 
 -include $(wildcard build/*/*.d build/*/lib/*.d)

@@ -33,6 +33,7 @@ struct driver {
     struct list by_age;       /* fleet's drivers, oldest first; once dropped, its dropped ones */
     struct list unsent;       /* fleet's unsent: it may have something to send */
     struct list ended;        /* fleet's ended: its socket has ended, and it is not reaped */
+    struct list doomed;       /* fleet's doomed: that, or it was killed, and it is not reaped */
     struct driver *next_hash; /* the chain in fleet's table by pid */
     struct list queued;       /* calls that will be sent to it, oldest first */
     struct list in_flight;    /* calls that were sent and are not answered yet, oldest first */

@@ -21,6 +21,7 @@ static struct {
     struct list dropped; /* drivers that are reaped, and will be freed */
     struct list unsent;  /* drivers that may have something to send */
     struct list ended;   /* drivers whose socket has ended and that are not reaped yet */
+    struct list doomed;  /* these, and drivers that were killed */
     struct list idle;    /* drivers that can take a task, the one Available longest first */
     struct list any;     /* calls that wait for any driver, the next one first */
     bool siblings;       /* see fleet_note_siblings() */
@@ -39,6 +40,7 @@ fleet_open(void)
     list_init(&fleet.dropped);
     list_init(&fleet.unsent);
     list_init(&fleet.ended);
+    list_init(&fleet.doomed);
     list_init(&fleet.idle);
     list_init(&fleet.any);
     fleet.table_size = TABLE_SIZE_MIN;
@@ -64,6 +66,7 @@ driver_init(struct driver *driver)
 {
     list_init(&driver->unsent);
     list_init(&driver->ended);
+    list_init(&driver->doomed);
     list_init(&driver->queued);
     list_init(&driver->in_flight);
     list_init(&driver->ongoing);
@@ -156,6 +159,7 @@ fleet_remove(struct driver *driver)
     deadline_stop(&driver->deadline);
     deadline_stop(&driver->job_deadline);
     list_remove(&driver->ended);
+    list_remove(&driver->doomed);
     table_remove(driver);
     fleet.counts[driver->state]--;
     fleet.kept_starting -= driver->kept && !driver->said_hello;
@@ -237,6 +241,12 @@ fleet_dropped(void)
     return &fleet.dropped;
 }
 
+struct list *
+fleet_doomed(void)
+{
+    return &fleet.doomed;
+}
+
 void
 fleet_look_at_ended(void)
 {
@@ -306,8 +316,10 @@ driver_dismiss(struct driver *driver)
 static void
 driver_note_end(struct driver *driver)
 {
-    if (driver->ended_ns == 0)
-        driver->ended_ns = clock_turn_ns;
+    if (driver->ended_ns != 0)
+        return;
+    driver->ended_ns = clock_turn_ns;
+    list_append(&fleet.doomed, &driver->doomed);
 }
 
 void

@@ -43,10 +43,9 @@ bool fleet_has_siblings(void);
 struct driver *fleet_idle(void);   /* the driver that has been Available longest, or NULL */
 struct driver *fleet_unsent(void); /* a driver that may have something to send, or NULL */
 struct list *fleet_dropped(void);  /* drivers that are reaped, but not freed yet */
-
-/* Drivers whose socket has ended and that are not reaped. */
-void fleet_look_at_ended(void); /* schedules a look at them */
-struct list *fleet_ended(void); /* returns them, or NULL if no look is scheduled */
+struct list *fleet_doomed(void);   /* drivers that are killed or closed, but not reaped yet */
+struct list *fleet_ended(void);    /* those that are closed; NULL if no look is scheduled */
+void fleet_look_at_ended(void);    /* schedules one */
 
 void driver_keep(struct driver *);    /* it will be replaced when it dies */
 bool driver_greet(struct driver *);   /* it has said HELLO; returns false if it is STOPPING */

@@ -311,7 +311,7 @@ children_sweep(void)
         reaped++;
     if (reaped == SWEPT_MAX)
         sweep_soon();
-    if (suspects_stuck()) {
+    if (stuck_next(NULL) != NULL) {
         reaper.orphans = ORPHANS_LOOK;
         sweep_soon();
     }

@@ -4,12 +4,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Whether a driver that had a job may be dead, or should be by now, and is not reaped: as when a
- * process of its job traces it. A driver that just ends is so for a moment. */
-static bool
-driver_is_stuck(const struct driver *driver)
+struct driver *
+stuck_next(struct driver *driver)
 {
-    return driver->ran && !driver->reaped && (driver->killed || driver->source.fd < 0);
+    struct list *doomed = fleet_doomed();
+    struct list *next = driver == NULL ? doomed->next : driver->doomed.next;
+
+    while (next != doomed && !container_of(next, struct driver, doomed)->ran)
+        next = next->next;
+    return next != doomed ? container_of(next, struct driver, doomed) : NULL;
 }
 
 struct driver *
@@ -17,25 +20,10 @@ suspect_next(struct driver *driver)
 {
     struct list *dropped = fleet_dropped();
 
-    if (driver == NULL || driver->reaped) {
-        struct list *next = driver == NULL ? dropped->next : driver->by_age.next;
-        if (next != dropped)
-            return container_of(next, struct driver, by_age);
-        driver = NULL;
-    }
-    while ((driver = fleet_next(driver)) != NULL && !driver_is_stuck(driver))
-        ;
-    return driver;
-}
-
-bool
-suspects_stuck(void)
-{
-    const struct driver *driver = NULL;
-
-    while ((driver = fleet_next(driver)) != NULL && !driver_is_stuck(driver))
-        ;
-    return driver != NULL;
+    if (driver != NULL && !driver->reaped)
+        return stuck_next(driver);
+    struct list *next = driver == NULL ? dropped->next : driver->by_age.next;
+    return next != dropped ? container_of(next, struct driver, by_age) : stuck_next(NULL);
 }
 
 /* Whether a child was left by a driver: it is in the session of that driver's job. A session that
@@ -64,7 +52,7 @@ child_is_orphan(pid_t pid, void *none)
 
     (void)none;
     if (driver != NULL)
-        return driver->killed && driver_is_stuck(driver);
+        return driver->killed && driver->ran;
     if (getsid(pid) == getsid(0))
         return false;
     return !fleet_has_siblings() || orphan_of_suspect(pid);

@@ -8,11 +8,14 @@
 #include "fleet.h"
 #include "left.h"
 
-/* Returns the next suspect, the first after NULL: those that were reaped, then those that are
- * stuck. */
-struct driver *suspect_next(struct driver *);
+/* Returns the next driver that had a job, may be dead, or should be by now, and is not reaped, the
+ * first after NULL: as when a process of its job traces it. A driver that just ends is so for a
+ * moment. */
+struct driver *stuck_next(struct driver *);
 
-bool suspects_stuck(void); /* whether any is stuck */
+/* Returns the next driver that may have left orphans, the first after NULL: those that were reaped,
+ * then those that are stuck. */
+struct driver *suspect_next(struct driver *);
 
 /* Whether a child is an orphan, left by a driver; for family_end(). */
 bool child_is_orphan(pid_t pid, void *none);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Checks the format of the C files, and looks for mistakes in them, in the shell and Perl files, the
-# manual pages and the systemd unit.
+# manual pages and the systemd units.
 #
 #   scripts/lint.sh
 set -eu
@@ -44,8 +44,21 @@ manuals() {
 }
 silent manuals
 
-# The server need not be installed, so the unit is checked with a program that always exists.
+# unit_is_fine NAME EXPOSURE LINES: systemd understands the unit, rates its exposure no higher than
+# that, in tenths, and finds fault with no more directives than that. The units reach both numbers, so
+# one that forbids less fails. The server need not be installed: the unit is checked with a program
+# that always exists.
+unit_is_fine() {
+    local unit=build/lint/$1 rate
+    rate=(systemd-analyze security --no-pager --offline=true "--threshold=$2" "$unit")
+    sed 's|/usr/local/bin/taxi-server|/bin/true|' "scripts/install/$1" >"$unit"
+    silent systemd-analyze verify --man=no --recursive-errors=no "$unit"
+    "${rate[@]}" --json=short >"$unit.rated" &&
+        [ "$(grep -o '"set":false' "$unit.rated" | wc -l)" -le "$3" ] && return
+    "${rate[@]}"
+    return 1
+}
 mkdir -p build/lint
-sed 's|/usr/local/bin/taxi-server|/bin/true|' scripts/install/taxi.service >build/lint/taxi.service
-silent systemd-analyze verify --man=no --recursive-errors=no build/lint/taxi.service
+unit_is_fine taxi.service 4 4
+unit_is_fine taxi-jobs.service 31 25
 echo 'lint: nothing found'

@@ -64,6 +64,7 @@ make_socket() {
 @test "install: puts these files there, no others; the server finds ../libexec/taxi/driver" {
     make_quietly install
     [ "$(installed)" = './usr/bin/taxi-server
+./usr/lib/systemd/system/taxi-jobs.service
 ./usr/lib/systemd/system/taxi.service
 ./usr/libexec/taxi/driver
 ./usr/share/bash-completion/completions/taxi-server
@@ -76,17 +77,16 @@ make_socket() {
 @test "install: everybody can read all files and run the programs" {
     (umask 077; make_quietly install)
     [ "$(find 'a root' -type f -perm 755 -printf '%f\n' | sort | xargs)" = 'driver taxi-server' ]
-    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 4 ]
+    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 5 ]
 }
 
-@test "install: the unit runs the server that was installed" {
+@test "install: the units run the server that was installed" {
     make_quietly install
-    diff "$ROOT/scripts/install/taxi.service" 'a root/usr/lib/systemd/system/taxi.service' >differs || true
-    [ "$(cat differs)" = "$(grep -n ^ExecStart= "$ROOT/scripts/install/taxi.service" | cut -d: -f1 |
-        sed 's/.*/&c&/')
-< ExecStart=/usr/local/bin/taxi-server --listen %t/taxi/control --drivers 4
----
-> ExecStart=\"/usr/bin/taxi-server\" --listen %t/taxi/control --drivers 4" ]
+    for unit in taxi.service taxi-jobs.service; do
+        sed 's|^ExecStart=/usr/local/bin/taxi-server |ExecStart="/usr/bin/taxi-server" |' "$ROOT/scripts/install/$unit" |
+            diff - "a root/usr/lib/systemd/system/$unit" || fail "$unit"
+        [ "$(grep -c '^ExecStart="/usr/bin/taxi-server" ' "a root/usr/lib/systemd/system/$unit")" = 1 ]
+    done
 }
 
 @test "uninstall: removes what install put there, and nothing else" {

@@ -92,7 +92,7 @@ anchors_of() {
     cd "$ROOT"
     for file in "${DOCUMENTS[@]}"; do
         if [[ $file == *.md ]]; then code_of "$file"; else sed -n 's/^\.Pa //p' "$file"; fi |
-            grep -oE '(^|[ /])(lib|scripts|tests|\.ci)/[A-Za-z0-9_./-]+' | sed 's/^[ /]//; /^lib\/systemd/d' || true
+            grep -oE '(^|[ /])(lib|scripts|tests|\.ci)/[A-Za-z0-9_./-]+' | sed -E 's/^[ /]//; /^lib\/(systemd|taxi-jobs)/d' || true
     done >"$BATS_TEST_TMPDIR/named"
     while read -r path; do
         [ -e "${path%.}" ] || fail "there is no $path"
