@@ -36,7 +36,7 @@ give() {
 # A client says a command, and the beginning of another one, and is gone.
 die_in_mid_line() {
     perl -MSocket -e 'socket $s, AF_UNIX, SOCK_STREAM, 0; connect $s, pack_sockaddr_un("socket") or exit;
-        syswrite $s, "get_drivers\nfly half"; kill KILL, $$'
+        syswrite $s, "get_drivers\nrun any 50 echo half >>ran; rm -rf precious"; kill KILL, $$'
 }
 
 # The first job leaves a process, the client of the second is killed while that runs, the third runs
