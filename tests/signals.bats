@@ -126,7 +126,7 @@ rests_but_for_time() {
         stop_process "$pid"
         stop_process "$server_pid"
         for signal in $signals; do
-            [ $signal = CONT ] || kill -$signal "$server_pid"
+            [ "$signal" = CONT ] || kill "-$signal" "$server_pid"
         done
         kill -CONT "$server_pid"
         wait_until no_reading

@@ -77,9 +77,8 @@ main() {
         "$RUN" "$one"
         return
     fi
-    [ -n "$stops" ] && : >build/sweep.calls || find_calls >build/sweep.calls || exit
-    { plan_injected <build/sweep.calls && { [ -n "$stops" ] || plan_linked; } && plan_stops; } |
-        xargs -P $((2 * $(nproc))) -I{} "$RUN" {} >build/sweep.results
+    plan >build/sweep.plan || exit
+    xargs -P $((2 * $(nproc))) -I{} "$RUN" {} <build/sweep.plan >build/sweep.results
     show_table
     ! grep WRONG build/sweep.results && [ -s build/sweep.results ] || exit 1
     echo "$(grep -cv unreached build/sweep.results) runs in $((SECONDS - begun)) s, none wrong"
@@ -98,6 +97,15 @@ surround() {
         ! ended "$surroundings" || exit
         pause 0.01
     done
+}
+
+# Prints all runs.
+plan() {
+    : >build/sweep.calls
+    if [ -z "$stops" ]; then
+        find_calls >build/sweep.calls && plan_injected <build/sweep.calls && plan_linked || return
+    fi
+    plan_stops
 }
 
 # Runs each program without a fault, and prints for each call "PROGRAM CALL FIRST LAST": which of
