@@ -36,17 +36,20 @@
 #include "lib/control.h"
 #include "lib/dispatch.h"
 #include "lib/job_life.h"
+#include "lib/joblog.h"
 #include "lib/keeper.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 #include "lib/options.h"
 #include "lib/output.h"
+#include "lib/parting.h"
 #include "lib/phase.h"
 #include "lib/pool.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
 #include "lib/relay.h"
 #include "lib/reply.h"
+#include "lib/resume.h"
 #include "lib/session.h"
 #include "lib/signals.h"
 #include "lib/spawn.h"
@@ -79,7 +82,6 @@ static struct server {
 
 /* start */
 static int server_run(void);
-static void streams_fill(void);
 static void descriptors_prepare(struct rlimit *inherited);
 static void server_open(const sigset_t *signals, const struct rlimit *nofile);
 static void deadlines_prepare(void);
@@ -124,10 +126,10 @@ server_run(void)
     struct rlimit nofile;
     sigset_t signals;
 
+    if (!signals_block(&signals)) /* first: nothing that we make may be left by a signal */
+        err(EXIT_FAILURE, "cannot block signals");
     if (options.listen_path != NULL)
         control_open();
-    if (!signals_block(&signals))
-        err(EXIT_FAILURE, "cannot block signals");
     server.hup_ignored = signals_default();
     options_find_driver();
     descriptors_prepare(&nofile);
@@ -139,19 +141,6 @@ server_run(void)
         loop_turn();
     server_close();
     return phase_exit_status();
-}
-
-/* Opens /dev/null as each of descriptors 0, 1 and 2 that is closed; otherwise the next file that we
- * open would become a standard stream. Reading 0 and writing 1 still fail, because of the mode;
- * what is written to 2 is lost. */
-static void
-streams_fill(void)
-{
-    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
-
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
-            err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
 }
 
 /* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
@@ -188,7 +177,8 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     commands_open();
     relay_open();
     spawn_open(nofile);
-    jobs_open(output_open());
+    joblog_open();
+    jobs_open(output_open(), resume_open());
     if (!signals_open(&server.signals, signals, signals_ready))
         err(EXIT_FAILURE, "cannot create a signalfd");
     if (!control_watch())
@@ -243,6 +233,8 @@ loop_turn(void)
     clients_run();
     tasks_assign();
     waits_end();
+    if (joblog_has_failed())
+        phase_fail();
     server_flush();
     if (phase_stopping())
         control_close();
@@ -269,7 +261,8 @@ static bool
 server_finished(void)
 {
     return phase_stopping() && !control_is_open() && !reaper_expects() &&
-           (output_written() || (phase_overdue() && list_empty(clients_runnable())));
+           ((output_written() && !partings_hold()) ||
+            (phase_overdue() && list_empty(clients_runnable())));
 }
 
 /* Whether every client has been given everything that it is owed, and the terminal what jobs have
@@ -303,7 +296,7 @@ static void
 signal_stop(bool at_once)
 {
     if (console.input_state == INPUT_OPEN && console.gave_jobs)
-        client_job_failed(&console);
+        client_unfinished(&console);
     phase_stop(at_once);
 }
 
@@ -328,6 +321,9 @@ signal_handle(const struct signalfd_siginfo *info, bool again)
         break;
     case SIGUSR1:
         log_line("%.*s", (int)stats_line(&format_text, line) - 1, line);
+        break;
+    case SIGUSR2:
+        joblog_reopen();
         break;
     case SIGTSTP:
         shell_stop(SIGTSTP, getpid());
@@ -375,6 +371,7 @@ deadlines_over(void)
         keeper_replace();
     if (deadline_over(DEADLINE_WATCH) != NULL)
         watchdog_over();
+    partings_over();
     if (deadline_over(DEADLINE_QUIET) != NULL)
         relay_quiet();
 }
@@ -421,16 +418,13 @@ server_stop(void)
 static void
 server_close(void)
 {
-    struct client *client;
-
     reaper_close();
     if (!output_written())
         log_line("output that nobody read was dropped");
     log_count(stats.tasks_cancelled_at_stop, "task", "cancelled");
     log_count(stats.jobs_cancelled_at_stop, "job", "cancelled");
     log_count(stats.jobs_unrun_at_stop, "job", "did not run");
-    while ((client = client_first()) != NULL)
-        client_end(client);
+    clients_end();
     console_close();
     log_close();
     fleet_close();
@@ -444,6 +438,8 @@ server_close(void)
     requests_close();
     calls_close();
     jobs_close();
+    joblog_close();
+    resume_close();
     job_texts_close();
     output_close();
     options_close();

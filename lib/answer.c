@@ -156,10 +156,7 @@ driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
     struct job *job = call->job;
     bool gone = call->request->client->output_state == OUTPUT_GONE;
 
-    job_leave_slot(job);
-    job->state = JOB_WAITING;
-    if (job->any)
-        job->driver_pid = 0;
+    job_return(job);
     if (phase_stopping() || gone) {
         driver_call_leave(driver, call);
         job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);
@@ -186,10 +183,11 @@ static void
 call_refused(struct driver *driver, struct call *call)
 {
     bool late = call->refusal == PROTO_REFUSED_LATE;
+    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
 
     if (call->job == NULL)
         driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
-    else if (late || call->job->any)
+    else if (late || call->job->any || gone)
         driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
     else
         job_call_refuse(driver, call, OUTCOME_STATE);

@@ -298,9 +298,8 @@ driver_ready(struct source *source, uint32_t events)
 
 /* ---- timeouts -------------------------------------------------------------------------------- */
 
-/* Takes back a task or job whose answer did not come in time, because the client's Error means that
- * it does not run. The driver finds the CANCEL after the TASK or RUN, whenever it reads again. */
-static void
+/* The driver finds the CANCEL after the TASK or RUN, whenever it reads again. */
+void
 driver_revoke(struct driver *driver, uint32_t task_id)
 {
     if (driver->source.fd < 0)

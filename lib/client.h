@@ -9,6 +9,7 @@
 
 #include "buffer.h"
 #include "list.h"
+#include "loss.h"
 #include "stream.h"
 
 struct format; /* format.h */
@@ -41,7 +42,7 @@ enum client_prompt {
 };
 
 struct client {
-    struct list link;      /* clients' connections; once dropped, its dropped ones */
+    struct list link;      /* clients' connections, then partings' clients, then clients' dropped */
     struct stream in, out; /* a connection: both are its socket, only in is watched */
     struct buffer input, output;
     struct list requests; /* its requests, in the order of the commands */
@@ -56,6 +57,7 @@ struct client {
     const struct format *format; /* of the replies to its next commands */
     unsigned owed;               /* reply lines to come: requests, calls, and the weight of texts */
     unsigned jobs;               /* its jobs that wait or run, or are Done and not told yet */
+    uint64_t lines;              /* the lines that were taken from its input */
     enum client_input input_state;
     enum client_output output_state;
     enum client_farewell farewell;
@@ -68,6 +70,11 @@ struct client {
     bool output_full;   /* replies wait for room in output */
     bool full;          /* it is owed too much, see client_owed_enough() */
     bool gave_jobs;     /* it has given at least one job */
+    bool stranger;      /* another user's, which is refused */
+    pid_t peer_pid;     /* of a connection: the process that connected, unix(7) */
+    uid_t peer_uid;
+    struct loss loss;   /* once it is gone */
+    int64_t part_by_ns; /* when it is dropped at the latest, see parting.h */
 };
 
 /* Initializes a client, which must be all zero, but not its streams. */

@@ -66,17 +66,24 @@ client_new(const struct format *format)
 }
 
 void
-client_drop(struct client *client)
+client_leave(struct client *client)
 {
     buffer_consume(&client->input, buffer_used(&client->input));
+    buffer_consume(&client->output, buffer_used(&client->output));
     list_remove(&client->runnable);
     list_remove(&client->held);
     list_remove(&client->lacking);
     list_remove(&client->link);
-    list_append(&clients.dropped, &client->link);
     clients.count--;
     clients.gone -= client->output_state == OUTPUT_GONE;
     clients_share(clients.drivers);
+}
+
+void
+client_drop(struct client *client)
+{
+    list_remove(&client->link);
+    list_append(&clients.dropped, &client->link);
 }
 
 void

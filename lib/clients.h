@@ -16,8 +16,12 @@ void clients_close(void);
  * memory. */
 struct client *client_new(const struct format *);
 
-/* Drops a connection whose socket is closed; clients_free_dropped() frees it at the end of the
- * turn. */
+/* The connection does not count any more and gets no more turns. The caller may append its link to a
+ * list. */
+void client_leave(struct client *);
+
+/* Drops a connection that has left, and whose socket is closed; clients_free_dropped() frees it at
+ * the end of the turn. */
 void client_drop(struct client *);
 void clients_free_dropped(void);
 

@@ -45,6 +45,7 @@ client_error(struct client *client, const char *code, const char *format, ...)
     va_end(args);
     enum handling handling = client_answer_own(client, line, size);
     stats.errors += handling == COMMAND_TAKEN;
+    client->loss.errors += handling == COMMAND_TAKEN && client->output_state == OUTPUT_GONE;
     return handling;
 }
 
@@ -250,7 +251,7 @@ command_give(struct client *client, const struct span *word, struct job *job,
         client->barrier = call->request;
         call_await_any(call);
     } else {
-        driver_call(driver, call);
+        call_assign(call, driver);
     }
     return call;
 }
@@ -272,8 +273,8 @@ do_send_task(struct client *client, const struct span *args, unsigned count)
     return handling;
 }
 
-/* The server is stopping: answers a job that was read, but will not run. Returns the call, as
- * command_give() does. */
+/* The server is stopping, or the batch has ended: answers a job that was read, but will not run.
+ * Returns the call, as command_give() does. */
 static struct call *
 command_unrun(struct client *client, struct job *job, enum handling *handling)
 {
@@ -283,7 +284,24 @@ command_unrun(struct client *client, struct job *job, enum handling *handling)
     if (call == NULL)
         return NULL;
     job_take(call, job);
-    job_unrun(job, REASON_STOPPING, 0);
+    if (client_halted(client) != NULL)
+        job_unrun_halted(job);
+    else
+        job_unrun(job, REASON_STOPPING, 0);
+    return call;
+}
+
+/* The job is Done already, as the log says. Returns the call, as command_give() does. */
+static struct call *
+command_recall(struct client *client, struct job *job, struct past *past, enum handling *handling)
+{
+    struct call *call = command_call(client, &question_job);
+
+    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
+    if (call == NULL)
+        return NULL;
+    resume_take(past);
+    job_recall(call, job, past);
     return call;
 }
 
@@ -304,7 +322,10 @@ do_run(struct client *client, const struct span *args, unsigned count)
         return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
     struct call *call = NULL;
     job->any = span_is(&args[0], "any");
-    if (phase_stopping())
+    struct past *past = client == &console ? resume_find(&args[2]) : NULL;
+    if (past != NULL)
+        call = command_recall(client, job, past, &handling);
+    else if (phase_stopping() || client_halted(client) != NULL)
         call = command_unrun(client, job, &handling);
     else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
         handling = client_error(client, "no_driver", "no driver");
@@ -512,6 +533,8 @@ command_execute(struct client *client, const struct command *command, const stru
 {
     if (phase_stopping() && (command == NULL || command->run != do_run))
         return client_error(client, "stopping", "server is stopping");
+    if (client_halted(client) != NULL && (command == NULL || command->run != do_run))
+        return client_error(client, "halted", "%s", client_halted(client));
     if (command == NULL)
         return client_error(client, "unknown_command", "unknown command '%s' (try help)",
                             echo_word(&words[0]).text);
@@ -538,6 +561,6 @@ command_run(struct client *client, const struct span *line)
     uint64_t errors = stats.errors;
     enum handling handling = command_execute(client, command, words, count);
     if (command != NULL && command->run == do_run && stats.errors != errors)
-        client_job_failed(client);
+        client_job_refused(client);
     return handling;
 }

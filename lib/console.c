@@ -12,7 +12,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    DRAIN_READS = 256, /* a mebibyte: more than a socket holds, unless somebody has set that */
+};
 
 static void
 console_in_ready(struct source *source, uint32_t events)
@@ -67,11 +72,74 @@ console_open(void)
     client_wake(&console);
 }
 
+/* Whatever comes next, such as the shell's prompt, starts a new line. */
+static void
+console_leave_prompt(void)
+{
+    if (console.prompt != PROMPT_SHOWN)
+        return;
+    stream_write(&console.out, "\n", 1);
+    console.prompt = PROMPT_HIDDEN;
+}
+
+/* Whether standard input and output are one socket, as from inetd(8). */
+static bool
+console_is_socket(void)
+{
+    struct stat in, out;
+
+    return console.in.kind == STREAM_SOCKET && console.out.kind == STREAM_SOCKET &&
+           fstat(console.in.fd, &in) == 0 && fstat(console.out.fd, &out) == 0 &&
+           in.st_ino == out.st_ino && in.st_dev == out.st_dev;
+}
+
+/* Drops what the other end of a socket has sent and nobody will read. Otherwise closing the socket
+ * would be a reset, and the other end would get an error instead of the end of the replies. */
+static void
+console_drain(void)
+{
+    char data[4096];
+
+    if (!console_is_socket())
+        return;
+    for (int i = 0; i < DRAIN_READS; i++)
+        if (stream_read(&console.in, data, sizeof(data)) <= 0)
+            return;
+}
+
+void
+console_end_input(void)
+{
+    bool one = console.jobs == 1;
+
+    if (console.in.fd < 0 || console_is_socket())
+        return; /* a socket stays until the last reply is written */
+    if (console.terminal && !phase_stopping() && options.listen_path != NULL) {
+        console_leave_prompt();
+        log_line("the console has ended; go on with --connect %s, stop the server with Ctrl+C",
+                 options.listen_path);
+    } else if (console.terminal && !phase_stopping() && console.jobs > 0) {
+        console_leave_prompt();
+        log_line("waiting for %u job%s; Ctrl+C cancels %s", console.jobs, one ? "" : "s",
+                 one ? "it" : "them");
+    }
+    stream_let_go(&console.in, O_RDONLY);
+}
+
+void
+console_end(void)
+{
+    console_leave_prompt();
+    console_drain();
+    stream_let_go(&console.in, O_RDONLY);
+    stream_let_go(&console.out, O_WRONLY);
+}
+
 void
 console_close(void)
 {
-    if (console.prompt == PROMPT_SHOWN)
-        stream_write(&console.out, "\n", 1); /* so that the shell's prompt starts a new line */
+    console_leave_prompt();
+    console_drain();
     stream_close(&console.in);
     stream_close(&console.out);
 }
@@ -92,7 +160,7 @@ console_continued(void)
         console.prompt = PROMPT_HIDDEN;
     /* If we were continued in the background, this stops us again; but not if the server is
      * stopping. */
-    if (console.terminal && !phase_stopping())
+    if (console.terminal && console.input_state == INPUT_OPEN && !phase_stopping())
         client_read(&console);
     client_wake(&console);
 }

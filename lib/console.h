@@ -10,6 +10,15 @@
 void console_open(void);
 void console_close(void);
 
+/* No more input is read, since it has ended, or the client or its output has: lets go of standard
+ * input, so that nobody writes to it in vain. At a terminal, says what happens next. Does nothing if
+ * that has been done before. */
+void console_end_input(void);
+
+/* The console is over, and the server goes on: lets go of standard output, too, so that its reader
+ * gets to the end. */
+void console_end(void);
+
 /* Whether nobody can write to standard input any more, even if not all of it has been read: while a
  * client is held back, its input is not read. */
 bool console_has_ended(void);

@@ -5,10 +5,10 @@
 #define CONTROL_H
 
 #include <stdbool.h>
-#include <sys/un.h>
+#include <sys/socket.h>
 
-/* Listens at options.listen_path; only this user can connect. May wait for a lock, so it must be
- * called before signals are blocked. Exits on failure. */
+/* Listens at options.listen_path; only this user can connect. Signals must be blocked, and have the
+ * dispositions that we inherited, see listener_open(). Exits on failure. */
 void control_open(void);
 
 /* Starts to accept connections. Returns false with errno on failure. */
@@ -21,14 +21,11 @@ bool control_is_open(void);
 void control_retry(void);
 
 /* Accepts the clients that have connected so far, which get an Error for each command, and closes
- * the socket. */
+ * the socket. If there are no descriptors for them, it stays open, and must be closed again. */
 void control_close(void);
 
-/* Sets up a client for a connection, which then owns fd. Returns false with errno if there is no
- * memory; the caller then still owns fd. */
-bool connection_open(int fd);
-
-/* Returns the address of a socket with that path. The path must fit, see options.c. */
-struct sockaddr_un control_address(const char *path);
+/* Sets up a client for a connection of that process, which then owns fd. Returns false with errno if
+ * there is no memory; the caller then still owns fd. */
+bool connection_open(int fd, const struct ucred *peer);
 
 #endif

@@ -21,6 +21,7 @@ enum deadline_kind {
     DEADLINE_STOP,    /* of the server: output that is not written then is dropped */
     DEADLINE_GIVE_UP, /* of the server: what has not ended then is left behind */
     DEADLINE_SWEEP,   /* of the server: then it searches for dead children */
+    DEADLINE_PARTING, /* of a connection that we end: then its socket is closed, see parting.h */
     DEADLINE_RETRY,   /* of the server: then it tries again what lacked memory or a descriptor */
     DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */
     DEADLINE_WATCH,   /* of the server: then it looks which kept drivers have answered */

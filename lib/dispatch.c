@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include "channel.h"
 #include "job_life.h"
 #include "keeper.h"
 
@@ -31,15 +32,39 @@ call_end_driverless(struct call *call, enum outcome outcome, enum job_reason rea
 }
 
 void
+call_assign(struct call *call, struct driver *driver)
+{
+    if (call->job != NULL && client_halted(call->request->client) != NULL)
+        job_unrun_halted(call->job);
+    else if (call->job == NULL || job_assign(call->job, driver))
+        driver_call(driver, call);
+    else
+        job_unrun(call->job, REASON_LOG, 0);
+}
+
+/* Cancels the jobs of the batch that run. */
+static void
+batch_cancel(void)
+{
+    struct driver *driver = NULL;
+
+    while ((driver = fleet_next(driver)) != NULL)
+        if (driver->job != NULL && driver->job->batch)
+            driver_revoke(driver, driver->job_id);
+}
+
+void
 tasks_assign(void)
 {
     struct driver *driver;
     struct call *call;
 
+    if (batch_must_end())
+        batch_cancel();
     while ((call = calls_awaiting_any()) != NULL && (driver = fleet_idle()) != NULL) {
         list_remove(&call->of_driver);
         call_leave_barrier(call);
-        driver_call(driver, call);
+        call_assign(call, driver);
     }
     if (fleet_next(NULL) == NULL && !keeper_is_trying())
         while ((call = calls_awaiting_any()) != NULL)

@@ -11,6 +11,9 @@ void dispatch_open(void);
 /* Clients that wait until no driver has a task or job, and none is awaited. */
 struct list *dispatch_all(void);
 
+/* Gives the driver to the call. A job whose beginning cannot be logged ends. */
+void call_assign(struct call *, struct driver *);
+
 /* Gives idle drivers to the calls that wait for one, first come, first served. */
 void tasks_assign(void);
 

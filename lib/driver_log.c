@@ -13,7 +13,8 @@ enum {
 };
 
 /* Does not set O_NONBLOCK on standard error, because the server and its caller share that. A pipe
- * or terminal is opened anew instead, proc(5), /proc/[pid]/fd. */
+ * or terminal is opened anew instead, proc(5), /proc/[pid]/fd: that is the same file, whatever has
+ * become of its path. */
 static void
 log_write(const char *line, size_t size)
 {

@@ -4,7 +4,6 @@
 #include "clock.h"
 #include "log.h"
 #include "question.h"
-#include "slot.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -426,10 +425,6 @@ driver_call(struct driver *driver, struct call *call)
     call_set_driver(call, driver);
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
-    if (call->job != NULL) {
-        call->job->driver_pid = driver->pid;
-        call->job->slot = slot_take();
-    }
     driver_send_later(driver);
     driver_task_due(driver, call, 1);
 }

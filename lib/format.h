@@ -42,7 +42,6 @@ extern const struct format format_text, format_json;
 
 enum {
     FORMATS = 2,
-    JSON_BYTE_MAX = 6, /* what a byte of a command may become: \u00XX */
 };
 
 extern const struct format *const all_formats[FORMATS];

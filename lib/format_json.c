@@ -1,6 +1,6 @@
 #include "format.h"
 
-#include "job_result.h"
+#include "json.h"
 #include "options.h"
 
 #include <inttypes.h>
@@ -69,58 +69,15 @@ json_output(struct buffer *out, uint64_t number, const char *name)
     buffer_append_string(out, "\"");
 }
 
-/* ,"command":"make test", with bytes that are no UTF-8 or not printable as \u00XX. */
-static void
-json_command(struct buffer *out, const struct job_text *text)
-{
-    static const char hex[] = "0123456789abcdef";
-    const char *at = text->bytes, *end = at + text->size;
-
-    buffer_append_string(out, ",\"command\":\"");
-    while (at < end) {
-        size_t size = utf8_size(at, (size_t)(end - at));
-        unsigned char byte = (unsigned char)*at;
-        if (size == 0 || byte < ' ' || byte == 0x7f) {
-            char code[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
-            buffer_append(out, code, sizeof(code));
-            size = 1;
-        } else {
-            if (byte == '"' || byte == '\\')
-                buffer_append_string(out, "\\");
-            buffer_append(out, at, size);
-        }
-        at += size;
-    }
-    buffer_append_string(out, "\"");
-}
-
-/* "exit":0 or "lost":"driver 4711 died (killed by signal 9)" or "timeout":true */
-static void
-json_result(struct buffer *out, const struct job *job)
-{
-    char reason[RESULT_SIZE], quoted[2 * RESULT_SIZE];
-
-    buffer_append_string(out, "\"");
-    buffer_append_string(out, result_word(&job->result));
-    buffer_append_string(out, "\":");
-    if (result_has_number(&job->result)) {
-        buffer_append_number(out, (uint64_t)job->result.value);
-    } else if (result_has_reason(&job->result)) {
-        job_reason_text(job, reason);
-        escape_json(quoted, sizeof(quoted), reason);
-        buffer_append_string(out, "\"");
-        buffer_append_string(out, quoted);
-        buffer_append_string(out, "\"");
-    } else {
-        buffer_append_string(out, "true");
-    }
-}
-
 /* What the job has used, and what it has left. */
 static void
-json_usage(struct buffer *out, const struct job_result *result)
+json_usage(struct buffer *out, const struct job *job)
 {
+    const struct job_result *result = &job->result;
+
     json_ms(out, "ms", result->elapsed_us);
+    if (job->past)
+        return; /* the log does not have the rest */
     json_ms(out, "user_ms", result->user_us);
     json_ms(out, "sys_ms", result->system_us);
     buffer_append_string(out, ",\"maxrss_kb\":");
@@ -144,7 +101,7 @@ json_done(struct buffer *out, const struct job *job)
     buffer_append_string(out, ",");
     json_result(out, job);
     if (!result_has_reason(&job->result))
-        json_usage(out, &job->result);
+        json_usage(out, job);
     json_command(out, job->text);
     if (options.output_path != NULL && !unrun) {
         json_output(out, job->number, "out");

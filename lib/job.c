@@ -11,9 +11,9 @@ static struct {
 };
 
 void
-jobs_open(uint64_t last)
+jobs_open(uint64_t output, uint64_t logged)
 {
-    jobs.last = last;
+    jobs.last = output > logged ? output : logged;
 }
 
 struct job *

@@ -8,6 +8,7 @@
 #define JOB_H
 
 #include "job_text.h"
+#include "result.h"
 
 #include <sys/types.h>
 
@@ -17,39 +18,6 @@ enum job_state {
     JOB_WAITING, /* for a driver, or for the driver's answer: it has not begun */
     JOB_RUNNING, /* the driver has taken it, so it may have begun */
     JOB_DONE,
-};
-
-/* How a job has ended: the first word of RESULT. */
-enum job_ending {
-    JOB_EXIT,
-    JOB_SIGNAL,
-    JOB_TIMEOUT,
-    JOB_CANCELLED,
-    JOB_UNRUN,
-    JOB_LOST,
-    JOB_ENDINGS,
-};
-
-/* Why a job is unrun or lost; value is that of struct job_result. */
-enum job_reason {
-    REASON_NONE,
-    REASON_STOPPING,
-    REASON_CLIENT_GONE,
-    REASON_NO_DRIVER,
-    REASON_DIED,    /* its driver: value is its status from wait(2) */
-    REASON_OVERDUE, /* its driver did not report the end in time */
-    REASON_OUT,     /* its file for standard output cannot be created: value is the errno */
-    REASON_ERR,     /* the same for standard error */
-    REASON_START,   /* its process cannot be started: value is the errno */
-};
-
-struct job_result {
-    enum job_ending ending;
-    enum job_reason reason;
-    int value; /* the exit status, the signal, or what enum job_reason says */
-    /* Of a job that has begun and is not lost, see struct proto_result. */
-    uint32_t left;
-    uint64_t elapsed_us, user_us, system_us, maxrss_kb;
 };
 
 struct job {
@@ -62,11 +30,12 @@ struct job {
     enum job_state state;
     bool any;   /* it is for any driver */
     bool batch; /* standard input gave it, without a prompt */
+    bool past;  /* it is from the log of jobs, and does not run again */
     struct job_result result;
 };
 
-/* Jobs get the numbers after last. */
-void jobs_open(uint64_t last);
+/* Jobs get the numbers after the highest file of --output and the highest job of the log. */
+void jobs_open(uint64_t output, uint64_t logged);
 void jobs_close(void);
 
 /* Returns a job with a copy of the command line, of at most PROTO_TEXT_MAX bytes, or NULL if there

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "format.h"
 #include "job_result.h"
+#include "joblog.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -11,11 +12,18 @@
 #include "stats.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 enum {
     COMMAND_SHOWN = 200,    /* how much of a command the log shows, in bytes */
     LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
 };
+
+static struct {
+    bool halted;   /* see client_halted() */
+    bool must_end; /* see batch_must_end() */
+    char why[64];
+} batch = {.why = "halted by an Error"};
 
 /* Returns how many bytes of a job's command the log shows. */
 static int
@@ -31,18 +39,26 @@ client_is_batch(const struct client *client)
     return client == &console && client->prompt == PROMPT_NONE;
 }
 
-void
-job_take(struct call *call, struct job *job)
+/* The call gets the job. */
+static void
+call_own_job(struct call *call, struct job *job)
 {
     struct client *client = call->request->client;
 
     call->job = job;
     job->call = call;
     job->batch = client_is_batch(client);
-    job_number(job);
     client->jobs++;
     client->owed -= JOB_OWED;
     client->gave_jobs = true;
+}
+
+void
+job_take(struct call *call, struct job *job)
+{
+    call_own_job(call, job);
+    job_number(job);
+    joblog_step(job, STEP_WAITING);
 }
 
 /* With --listen the server serves others, too, and its status is not about the batch. */
@@ -53,11 +69,51 @@ batch_failed(void)
         phase_job_failed();
 }
 
+/* A job of the batch has failed. Nothing more is read from it; what was read does not run. */
+static void
+batch_halt(const struct job *job)
+{
+    if (options.halt == HALT_NEVER || batch.halted || phase_stopping())
+        return;
+    batch.halted = true;
+    batch.must_end = options.halt == HALT_NOW;
+    if (job != NULL)
+        snprintf(batch.why, sizeof(batch.why), "halted by job %" PRIu64, job->number);
+    log_line("%s", batch.why);
+    if (console.input_state == INPUT_OPEN)
+        console.input_state = INPUT_ENDED;
+    client_wake(&console);
+}
+
+const char *
+client_halted(const struct client *client)
+{
+    return batch.halted && client == &console ? batch.why : NULL;
+}
+
+bool
+batch_must_end(void)
+{
+    bool must_end = batch.must_end;
+
+    batch.must_end = false;
+    return must_end;
+}
+
 void
-client_job_failed(const struct client *client)
+client_unfinished(const struct client *client)
 {
     if (client_is_batch(client))
         batch_failed();
+}
+
+void
+client_job_refused(const struct client *client)
+{
+    if (!client_is_batch(client))
+        return;
+    batch_failed();
+    batch_halt(NULL);
 }
 
 void
@@ -67,12 +123,33 @@ job_leave_slot(struct job *job)
     job->slot = 0;
 }
 
+bool
+job_assign(struct job *job, const struct driver *driver)
+{
+    job->driver_pid = driver->pid;
+    job->slot = slot_take();
+    return joblog_step(job, STEP_RUNNING);
+}
+
+void
+job_return(struct job *job)
+{
+    job_leave_slot(job);
+    job->state = JOB_WAITING;
+    if (job->any)
+        job->driver_pid = 0;
+    joblog_step(job, STEP_WAITING);
+}
+
 void
 job_refuse(struct job *job)
 {
     job_leave_slot(job);
-    job_number_return(job);
-    client_job_failed(job->call->request->client);
+    if (options.log_path == NULL)
+        job_number_return(job);
+    job->result = (struct job_result){.ending = JOB_UNRUN, .reason = REASON_REFUSED};
+    joblog_step(job, STEP_DONE);
+    client_job_refused(job->call->request->client);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------- */
@@ -106,21 +183,25 @@ job_begun(struct driver *driver, pid_t pid)
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Logs the end of each job if that was asked for. Otherwise logs the failures that nobody may hear
- * of: those in a batch, whose replies are often not read, and the jobs that did not begin because
- * their client was gone. */
+ * of: those in a batch, whose replies are often not read, and those of clients that are gone. The
+ * jobs that a client that is gone left waiting are one line together, see loss.h. */
 static void
 job_log_end(const struct job *job)
 {
     const struct job_result *result = &job->result;
     char text[RESULT_SIZE];
-    bool stopped = phase_stopping() && result->reason == REASON_STOPPING;
+    bool stopped = result->why == batch.why || result->reason == REASON_STOPPING;
+    bool told = false;
 
     if (result->left > 0)
         log_line("job %" PRIu64 " left %" PRIu32 " %s", job->number, result->left,
                  result->left == 1 ? "process" : "processes");
     bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
-    bool told = failed && (job->batch || result->reason == REASON_CLIENT_GONE);
 
+    if (job->call != NULL && result->reason == REASON_CLIENT_GONE)
+        loss_add_job(&job->call->request->client->loss, job->number, job->text);
+    else if (failed && (job->batch || job->call == NULL))
+        told = true;
     if (!options.verbose && !told)
         return;
     job_result_text(job, text);
@@ -143,12 +224,10 @@ job_count_end(const struct job *job)
     stats.jobs_lost += result->ending == JOB_LOST;
     stats.jobs_dropped += result->reason == REASON_CLIENT_GONE;
     stats.left += result->left;
-    if (phase_stopping()) {
+    if (phase_stopping() || batch.halted) {
         stats.jobs_cancelled_at_stop += result->ending == JOB_CANCELLED;
         stats.jobs_unrun_at_stop += result->ending == JOB_UNRUN;
     }
-    if (job->batch && !result_is_good(result))
-        batch_failed();
 }
 
 void
@@ -157,8 +236,15 @@ job_end(struct job *job, const struct job_result *result)
     job->state = JOB_DONE;
     job->result = *result;
     job_leave_slot(job);
-    job_count_end(job);
-    job_log_end(job);
+    if (job->batch && !result_is_good(result))
+        batch_failed();
+    if (!job->past) {
+        job_count_end(job);
+        job_log_end(job);
+        joblog_step(job, STEP_DONE);
+        if (job->batch && !result_is_good(result) && result->ending != JOB_CANCELLED)
+            batch_halt(job);
+    }
     if (job->call == NULL) {
         job_free(job);
         return;
@@ -172,9 +258,27 @@ job_end(struct job *job, const struct job_result *result)
 }
 
 void
+job_recall(struct call *call, struct job *job, const struct past *past)
+{
+    call_own_job(call, job);
+    job->past = true;
+    job->number = past->number;
+    job->driver_pid = past->driver;
+    job_end(job, &past->result);
+}
+
+void
 job_unrun(struct job *job, enum job_reason reason, int value)
 {
     struct job_result result = {.ending = JOB_UNRUN, .reason = reason, .value = value};
+
+    job_end(job, &result);
+}
+
+void
+job_unrun_halted(struct job *job)
+{
+    struct job_result result = {.ending = JOB_UNRUN, .reason = REASON_TEXT, .why = batch.why};
 
     job_end(job, &result);
 }

@@ -6,9 +6,20 @@
 #define JOB_LIFE_H
 
 #include "driver.h"
+#include "resume.h"
 
 /* The call is for that job from now on, and owns it. The job gets its number. */
 void job_take(struct call *, struct job *);
+
+/* The driver will be sent the job, which gets a slot. Returns false if the job must not begin,
+ * because that cannot be logged. */
+bool job_assign(struct job *, const struct driver *);
+
+/* A driver has not begun the job, which waits again. */
+void job_return(struct job *);
+
+/* The call is for a job of the log, which does not run again, and is Done. */
+void job_recall(struct call *, struct job *, const struct past *);
 
 /* The job gives back its slot, if it has one. */
 void job_leave_slot(struct job *);
@@ -18,7 +29,16 @@ void job_refuse(struct job *);
 
 /* For the exit status of the server: a job of the client got an Error, or a signal stops the server
  * before the client has given its last job. */
-void client_job_failed(const struct client *);
+void client_job_refused(const struct client *);
+void client_unfinished(const struct client *);
+
+/* Returns why no more commands of the client are run, if a job of its batch has failed, see --halt;
+ * otherwise NULL. */
+const char *client_halted(const struct client *);
+
+/* Whether the jobs of the batch that run must be cancelled for that, from now on. The first call
+ * that returns true is the only one. */
+bool batch_must_end(void);
 
 /* The driver has taken the job of the call. */
 void job_begin(struct driver *, struct call *);
@@ -31,6 +51,7 @@ void job_end(struct job *, const struct job_result *);
 
 /* The same for a job that has not begun, and for the one that the driver had taken. */
 void job_unrun(struct job *, enum job_reason, int value);
+void job_unrun_halted(struct job *); /* because its batch has ended, see client_halted() */
 void job_of_driver_end(struct driver *, const struct job_result *);
 
 /* Returns what a driver's RESULT says. */

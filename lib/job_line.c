@@ -60,6 +60,7 @@ line_exec_failed(struct job_line *line, int error)
  * If the first word cannot be run, the shell is tried. A name that was not found may be one that
  * only the shell knows, and a file in an unknown format may be a shell script. For everything else
  * the shell has the words and the exit status that a user expects: "sh: 1: x: not found", 127.
+ * The job's user chooses PATH and the working directory, as at a shell.
  */
 int
 job_line_exec(struct job_line *line)

@@ -55,6 +55,12 @@ job_reason_text(const struct job *job, char *text)
     case REASON_STOPPING:
         size = snprintf(text, RESULT_SIZE, "server is stopping");
         break;
+    case REASON_REFUSED:
+        size = snprintf(text, RESULT_SIZE, "driver %d did not take it", job->driver_pid);
+        break;
+    case REASON_LOG:
+        size = snprintf(text, RESULT_SIZE, "the log cannot be written");
+        break;
     case REASON_CLIENT_GONE:
         size = snprintf(text, RESULT_SIZE, "its client is gone");
         break;
@@ -75,6 +81,12 @@ job_reason_text(const struct job *job, char *text)
     case REASON_ERR:
         size = output_reason(job, text, ".err");
         break;
+    case REASON_SERVER:
+        size = snprintf(text, RESULT_SIZE, "the server died");
+        break;
+    case REASON_TEXT:
+        size = snprintf(text, RESULT_SIZE, "%s", result->why);
+        break;
     case REASON_START:
         size = snprintf(text, RESULT_SIZE, "cannot start a process: %s", strerror(result->value));
         break;
@@ -93,4 +105,30 @@ job_result_text(const struct job *job, char *text)
     job_reason_text(job, reason);
     return (size_t)snprintf(text, RESULT_SIZE, "%s%s%.*s", word, reason[0] != '\0' ? " " : "",
                             RESULT_SIZE - 16, reason);
+}
+
+bool
+job_result_parse(const char *text, struct job_result *result)
+{
+    uint64_t number = 0;
+
+    for (int i = JOB_EXIT; i < JOB_ENDINGS; i++) {
+        *result = (struct job_result){.ending = (enum job_ending)i};
+        const char *word = result_word(result), *rest = text + strlen(word);
+        if (strncmp(text, word, strlen(word)) != 0)
+            continue;
+        if (!result_has_number(result) && !result_has_reason(result))
+            return *rest == '\0';
+        if (*rest++ != ' ')
+            return false;
+        if (result_has_reason(result)) {
+            result->reason = REASON_TEXT;
+            result->why = rest;
+            return *rest != '\0';
+        }
+        bool valid = digits_parse(rest, strlen(rest), UINT8_MAX, &number) && number <= UINT8_MAX;
+        result->value = (int)number;
+        return valid;
+    }
+    return false;
 }

@@ -23,6 +23,9 @@ bool result_has_reason(const struct job_result *);
 /* Whether it ended as everybody wishes: exit 0. */
 bool result_is_good(const struct job_result *);
 
+/* Parses a RESULT; result->why then points into text. Returns false if it is none. */
+bool job_result_parse(const char *text, struct job_result *result);
+
 /* Write the reason, or the whole RESULT, to text, which has RESULT_SIZE. Return its size. */
 size_t job_reason_text(const struct job *, char *text);
 size_t job_result_text(const struct job *, char *text);

@@ -314,7 +314,8 @@ job_redirect_output(struct job_tree *job)
     job->cause = PROTO_CAUSE_ERR;
     if (!job_redirect(job, STDERR_FILENO, ".err")) {
         int error = errno;
-        job_name_output(job, ".out");
+        job_name_output(job,
+                        ".out"); /* it still is our new file, since nobody else can write there */
         unlinkat(job->directory, job->name, 0);
         errno = error;
         return false;

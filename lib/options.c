@@ -39,7 +39,7 @@ struct option_kind {
     char letter;      /* 0: it has only its name */
     bool for_clients; /* it can be used with --connect */
     const char *name;
-    const char *value; /* the value's name in the help; NULL: it takes none */
+    const char *value; /* its name in the help, [=NAME] if it may be left out; NULL: none */
     const char *help;
     void (*take)(const struct option_kind *, const char *value);
 };
@@ -87,6 +87,16 @@ number_take(const struct option_kind *kind, const char *value, unsigned min, uns
     return (unsigned)number;
 }
 
+/* Whether this is what other programs take for a TCP port: "8080", "localhost:80", "[::1]:80". */
+static bool
+means_port(const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    const char *port = colon != NULL ? colon + 1 : value;
+
+    return strchr(value, '/') == NULL && *port != '\0' && port[strspn(port, "0123456789")] == '\0';
+}
+
 /* Returns the path; exits unless it fits into the address of a socket, unix(7). */
 static const char *
 socket_take(const struct option_kind *kind, const char *value)
@@ -97,6 +107,10 @@ socket_take(const struct option_kind *kind, const char *value)
         usage_error("--%s needs a path that is not empty", kind->name);
     if (strlen(value) > limit)
         usage_error("--%s: path too long (limit %zu bytes): '%s'", kind->name, limit, value);
+    if (means_port(value))
+        usage_error("--%s needs the path of a UNIX socket, and '%s' looks like a port; a file of "
+                    "that name is ./%s, and for TCP see CLIENTS in taxi-server(1)",
+                    kind->name, value, value);
     return value;
 }
 
@@ -149,6 +163,14 @@ take_grace(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_halt(const struct option_kind *kind, const char *value)
+{
+    if (strcmp(value, "soon") != 0 && strcmp(value, "now") != 0)
+        usage_error("bad --%s '%s' (soon or now)", kind->name, value);
+    options.halt = strcmp(value, "soon") == 0 ? HALT_SOON : HALT_NOW;
+}
+
+static void
 take_json(const struct option_kind *kind, const char *value)
 {
     (void)kind;
@@ -171,6 +193,14 @@ static void
 take_listen(const struct option_kind *kind, const char *value)
 {
     options.listen_path = socket_take(kind, value);
+}
+
+static void
+take_log(const struct option_kind *kind, const char *value)
+{
+    if (value[0] == '\0')
+        usage_error("--%s needs a path that is not empty", kind->name);
+    options.log_path = value;
 }
 
 /* The path must be one that replies can contain. */
@@ -204,6 +234,14 @@ static void
 take_reply_timeout(const struct option_kind *kind, const char *value)
 {
     options.reply_timeout_ns = seconds_take(kind, value);
+}
+
+static void
+take_resume(const struct option_kind *kind, const char *value)
+{
+    options.resume = value == NULL ? RESUME_DONE : RESUME_FAILED;
+    if (value != NULL && strcmp(value, "failed") != 0)
+        usage_error("bad --%s '%s' (failed, or no value)", kind->name, value);
 }
 
 static void
@@ -252,10 +290,14 @@ static const struct option_kind option_kinds[] = {
     {0, false, "start-timeout", "SECONDS", "for a driver to come up (5)", take_start_timeout},
     {0, false, "watchdog", "SECONDS", "for a driver of -n to answer before a KILL", take_watchdog},
     {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
+    {'L', false, "log", "FILE", "append each step of each job to FILE", take_log},
+    {'R', false, "resume", "[=failed]", "do not repeat what FILE has as Done", take_resume},
+    {'H', false, "halt", "WHEN", "end a batch once a job has failed: soon or now", take_halt},
     {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
     {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
-    {'v', false, "verbose", NULL, "log when drivers, tasks and jobs start and end", take_verbose},
+    {'v', false, "verbose", NULL, "log when clients, drivers, tasks and jobs come and go",
+     take_verbose},
     {'h', true, "help", NULL, "show this", take_help},
     {'V', true, "version", NULL, "show the version", take_version},
 };
@@ -277,8 +319,8 @@ take_help(const struct option_kind *kind, const char *value)
         const struct option_kind *shown = &option_kinds[i];
         const char letter[] = {'-', shown->letter, ',', '\0'};
         char usage[32];
-        snprintf(usage, sizeof(usage), "--%s %s", shown->name,
-                 shown->value != NULL ? shown->value : "");
+        const char *name = shown->value != NULL ? shown->value : "";
+        snprintf(usage, sizeof(usage), "--%s%s%s", shown->name, name[0] == '[' ? "" : " ", name);
         printf("  %-3s %-24s %s\n", shown->letter != 0 ? letter : "", usage, shown->help);
     }
     puts("\nThe command help shows all commands.");
@@ -294,13 +336,15 @@ options_describe(struct option *named, char *letters)
     *letters++ = ':';
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_kind *kind = &option_kinds[i];
-        named[i] = (struct option){.name = kind->name,
-                                   .has_arg = kind->value != NULL ? required_argument : no_argument,
-                                   .val = OPTION_LONG + (int)i};
+        int value = kind->value == NULL     ? no_argument
+                    : kind->value[0] == '[' ? optional_argument
+                                            : required_argument;
+        named[i] =
+            (struct option){.name = kind->name, .has_arg = value, .val = OPTION_LONG + (int)i};
         if (kind->letter == 0)
             continue;
         *letters++ = kind->letter;
-        if (kind->value != NULL)
+        for (; value != no_argument; value -= required_argument) /* one colon, or two */
             *letters++ = ':';
     }
     *letters = '\0';
@@ -322,7 +366,7 @@ char **
 options_parse(int argc, char **argv)
 {
     struct option named[OPTIONS + 1] = {0};
-    char letters[2 * OPTIONS + 3];
+    char letters[3 * OPTIONS + 3];
     bool for_servers = false;
     int found;
 
@@ -342,6 +386,8 @@ options_parse(int argc, char **argv)
         usage_error("unexpected argument '%s'", argv[optind]);
     if (options.connect_path != NULL && for_servers)
         usage_error("--connect goes with --json only");
+    if (options.resume != RESUME_NONE && options.log_path == NULL)
+        usage_error("--resume needs --log FILE");
     return argv + optind;
 }
 
@@ -362,6 +408,8 @@ options_find_driver(void)
     if (size < 0)
         err(EXIT_FAILURE, "cannot find my own binary");
     path[size] = '\0';
+    /* Nothing depends on what access() finds but the name that we try: whoever can make a driver in
+     * these directories can replace the server, too. */
     size_t directory = (size_t)(strrchr(path, '/') - path);
     text_append(path, directory, sizeof(path), "/driver");
     if (access(path, X_OK) < 0) {

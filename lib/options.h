@@ -14,14 +14,31 @@ enum {
     OUTPUT_PATH_MAX = 512, /* bytes of --output, since replies contain it */
 };
 
+/* Which jobs of the log need not run again. */
+enum resume_choice {
+    RESUME_NONE,
+    RESUME_DONE,   /* those that are Done */
+    RESUME_FAILED, /* those that ended with exit 0 */
+};
+
+/* What follows from the first job of a batch that fails. */
+enum halt_choice {
+    HALT_NEVER,
+    HALT_SOON, /* no other job begins */
+    HALT_NOW,  /* and those that run are cancelled */
+};
+
 /* Only this module sets them; all others read them. The strings are in argv, or static. */
 extern struct options {
     const char *driver_path;
     const char *listen_path;   /* NULL: standard input is the only client */
     const char *connect_path;  /* NULL: we are a server */
+    const char *log_path;      /* NULL: no log of jobs is kept */
     const char *output_path;   /* NULL: what jobs write goes to standard error */
     const char *start_timeout; /* as it was given */
     const char *watchdog;
+    enum resume_choice resume;
+    enum halt_choice halt;
     struct environment_choice environment;
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */

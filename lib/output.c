@@ -61,6 +61,28 @@ output_highest(void)
     return highest;
 }
 
+/*
+ * Exits if another user has made a link at the path, which could lead us to any directory of our
+ * own, or if another directory is there than we have opened. In a sticky directory such as /tmp he
+ * cannot replace what is ours. Who gives a path through a directory of another user trusts him.
+ */
+static void
+output_check_path(const struct stat *opened)
+{
+    char path[OUTPUT_PATH_MAX + 1];
+    size_t size = text_append(path, 0, sizeof(path), options.output_path);
+    struct stat file;
+
+    while (size > 1 && path[size - 1] == '/')
+        path[--size] = '\0'; /* with it, lstat() would follow the link */
+    if (lstat(path, &file) < 0)
+        err(EXIT_FAILURE, "cannot write into %s", path);
+    if (S_ISLNK(file.st_mode) && file.st_uid != geteuid() && file.st_uid != 0)
+        errx(EXIT_FAILURE, "cannot write into %s: it is another user's link", path);
+    if (!S_ISLNK(file.st_mode) && (file.st_dev != opened->st_dev || file.st_ino != opened->st_ino))
+        errx(EXIT_FAILURE, "cannot write into %s: it was just replaced", path);
+}
+
 /* An access control list cannot hide who else may write: where there is one, the bits of the group
  * are the most that it gives to anybody, acl(5). */
 static void
@@ -71,6 +93,7 @@ output_check(void)
 
     if (fstat(output.fd, &status) < 0)
         err(EXIT_FAILURE, "cannot write into %s", path);
+    output_check_path(&status);
     if (status.st_uid != geteuid())
         errx(EXIT_FAILURE, "cannot write into %s: it is another user's", path);
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
@@ -89,8 +112,8 @@ output_open(void)
         return 0;
     if (mkdir(options.output_path, 0755) < 0 && errno != EEXIST)
         err(EXIT_FAILURE, "cannot make the directory %s", options.output_path);
-    /* The path may be a symbolic link. If somebody else has made it, or has replaced the directory
-     * just now, output_check() looks at what we have opened. */
+    /* mkdir() follows no link. open() does, and whoever can write into the directory above may just
+     * have put another one at the path: output_check() looks at what we have opened. */
     output.fd = open(options.output_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (output.fd < 0)
         err(EXIT_FAILURE, "cannot write into %s", options.output_path);

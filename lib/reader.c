@@ -9,6 +9,7 @@
 #include "phase.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,6 +21,38 @@ client_end_input(struct client *client)
         client->input_state = INPUT_ENDED;
     client->starved = false; /* what is left in the input is now a line */
     client_wake(client);
+}
+
+/* Drops the beginning of a line whose rest will never come, because half a command is another
+ * command: "rm -r a" of "rm -r a/tmp". */
+static void
+client_drop_half_line(struct client *client)
+{
+    struct buffer *input = &client->input;
+    size_t used = buffer_used(input);
+
+    if (used == 0)
+        return;
+    const char *at = input->data + input->start, *newline = memrchr(at, '\n', used);
+    size_t whole = newline != NULL ? (size_t)(newline - at) + 1 : 0;
+    client->loss.half_line |= whole < used && !(client->skipping_line && whole == 0);
+    input->end = input->start + whole;
+    buffer_consume(input, 0);
+}
+
+/* The input has ended otherwise than by its end. */
+static void
+client_break_input(struct client *client)
+{
+    if (client->input_state == INPUT_OPEN)
+        client_drop_half_line(client);
+    client_end_input(client);
+    if (client != &console || !client->loss.half_line)
+        return;
+    log_line("standard input broke off in the middle of a line, which is not run");
+    client->loss.half_line = false;
+    if (options.listen_path == NULL)
+        phase_set_failed();
 }
 
 /* ---- the terminal ---------------------------------------------------------------------------- */
@@ -58,7 +91,7 @@ client_terminal_refused(struct client *client)
         if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
             return;
     }
-    client_end_input(client);
+    client_break_input(client);
 }
 
 /* ---- clients that are gone, or have failed --------------------------------------------------- */
@@ -81,10 +114,12 @@ call_give_up(struct call *call)
 {
     if (call_awaits_any(call)) {
         call_leave_barrier(call);
-        if (call->job != NULL)
+        if (call->job != NULL) {
             job_unrun(call->job, REASON_CLIENT_GONE, 0);
-        else
+        } else {
+            call->request->client->loss.commands++;
             call_end(call, OUTCOME_STOPPING);
+        }
     } else if (call->ongoing && call->outcome == OUTCOME_PENDING) {
         call_end(call, OUTCOME_STOPPING);
     }
@@ -98,6 +133,25 @@ call_unqueue(struct call *call)
         driver_send_later(call->driver);
 }
 
+/* Counts and drops the lines that the client has sent and that will not be run. */
+static void
+client_drop_lines(struct client *client)
+{
+    struct buffer *input = &client->input;
+    ssize_t n;
+
+    do {
+        for (size_t i = input->start; i < input->end; i++)
+            client->loss.commands += input->data[i] == '\n';
+        buffer_consume(input, buffer_used(input));
+        if (!buffer_prepare(input))
+            return;
+        n = stream_read(&client->in, input->data, BLOCK_SIZE);
+        input->end = n > 0 ? (size_t)n : 0;
+    } while (n > 0);
+    buffer_consume(input, 0);
+}
+
 void
 client_give_up(struct client *client)
 {
@@ -105,6 +159,7 @@ client_give_up(struct client *client)
         call_end(client_resume(client), OUTCOME_STOPPING);
     if (!list_empty(&client->held)) {
         list_remove(&client->held);
+        client_drop_lines(client);
         client->input_state = INPUT_QUIT;
     }
     client_each_call(client, call_give_up);
@@ -114,6 +169,8 @@ void
 client_gone(struct client *client)
 {
     client_mark_gone(client);
+    if (client->input_state != INPUT_OPEN)
+        client_drop_half_line(client);
     client_give_up(client);
     client_each_call(client, call_unqueue);
     client_wake(client);
@@ -129,7 +186,7 @@ client_failed(struct client *client, const char *what, int error)
     if (client->output_state == OUTPUT_FAILED && client->input_state != INPUT_OPEN)
         return; /* this was logged before */
     client->output_state = OUTPUT_FAILED;
-    client_end_input(client);
+    client_break_input(client);
     log_line("%s: %s", what, strerror(error));
     if (options.listen_path == NULL)
         phase_fail();
@@ -141,16 +198,32 @@ client_failed(struct client *client, const char *what, int error)
 static void
 client_read_ended(struct client *client, ssize_t n, int error)
 {
-    if (n == 0 || error == ECONNRESET) {
+    bool gone = client->output_state == OUTPUT_GONE;
+
+    if (n == 0 && !gone) {
         client_end_input(client);
+    } else if (n == 0 || error == ECONNRESET) {
+        client_break_input(client);
     } else if (error == EIO && client->terminal) {
         client_terminal_refused(client);
-    } else if (error == EAGAIN && client->output_state == OUTPUT_GONE) {
-        client_end_input(client); /* it shut down only its receiving side: it does not listen */
+    } else if (error == EAGAIN && gone) {
+        client_break_input(client); /* it shut down only its receiving side: it does not listen */
     } else if (error != EAGAIN && error != EINTR) {
-        client_end_input(client);
+        client_break_input(client);
         client_failed(client, "cannot read standard input", error);
     }
+}
+
+bool
+client_last_line_counts(struct client *client)
+{
+    struct pollfd hangup = {.fd = client->in.fd};
+
+    if (client->input_state == INPUT_OPEN)
+        return false;
+    if (client != &console && poll(&hangup, 1, 0) > 0)
+        client_gone(client);
+    return client->output_state != OUTPUT_GONE;
 }
 
 void

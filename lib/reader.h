@@ -14,6 +14,11 @@ void client_read(struct client *);
  * as that is possible without waiting; their replies are dropped. */
 void client_gone(struct client *);
 
+/* Whether the last line of the input, which has no newline, is a command: the input has ended as it
+ * should, and whoever gave it still listens. Half a line of somebody who died while writing it is
+ * none. */
+bool client_last_line_counts(struct client *);
+
 /* Ends all waits of a client that is gone. */
 void client_give_up(struct client *);
 

@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "fleet.h"
+#include "json.h"
 #include "log.h"
 #include "options.h"
 #include "stats.h"
@@ -63,7 +64,9 @@ reply_error(struct request *request, const char *code, const char *format, ...)
     va_start(args, format);
     size_t size = error_line(request->format, line, code, format, args);
     va_end(args);
-    stats.errors += request->client->output_state != OUTPUT_GONE;
+    bool gone = request->client->output_state == OUTPUT_GONE;
+    stats.errors += !gone;
+    request->client->loss.errors += gone;
     buffer_append(&request->client->output, line, size);
 }
 
@@ -153,7 +156,8 @@ reply_line(struct request *request, const struct call *call)
     case OUTCOME_PENDING:
     case OUTCOME_STOPPING:
         assert(call->outcome != OUTCOME_PENDING);
-        reply_error(request, "stopping", "server is stopping");
+        if (request->client->output_state != OUTPUT_GONE)
+            reply_error(request, "stopping", "server is stopping");
         break;
     }
     return false;

@@ -1,8 +1,9 @@
 #include "session.h"
 
 #include "buffer.h"
-#include "control.h"
+#include "listener.h"
 #include "options.h"
+#include "peer.h"
 #include "signals.h"
 #include "stream.h"
 #include "turn.h"
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -36,13 +38,16 @@ static struct session {
     struct stream in, out;
     struct source socket, signals;
     struct buffer up, down;
+    size_t half; /* how much of up, at its end, is a line whose rest has not been read yet */
     enum session_input input;
+    bool begun;      /* something of the input was read */
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
     bool job_failed; /* a reply was a Done that is not exit 0 */
     int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
     bool for_job;    /* the one command is on the command line, and gives a job */
+    bool prompts;    /* both ends are at a terminal, and the server shows a prompt */
     bool prompted;   /* the prompt is the last thing that was received */
     char line[96];   /* the beginning of the line that is being received, which shows what it is */
     size_t line_size;
@@ -152,26 +157,96 @@ session_scan(const char *text, size_t size)
     }
 }
 
+/* Standard input has ended. A person must know why there is no end yet, if replies are awaited. */
+static void
+session_input_ended(void)
+{
+    session.input = INPUT_OVER;
+    if (session.prompts && !session.prompted)
+        warnx("waiting for the last replies; Ctrl+C ends the client, and jobs go on");
+}
+
+/* How much can be sent. Half a line is not sent, because we may be killed before we have the rest,
+ * and half a command is another command. */
+static size_t
+session_sendable(void)
+{
+    return buffer_used(&session.up) - session.half;
+}
+
+/* Something was read. A byte order mark, with which some editors begin a file, is no part of the
+ * first command. */
+static void
+session_hold_half(void)
+{
+    struct buffer *up = &session.up;
+    const char *newline = memrchr(up->data + up->start, '\n', buffer_used(up));
+
+    session.half = newline != NULL ? (size_t)(up->data + up->end - newline) - 1 : buffer_used(up);
+    if (session.half >= LINE_MAX_SIZE)
+        session.half = 0; /* it is too long, and will not be run */
+    if (session_sendable() == 0)
+        return;
+    if (!session.begun && buffer_used(up) >= 3 && memcmp(up->data, "\xef\xbb\xbf", 3) == 0)
+        buffer_consume(up, 3);
+    session.begun = true;
+}
+
+/* The last line counts without its newline. But if we are asked to end just now, as by a Ctrl+C for
+ * the whole pipeline, whoever wrote to us may have died in the middle of a line. */
+static void
+session_end_input(void)
+{
+    session_signalled(&session.signals, EPOLLIN);
+    if (session.signal != 0)
+        return;
+    if (session.half > 0) {
+        buffer_append(&session.up, "\n", 1);
+        session_hold_half();
+    }
+    session_input_ended();
+}
+
+/* The terminal was hung up. */
+static void
+session_drop_half(void)
+{
+    session.up.end -= session.half;
+    session.half = 0;
+    buffer_consume(&session.up, 0);
+    session_input_ended();
+}
+
+static void
+session_read(void)
+{
+    struct buffer *up = &session.up;
+    ssize_t n = stream_read(&session.in, up->data + up->end, buffer_room(up));
+    int error = errno;
+
+    if (n > 0) {
+        up->end += (size_t)n;
+        session.prompted = false;
+        session_hold_half();
+    } else if (n == 0) {
+        session_end_input();
+    } else if (error == EIO && isatty(session.in.fd)) {
+        session_drop_half();
+    } else if (error != EAGAIN && error != EINTR) {
+        errno = error;
+        err(EXIT_FAILURE, "cannot read standard input");
+    }
+}
+
 static void
 session_move_up(void)
 {
     struct buffer *up = &session.up;
 
-    if (buffer_used(up) == 0 && session.input == INPUT_COMES && buffer_prepare(up)) {
-        ssize_t n = stream_read(&session.in, up->data, BLOCK_SIZE);
-        int error = errno;
-        if (n > 0) {
-            up->end = (size_t)n;
-            session.prompted = false;
-        } else if (n == 0 || (error == EIO && isatty(session.in.fd))) { /* a hangup */
-            session.input = INPUT_OVER;
-        } else if (error != EAGAIN && error != EINTR) {
-            errno = error;
-            err(EXIT_FAILURE, "cannot read standard input");
-        }
-    }
-    if (buffer_used(up) > 0) {
-        ssize_t n = send(session.socket.fd, up->data + up->start, buffer_used(up),
+    if (session_sendable() == 0 && session.input == INPUT_COMES && buffer_prepare(up))
+        session_read();
+    if (session_sendable() > 0) {
+        ssize_t n = send(session.socket.fd, up->data + up->start, session_sendable(),
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0)
             buffer_consume(up, (size_t)n);
@@ -179,6 +254,7 @@ session_move_up(void)
             /* There may be replies to earlier commands, but they are not complete. */
             shutdown(session.socket.fd, SHUT_WR);
             session.input = INPUT_UNSENT;
+            session.half = 0;
             buffer_consume(up, buffer_used(up));
         }
     }
@@ -186,6 +262,8 @@ session_move_up(void)
         shutdown(session.socket.fd, SHUT_WR);
         session.input = INPUT_TOLD;
     }
+    if (session.input != INPUT_COMES)
+        stream_let_go(&session.in, O_RDONLY); /* so that nobody writes to it in vain */
 }
 
 static void
@@ -223,9 +301,8 @@ session_stream_watch(struct stream *stream, uint32_t events)
 static void
 session_wait(void)
 {
-    bool reads =
-        buffer_used(&session.up) == 0 && session.input == INPUT_COMES && !session.down_ended;
-    bool sends = buffer_used(&session.up) > 0;
+    bool reads = session_sendable() == 0 && session.input == INPUT_COMES && !session.down_ended;
+    bool sends = session_sendable() > 0;
     bool receives = buffer_used(&session.down) == 0 && !session.down_ended;
     bool writes = buffer_used(&session.down) > 0;
     uint32_t socket_events = 0;
@@ -242,17 +319,67 @@ session_wait(void)
     sources_wait(reads && session.in.kind == STREAM_FILE ? 0 : -1);
 }
 
-/* Connects; waits if the server's backlog is full, connect(2). Exits if there is no server. */
+/* Whether that user's server may hear our commands: our own user's, root's, and if we are root, any
+ * user's. */
+static bool
+user_trusted(uid_t uid)
+{
+    return uid == geteuid() || uid == 0 || geteuid() == 0;
+}
+
+__attribute__((noreturn)) static void
+session_refuse(uid_t uid)
+{
+    errx(STATUS_NO_SERVER, "the server at %s is another user's (user %u): it was told nothing",
+         options.connect_path, uid);
+}
+
+/*
+ * Exits if another user has made the socket's file, who could keep us waiting in connect() for ever;
+ * or a link at the path, which could lead us, also as root, to another server of our own. In a
+ * sticky directory such as /tmp he cannot replace what is ours or root's. Elsewhere he may replace
+ * it after we have looked, but session_check_peer() still finds that a server is his. If there is
+ * nothing to look at, connect() says why.
+ */
+static void
+session_check_file(void)
+{
+    struct stat file;
+
+    if (lstat(options.connect_path, &file) == 0 && S_ISLNK(file.st_mode) &&
+        file.st_uid != geteuid() && file.st_uid != 0)
+        session_refuse(file.st_uid);
+    if (stat(options.connect_path, &file) == 0 && !user_trusted(file.st_uid))
+        session_refuse(file.st_uid);
+}
+
+/* Exits if the process that listens is another user's. */
+static void
+session_check_peer(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        err(STATUS_NO_SERVER, "cannot find out whose server is at %s", options.connect_path);
+    if (!user_trusted(peer.uid) || !peer_is_user(&peer))
+        session_refuse(peer.uid);
+}
+
+/* Connects; waits if the server's backlog is full, connect(2). Exits if there is no server, or one
+ * that we do not trust: we have sent it nothing then, and read nothing of what it may have said. */
 static void
 session_connect(void)
 {
-    struct sockaddr_un address = control_address(options.connect_path);
+    struct sockaddr_un address = listener_address(options.connect_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         err(EXIT_FAILURE, "cannot create a socket");
+    session_check_file();
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         err(STATUS_NO_SERVER, "no server answers at %s", options.connect_path);
+    session_check_peer(fd);
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 
@@ -296,14 +423,13 @@ session_put_command(char **words)
 static void
 session_open(char **words)
 {
-    bool terminal = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-
+    session.prompts = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (!sources_open() || !buffer_prepare(&session.up))
         err(EXIT_FAILURE, "cannot start");
     buffer_append_string(&session.up, "session farewell");
     buffer_append_string(&session.up, options.json ? " json" : "");
-    buffer_append_string(&session.up, terminal ? " prompt\n" : "\n");
-    session.in.kind = STREAM_FILE;
+    buffer_append_string(&session.up, session.prompts ? " prompt\n" : "\n");
+    session.in = (struct stream){.source.fd = STDIN_FILENO, .fd = STDIN_FILENO};
     if (words[0] != NULL)
         session_put_command(words);
     else if (!stream_open(&session.in, STDIN_FILENO, O_RDONLY))

@@ -108,6 +108,7 @@ spawn_child(void *error)
         goto failed;
     if (setrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
         goto failed;
+    /* The program is beside our own binary, or where --driver says: the user's choice. */
     execve(options.driver_path, argv, spawn.environment);
 failed:
     *(int *)error = errno;

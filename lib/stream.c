@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,16 @@
 enum {
     SHARED_WRITE_MAX = 4096, /* a pipe that poll(2) calls writable takes this much, pipe(7) */
 };
+
+void
+streams_fill(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+            err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
+}
 
 /* Whether epoll accepts the descriptor, tried with a temporary epoll set. What epoll refuses with
  * EPERM is always ready, epoll_ctl(2). */
@@ -28,7 +39,8 @@ stream_pollable(int fd)
     return !refused;
 }
 
-/* Whether opening the descriptor's file anew gives the same pipe or terminal. Opening the master
+/* Whether opening the descriptor's file anew, by /proc and so whatever has become of its path, gives
+ * the same pipe or terminal. Opening the master
  * side of a pseudo-terminal would create another terminal, ptmx(4). */
 static bool
 stream_reopens(int fd, const struct stat *status)
@@ -83,6 +95,23 @@ stream_close(struct stream *stream)
     if (stream->fd != stream->source.fd)
         close(stream->fd);
     stream->fd = -1;
+}
+
+/* Our own descriptor is closed first, so there is room for one more. If /dev/null cannot be opened
+ * even then, standard error, which stays open anyway, takes its place. */
+void
+stream_let_go(struct stream *stream, int mode)
+{
+    int given = stream->source.fd;
+
+    if (given < 0)
+        return;
+    stream_close(stream);
+    int null = open("/dev/null", mode | O_CLOEXEC);
+    dup2(null >= 0 ? null : STDERR_FILENO, given);
+    if (null >= 0)
+        close(null);
+    stream->source.fd = -1;
 }
 
 /* Returns false with EAGAIN if a STREAM_SHARED would block. Returns true for other kinds, because

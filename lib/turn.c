@@ -3,10 +3,12 @@
 #include "clients.h"
 #include "clock.h"
 #include "command.h"
+#include "console.h"
 #include "create.h"
 #include "job_life.h"
 #include "log.h"
 #include "options.h"
+#include "parting.h"
 #include "phase.h"
 #include "pool.h"
 #include "reader.h"
@@ -14,6 +16,7 @@
 #include "reply.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 enum {
     CLIENT_ROUNDS = 4,       /* of replies, commands and, if there is more, a read */
@@ -54,7 +57,7 @@ client_line(struct client *client, struct span *line, size_t *size)
     *line = (struct span){.at = at, .size = newline != NULL ? *size - 1 : used};
     if (line->size >= LINE_MAX_SIZE || client->skipping_line)
         return LINE_TOO_LONG;
-    if (newline == NULL && client->input_state == INPUT_OPEN)
+    if (newline == NULL && (!client_last_line_counts(client) || client_halted(client) != NULL))
         return LINE_NONE;
     if (line->size > 0 && line->at[line->size - 1] == '\r')
         line->size--;
@@ -74,7 +77,7 @@ client_skip_line(struct client *client, size_t size)
             COMMAND_HELD)
         return COMMAND_HELD;
     if (!client->skipping_line && line_begins(&piece, "run"))
-        client_job_failed(client);
+        client_job_refused(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }
@@ -108,6 +111,17 @@ client_willing(struct client *client)
            client->output_state != OUTPUT_WAITS && !phase_warming() && !client_owed_enough(client);
 }
 
+/* Some editors begin a file with a byte order mark, the character U+FEFF, which is no part of the
+ * first command. */
+static void
+client_skip_mark(struct client *client)
+{
+    struct buffer *input = &client->input;
+
+    if (buffer_used(input) >= 3 && memcmp(input->data + input->start, "\xef\xbb\xbf", 3) == 0)
+        buffer_consume(input, 3);
+}
+
 /* Runs the commands that are in the input, until until_ns at the latest. Returns whether there were
  * any. */
 static bool
@@ -119,6 +133,8 @@ client_execute(struct client *client, int64_t until_ns)
     int taken = 0;
 
     client->starved = false;
+    if (client->lines == 0)
+        client_skip_mark(client);
     while (client_willing(client)) {
         enum line kind = client_line(client, &line, &size);
         client->starved = kind == LINE_NONE;
@@ -134,6 +150,7 @@ client_execute(struct client *client, int64_t until_ns)
         if (++taken % COMMANDS_PER_LOOK == 0 && clock_ns() >= until_ns)
             break;
     }
+    client->lines += (unsigned)taken;
     if (handling == COMMAND_HELD && list_empty(&client->held))
         client_lacks_memory(client);
     return taken > 0;
@@ -247,22 +264,53 @@ client_watch(struct client *client)
             client_failed(client, "cannot watch it", errno);
         return;
     }
+    if (client->input_state != INPUT_OPEN)
+        console_end_input();
     if (client->in.kind != STREAM_FILE && !source_watch(&client->in.source, in))
         client_failed(client, "cannot watch standard input", errno);
     if (!source_watch(&client->out.source, out))
         client_failed(client, "cannot watch standard output", errno);
 }
 
+/* Logs what a client that is gone leaves undone; if that was asked for, also that it has ended. */
+static void
+client_log_end(struct client *client)
+{
+    bool gone = client->output_state == OUTPUT_GONE;
+    char lost[LOSS_SIZE];
+    size_t size = gone ? loss_text(&client->loss, lost) : 0;
+
+    if (options.verbose || size > 0)
+        log_line("client %d of user %u %s after %" PRIu64 " line%s%s%.*s", client->peer_pid,
+                 client->peer_uid, gone ? "is gone" : "has ended", client->lines,
+                 client->lines == 1 ? "" : "s", size > 0 ? ": " : "", (int)size, lost);
+    loss_clear(&client->loss);
+}
+
 void
 client_end(struct client *client)
 {
     if (client == &console) {
-        if (options.listen_path == NULL && !phase_stopping())
+        if (phase_stopping())
+            return;
+        if (options.listen_path == NULL)
             phase_stop(false);
+        else
+            console_end();
         return;
     }
-    source_close(&client->in.source);
-    client_drop(client);
+    client_log_end(client);
+    client_part(client);
+}
+
+void
+clients_end(void)
+{
+    struct client *client;
+
+    while ((client = client_first()) != NULL)
+        client_end(client);
+    partings_end();
 }
 
 /* Writes replies and runs commands, until neither goes on or until until_ns. Returns whether there

@@ -25,7 +25,10 @@ void clients_run(void);
 bool client_finished(const struct client *);
 
 /* Ends a client for which nothing is left to do: closes a connection; or stops the server, if the
- * console is the only client. */
+ * console is the only client, and otherwise lets go of standard output. */
 void client_end(struct client *);
+
+/* Ends all connections at once. */
+void clients_end(void);
 
 #endif

@@ -92,7 +92,7 @@ load lib/helpers
 @test "clients: if the console fails, that is logged once and the others go on" {
     start_listening
     exec {from}<&- {from}</dev/null # the console's output has no reader
-    say get_drivers get_drivers
+    cat <<<$'get_drivers\nget_drivers' >&"$to" # at once: after the failure nobody reads the FIFO
     wait_until logged 'server: cannot write standard output: Broken pipe'
     run -0 control get_drivers
     kill -TERM "$server_pid"

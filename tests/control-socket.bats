@@ -56,7 +56,7 @@ load lib/helpers
 }
 
 @test "control socket: its path has at most 107 bytes" {
-    path=$(printf '%0107d' 0)
+    path=$(printf 'x%0106d' 0)
     start_server --listen "$path"
     wait_until "$SERVER" --connect "$path" get_drivers
     for option in listen connect; do
@@ -65,6 +65,46 @@ load lib/helpers
         run -2 session --$option ''
         [ "$output" = "server: --$option needs a path that is not empty (try --help)" ]
     done
+}
+
+@test "control socket: what looks like a port is wrong usage; a file of that name has a slash" {
+    for port in 8080 127.0.0.1:8080 localhost:80 '[::1]:80' :80 '*:80'; do
+        for option in --listen --connect; do
+            run -2 session $option "$port"
+            [ "$output" = "server: $option needs the path of a UNIX socket, and '$port' looks like a port; a file of \
+that name is ./$port, and for TCP see CLIENTS in taxi-server(1) (try --help)" ] || fail "$output"
+        done
+    done
+    [ -z "$(ls)" ]
+    for path in ./127.0.0.1:8080 ./8080 a:b 8080.sock host:; do
+        start_server --listen "$path"
+        wait_until "$SERVER" --connect "$path" get_drivers
+        [ -S "$path" ]
+        kill -TERM "$server_pid"
+        server_ends 0
+        hang_up
+    done
+}
+
+# The recipe of the README and the manual.
+@test "control socket: socat makes it reachable by TCP" {
+    command -v socat >/dev/null || skip 'no socat'
+    recipe=$(grep -hoE 'socat TCP-LISTEN:[^ ]* UNIX-CONNECT:[^ ]*' "$ROOT/README.md")
+    grep -qF "${recipe/taxi.sock//run/taxi/control}" "$ROOT/scripts/install/man/taxi-server.1"
+    start_listening
+    for ((port = 20000 + $$ % 20000; ; port += 101)); do
+        ${recipe/8080/$port} 2>socat.err 3>&- &
+        socat=$!
+        started+=("$socat")
+        greeted=$(printf 'get_drivers\n' | tcp_exchange $port) && break
+        ended "$socat" || fail "$greeted"
+    done
+    [ "$greeted" = '0 drivers' ]
+}
+
+# tcp_exchange PORT: connects, sends its input, and prints the reply.
+tcp_exchange() {
+    wait_until perl "$LIB/net.pl" exchange 127.0.0.1 "$1"
 }
 
 @test "control socket: on exit the server removes only its own file" {

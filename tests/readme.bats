@@ -193,6 +193,14 @@ tested() {
     env printf 'run any 5 echo \0\n' >&"$to"
     note_reply
 
+    another_server start_server --halt soon
+    create
+    env printf 'run any 50 %s\n' false true >lines
+    echo get_drivers >>lines
+    cat lines >&"$to" # by one write: the third line is read before the first job has failed
+    expect 'Job 1 Done exit 1' 'Job 2 Done unrun halted by job 1'
+    note_reply
+
     another_server start_server -t 0.1
     create
     kill -STOP "$pid"

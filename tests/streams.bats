@@ -169,6 +169,11 @@ nonblocking() {
     [ "$output" = $'0 drivers\nError: unknown command \'fly\' (try help)' ]
 }
 
+@test "socket: after quit, the replies end without an error, even if more was sent" {
+    run -0 "$LIB/socket-session.pl" quit "$SERVER"
+    [ "$output" = '0 drivers' ]
+}
+
 @test "socket: if nobody reads it, TERM still ends the server" {
     run -0 --separate-stderr "$LIB/socket-session.pl" flood "$SERVER"
     [[ $stderr == *'server: output that nobody read was dropped'* ]]

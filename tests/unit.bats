@@ -65,6 +65,10 @@ unit() {
     unit
 }
 
+@test "unit: loss" {
+    unit
+}
+
 @test "unit: phase" {
     unit
 }

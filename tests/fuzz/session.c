@@ -207,6 +207,7 @@ step_frame(struct fuzz_driver *driver)
 static void
 step_connection(int *client)
 {
+    static const struct ucred peer = {.pid = 1};
     int pair[2];
 
     switch (take() % 4) {
@@ -222,7 +223,7 @@ step_connection(int *client)
             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
             break;
         *client = pair[0];
-        if (!connection_open(pair[1]))
+        if (!connection_open(pair[1], &peer))
             close(pair[1]);
         break;
     }
@@ -341,6 +342,7 @@ check_books(void)
     assert(list_empty(&console.requests) && console.owed == 0 && console.jobs == 0);
     assert(buffer_used(&console.output) == 0 && list_empty(&console.held));
     assert(client_first() == NULL && clients_count() == 0 && clients_gone() == 0);
+    assert(list_empty(&partings.clients) && deadlines_none(DEADLINE_PARTING));
     assert(calls_awaiting_any() == NULL && list_empty(dispatch_all()));
     assert(fleet_next(NULL) == NULL && fleet_unsent() == NULL && list_empty(fleet_dropped()));
     assert(fleet_idle() == NULL && fleet_engaged() == 0 && fleet_kept_starting() == 0);
@@ -382,9 +384,11 @@ fuzz_finish(void)
         turn();
     }
     fuzz_pass_ms(2 * RETRY_DELAY_MS);
-    for (int turns = 0; turns < 100; turns++) {
+    for (int turns = 0; turns < 200; turns++) {
         drain_all();
         turn();
+        if (turns == 100)
+            fuzz_pass_ms(PARTING_MS);
     }
     check_books();
 }

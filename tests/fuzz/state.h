@@ -9,6 +9,7 @@
 
 /* clang-format off */
 #define EACH_STATE(each) \
+    each(batch) \
     each(block_pool) \
     each(call_pool) \
     each(clients) \
@@ -20,16 +21,19 @@
     each(epoll_fd) \
     each(fleet) \
     each(helps) \
+    each(joblog) \
     each(jobs) \
     each(keeper) \
     each(life) \
     each(logging) \
     each(options) \
     each(output) \
+    each(partings) \
     each(pool_freed) \
     each(reaper) \
     each(relay) \
     each(requests) \
+    each(resume) \
     each(server) \
     each(session) \
     each(slots) \

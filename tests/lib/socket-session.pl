@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# socket-session.pl ask|flood SERVER: runs the server with one socket as standard input and output.
-# ask: asks it something and ends the input. flood: sends questions and reads no answers until it
+# socket-session.pl ask|quit|flood SERVER: runs the server with one socket as standard input and
+# output. ask: asks it something and ends the input. quit: tells it to quit, but sends more than the
+# server reads, and then reads to the end of the replies. flood: sends questions and reads no answers until it
 # takes no more, then ends it by TERM. Exits with the server's status.
 use strict;
 use warnings;
@@ -28,6 +29,8 @@ if ($what eq 'ask') {
     syswrite $ours, "get_drivers\nfly";
     shutdown $ours, 1;
     print scalar <$ours>;    # after this reply, the server has set up its streams
+} elsif ($what eq 'quit') {
+    syswrite $ours, "get_drivers\nquit\n" . "get_drivers\n" x 6000;
 } else {
     fcntl $ours, F_SETFL, O_NONBLOCK;
     my $before = '';
@@ -44,5 +47,8 @@ fcntl($its, F_GETFL, 0) & O_NONBLOCK and die "it is nonblocking\n";
 close $its;
 kill 'TERM', $pid if $what eq 'flood';
 if ($what eq 'ask') { print while <$ours> }
+if ($what eq 'quit') {
+    while (sysread($ours, my $data, 4096) // die "no end: $!\n") { print $data }
+}
 waitpid($pid, 0) == $pid or die;
 exit($? >> 8);

@@ -20,7 +20,7 @@ test_numbers(void)
 {
     struct job *jobs[3];
 
-    jobs_open(0);
+    jobs_open(0, 0);
     for (size_t i = 0; i < 3; i++) {
         job_number(jobs[i] = make("x"));
         CHECK_NUMBER(jobs[i]->number, i + 1);
@@ -32,7 +32,7 @@ test_numbers(void)
     job_number_return(jobs[1]);
     job_number(jobs[1]);
     CHECK_NUMBER(jobs[1]->number, 4);
-    jobs_open(17);
+    jobs_open(17, 0);
     job_number(jobs[0]);
     CHECK_NUMBER(jobs[0]->number, 18);
     for (size_t i = 0; i < 3; i++)

@@ -219,7 +219,7 @@ test_died(void)
     call->status = 9;
     driver_job_not_begun(&driver, call, OUTCOME_DIED);
     check_back(call, __LINE__);
-    driver_call(&driver, call); /* and this time before it was sent anything */
+    call_assign(call, &driver); /* and this time before it was sent anything */
     driver_job_not_begun(&driver, call, OUTCOME_DIED);
     check_back(call, __LINE__);
     call_drop(call);
@@ -231,7 +231,18 @@ test_died(void)
     driver_end();
 }
 
-/* A job whose client is gone goes on if it was taken, and is dropped if it was not. */
+static void
+check_loss(const char *wanted, int line)
+{
+    char text[LOSS_SIZE];
+    size_t size = loss_text(&client.loss, text);
+
+    check_bytes(text, size, wanted, __FILE__, line);
+    loss_clear(&client.loss);
+}
+
+/* A job whose client is gone goes on if it was taken, and is dropped if it was not, or if it was
+ * refused. */
 static void
 test_client_gone(void)
 {
@@ -259,9 +270,20 @@ test_client_gone(void)
     driver_job_not_begun(&driver, call, OUTCOME_STOPPING);
     check_done(call, JOB_UNRUN, REASON_CLIENT_GONE, 0, __LINE__);
     CHECK_NUMBER(stats.jobs_dropped, dropped + 2);
-    log_is("server: job 19 Done unrun its client is gone: make all\n"
-           "server: job 20 Done unrun its client is gone: make all\n",
+    log_is("server: job 18 Done exit 3 after 0.000 s: make all\n"
+           "server: job 19 Done unrun its client is gone: make all\n",
            __LINE__);
+    check_loss("1 job not run, job 20: make all", __LINE__);
+    driver_end();
+    driver_begin(0);
+    call = job_give(false);
+    id = job_send(call);
+    driver.work = WORK_TASK;
+    say_state(id, PROTO_ON_TASK, PROTO_REFUSED_BUSY);
+    driver.work = WORK_NONE;
+    driver_changed(&driver);
+    check_done(call, JOB_UNRUN, REASON_CLIENT_GONE, 0, __LINE__);
+    check_loss("1 job not run, job 21: make all", __LINE__);
     client.output_state = OUTPUT_OPEN;
     driver_end();
 }
@@ -291,7 +313,7 @@ test_overdue_next(void)
 
     driver_begin(0);
     struct call *call = job_run(false), *next = job_give(false);
-    driver_call(&driver, next);
+    call_assign(next, &driver);
     driver_flush(&driver);
     clock_turn_ns += 20 * NS_PER_S;
     driver_says(PROTO_RESULT, call->id, &exited_3, sizeof(exited_3));

@@ -93,7 +93,7 @@ check_state_lie(bool job, const struct question *question, enum proto_work work,
     struct call *call =
         question == &question_job ? job_give(false) : call_new(request_new(&client), question);
     call->duration_ms = 1;
-    driver_call(&driver, call);
+    call_assign(call, &driver);
     driver_flush(&driver);
     log_begin();
     say_state(call->id, work, refusal);

@@ -7,6 +7,7 @@
 #include "lib/answer.h"
 #include "lib/clients.h"
 #include "lib/clock.h"
+#include "lib/dispatch.h"
 #include "lib/format.h"
 #include "lib/job_life.h"
 #include "lib/options.h"
@@ -38,7 +39,7 @@ job_send(struct call *call)
     struct proto_frame frame;
     size_t size;
 
-    driver_call(&driver, call);
+    call_assign(call, &driver);
     CHECK(fleet_idle() == NULL && driver.jobs_due == 1);
     driver_flush(&driver);
     CHECK(deadline_is_set(&call->deadline));

@@ -2,6 +2,7 @@
 #include "lib/reply.h"
 #include "lib/clients.h"
 #include "lib/job_life.h"
+#include "lib/json.h"
 #include "lib/options.h"
 #include "lib/stats.h"
 
@@ -106,7 +107,7 @@ check_job(pid_t driver_pid, struct job_result result, const char *text, const ch
 {
     for (int i = 0; i < 2; i++) {
         client.format = i == 0 ? &format_text : &format_json;
-        jobs_open(16);
+        jobs_open(16, 0);
         job_done("make all", driver_pid, result);
         check_said(i == 0 ? text : json, line);
     }
@@ -184,7 +185,7 @@ check_command(const char *command, const char *wanted, int line)
     char json[512];
 
     client.format = &format_json;
-    jobs_open(16);
+    jobs_open(16, 0);
     job_done(command, 4711, used(JOB_EXIT, 0));
     snprintf(json, sizeof(json),
              "{\"job\":17,\"driver\":4711,\"exit\":0," USED "\"command\":\"%s\"}\n", wanted);
@@ -213,7 +214,7 @@ test_left(void)
 
     result.left = UINT32_MAX;
     client.format = &format_json;
-    jobs_open(16);
+    jobs_open(16, 0);
     dup2(log, STDERR_FILENO);
     job_done("x", 4711, result);
     dup2(stderr_fd, STDERR_FILENO);

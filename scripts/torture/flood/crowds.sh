@@ -63,7 +63,7 @@ one_chatters() {
         ends 0 TERM && leaves
 }
 
-# half_lines COUNT [stay]: clients send half a line. If they go, the server must treat it as a line.
+# half_lines COUNT [stay]: clients send half a line. If they go, the server must not run it.
 half_lines() {
     at_socket && clients halves "$@" && wait_until has_said 'done' || return
     if [[ -z ${2-} ]]; then
@@ -75,7 +75,7 @@ half_lines() {
 }
 
 are_gone() {
-    ask stats && [[ $reply == *" clients=1 "*" errors=$1 "* ]]
+    (($(grep -c 'is gone after .*: half a line was dropped$' err) == $1)) && ask stats && [[ $reply == *" clients=1 "*" errors=0 "* ]]
 }
 
 are_there() {

@@ -1,0 +1,287 @@
+#include "entry.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum {
+    FIELDS = 7,
+};
+
+#define MS_MAX     (UINT64_C(1000) * 10000 * 31536000) /* far above any limit, in milliseconds */
+#define NUMBER_MAX UINT64_C(999999999999999)
+
+static int
+hex_digit(char byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* Parses two hexadecimal digits into a byte. */
+static bool
+hex_parse(const char *at, size_t size, char *byte)
+{
+    int high = size >= 2 ? hex_digit(at[0]) : -1, low = size >= 2 ? hex_digit(at[1]) : -1;
+
+    *byte = (char)(high * 16 + low);
+    return high >= 0 && low >= 0;
+}
+
+/* Replaces the escapes in the span, each a backslash and what decode() knows, which returns the size
+ * of what it has read, or 0. */
+static bool
+span_unescape(struct span *span, char *at, size_t (*decode)(const char *, size_t, char *))
+{
+    char *out = at;
+    const char *from = at, *end = at + span->size;
+
+    while (from < end) {
+        if (*from != '\\') {
+            *out++ = *from++;
+            continue;
+        }
+        size_t size = decode(from + 1, (size_t)(end - from - 1), out);
+        if (size == 0)
+            return false;
+        from += 1 + size;
+        out++;
+    }
+    *span = (struct span){at, (size_t)(out - at)};
+    return true;
+}
+
+static bool
+number_field_parse(const struct span *word, uint64_t max, uint64_t *value)
+{
+    return digits_parse(word->at, word->size, max, value) && *value >= 1 && *value <= max;
+}
+
+static bool
+driver_field_parse(const struct span *word, pid_t *pid)
+{
+    uint64_t value;
+
+    if (!number_field_parse(word, INT_MAX, &value))
+        return false;
+    *pid = (pid_t)value;
+    return true;
+}
+
+/* How long a job ran may be 0. */
+static bool
+ms_parse(const struct span *word, uint64_t *ms)
+{
+    uint64_t value = MS_MAX;
+
+    if (!seconds_parse(word->at, word->size, MS_MAX, &value) && value != 0)
+        return false;
+    *ms = value;
+    return true;
+}
+
+/* Whether the text has the shape of 2026-01-31T23:59:59.123Z. */
+static bool
+is_time(const struct span *word)
+{
+    static const char shape[] = "0000-00-00T00:00:00.000Z";
+
+    if (word->size != sizeof(shape) - 1)
+        return false;
+    for (size_t i = 0; i < word->size; i++) {
+        bool digit = word->at[i] >= '0' && word->at[i] <= '9';
+        if (shape[i] == '0' ? !digit : word->at[i] != shape[i])
+            return false;
+    }
+    return true;
+}
+
+static bool
+step_find(const struct span *word, const char *const *steps, enum job_step *step)
+{
+    for (int i = STEP_WAITING; i <= STEP_DONE; i++) {
+        if (span_is(word, steps[i])) {
+            *step = (enum job_step)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- seven fields ---------------------------------------------------------------------------- */
+
+/* \t, \n, \\ and \xNN */
+static size_t
+text_escape(const char *at, size_t size, char *byte)
+{
+    if (size == 0)
+        return 0;
+    switch (*at) {
+    case 't':
+        *byte = '\t';
+        return 1;
+    case 'n':
+        *byte = '\n';
+        return 1;
+    case '\\':
+        *byte = '\\';
+        return 1;
+    case 'x':
+        return hex_parse(at + 1, size - 1, byte) ? 3 : 0;
+    default:
+        return 0;
+    }
+}
+
+/* Splits the line at its tabs. Returns false unless there are FIELDS. */
+static bool
+fields_split(char *line, size_t size, struct span *fields)
+{
+    int count = 0;
+
+    for (char *at = line, *end = line + size; count < FIELDS; count++) {
+        char *tab = memchr(at, '\t', (size_t)(end - at));
+        if ((tab == NULL) != (count == FIELDS - 1))
+            return false;
+        fields[count] = (struct span){at, (size_t)((tab != NULL ? tab : end) - at)};
+        at = tab != NULL ? tab + 1 : end;
+    }
+    return true;
+}
+
+bool
+entry_parse(char *line, size_t size, struct entry *entry)
+{
+    static const char *const steps[] = {"Waiting", "Running", "Done"};
+    struct span fields[FIELDS];
+
+    *entry = (struct entry){0};
+    if (!fields_split(line, size, fields) || !is_time(&fields[0]) ||
+        !number_field_parse(&fields[1], NUMBER_MAX, &entry->number) ||
+        !step_find(&fields[2], steps, &entry->step))
+        return false;
+    bool waiting = entry->step == STEP_WAITING, done = entry->step == STEP_DONE;
+    bool none = span_is(&fields[3], "-"), any = waiting && span_is(&fields[3], "any");
+    entry->submitted = waiting && none;
+    entry->command = fields[6];
+    bool has_ms = !span_is(&fields[4], "-");
+    line[fields[6].at - 1 - line] = '\0'; /* the tab after RESULT */
+    return ((none && entry->step != STEP_RUNNING) || any ||
+            driver_field_parse(&fields[3], &entry->driver)) &&
+           (has_ms ? ms_parse(&fields[4], &entry->ms) && entry->step != STEP_RUNNING : !waiting) &&
+           (done ? job_result_parse(fields[5].at, &entry->result) : span_is(&fields[5], "-")) &&
+           span_unescape(&entry->command, line + (fields[6].at - line), text_escape);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+/* \", \\ and \u00XX */
+static size_t
+json_escape(const char *at, size_t size, char *byte)
+{
+    if (size >= 1 && (*at == '"' || *at == '\\')) {
+        *byte = *at;
+        return 1;
+    }
+    if (size < 5 || memcmp(at, "u00", 3) != 0)
+        return 0;
+    return hex_parse(at + 3, size - 3, byte) ? 5 : 0;
+}
+
+/* Takes the text from the beginning of *rest. Returns false if that does not begin so. */
+static bool
+take(struct span *rest, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (rest->size < size || memcmp(rest->at, text, size) != 0)
+        return false;
+    *rest = (struct span){rest->at + size, rest->size - size};
+    return true;
+}
+
+/* Takes a string and its quotation mark at the end; the one at the beginning is taken already. */
+static bool
+take_string(struct span *rest, struct span *string)
+{
+    size_t size = 0;
+
+    while (size < rest->size && rest->at[size] != '"')
+        size += rest->at[size] == '\\' ? 2 : 1;
+    if (size >= rest->size)
+        return false;
+    *string = (struct span){rest->at, size};
+    *rest = (struct span){rest->at + size + 1, rest->size - size - 1};
+    return true;
+}
+
+/* Takes a number: all up to the next comma. */
+static bool
+take_number(struct span *rest, struct span *number)
+{
+    const char *comma = memchr(rest->at, ',', rest->size);
+
+    if (comma == NULL)
+        return false;
+    *number = (struct span){rest->at, (size_t)(comma - rest->at)};
+    *rest = (struct span){comma, rest->size - number->size};
+    return true;
+}
+
+/* Takes a RESULT, such as ,"exit":0 or ,"lost":"WHY", and makes "exit 0" or "lost WHY" of it, in its
+ * place. */
+static bool
+take_result(struct span *rest, char *line, struct job_result *result)
+{
+    struct span word, value = {NULL, 0};
+    char *text = line + (rest->at - line), *out = text;
+
+    if (!take(rest, ",\"") || !take_string(rest, &word) || !take(rest, ":"))
+        return false;
+    if (take(rest, "\"")) {
+        if (!take_string(rest, &value) ||
+            !span_unescape(&value, line + (value.at - line), json_escape))
+            return false;
+    } else if (!take_number(rest, &value)) {
+        return false;
+    }
+    memmove(out, word.at, word.size);
+    out += word.size;
+    if (!span_is(&value, "true")) {
+        *out++ = ' ';
+        memmove(out, value.at, value.size);
+        out += value.size;
+    }
+    *out = '\0';
+    return job_result_parse(text, result);
+}
+
+bool
+entry_parse_json(char *line, size_t size, struct entry *entry)
+{
+    static const char *const steps[] = {"waiting", "running", "done"};
+    struct span rest = {line, size}, time, number, state, word;
+    bool any = false;
+
+    *entry = (struct entry){0};
+    if (!take(&rest, "{\"time\":\"") || !take_string(&rest, &time) || !is_time(&time) ||
+        !take(&rest, ",\"job\":") || !take_number(&rest, &number) ||
+        !number_field_parse(&number, NUMBER_MAX, &entry->number) || !take(&rest, ",\"state\":\"") ||
+        !take_string(&rest, &state) || !step_find(&state, steps, &entry->step))
+        return false;
+    if (take(&rest, ",\"driver\":\"any\""))
+        any = true;
+    else if (take(&rest, ",\"driver\":") &&
+             (!take_number(&rest, &word) || !driver_field_parse(&word, &entry->driver)))
+        return false;
+    if (take(&rest, ",\"seconds\":") &&
+        (!take_number(&rest, &word) || !ms_parse(&word, &entry->ms)))
+        return false;
+    if (entry->step == STEP_DONE && !take_result(&rest, line, &entry->result))
+        return false;
+    entry->submitted = entry->step == STEP_WAITING && !any && entry->driver == 0;
+    return (entry->step != STEP_RUNNING || entry->driver != 0) && take(&rest, ",\"command\":\"") &&
+           take_string(&rest, &entry->command) &&
+           span_unescape(&entry->command, line + (entry->command.at - line), json_escape) &&
+           take(&rest, "}") && rest.size == 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * entry.h: a line of the log of jobs, see joblog.h, when it is read again.
+ */
+#ifndef ENTRY_H
+#define ENTRY_H
+
+#include "job_result.h"
+
+enum job_step {
+    STEP_WAITING, /* it was taken, or a driver has not begun it after all */
+    STEP_RUNNING, /* a driver gets it */
+    STEP_DONE,
+};
+
+struct entry {
+    uint64_t number;
+    enum job_step step;
+    bool submitted;           /* STEP_WAITING: submit gave it, not run */
+    pid_t driver;             /* 0: none */
+    uint64_t ms;              /* STEP_WAITING: its limit; STEP_DONE: how long it ran; else 0 */
+    struct job_result result; /* STEP_DONE: as the reply has it */
+    struct span command;      /* as it was given */
+};
+
+/* Parses a line, without its newline, and changes it: *entry points into it. Returns
+ * false if the line is malformed. */
+bool entry_parse(char *line, size_t size, struct entry *entry);
+
+/* The same for a line of a log in JSON. */
+bool entry_parse_json(char *line, size_t size, struct entry *entry);
+
+#endif

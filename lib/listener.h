@@ -1,0 +1,41 @@
+/*
+ * listener.h: a socket at which clients connect, and its file.
+ *
+ * The file is for our own user alone (0600). From the moment when a server looks whether another
+ * one listens at the path until it listens itself, it holds a lock file, whose name is the path and
+ * ".lock". It removes the lock file then. A server that is killed may leave both files, and the
+ * next server takes them over.
+ */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include "source.h"
+
+#include <sys/stat.h>
+#include <sys/un.h>
+
+struct listener {
+    struct source source; /* its fd is -1 if it does not listen */
+    const char *path;
+    const char *name;   /* the last part of the path */
+    int directory;      /* where the file is; -1: not open */
+    int lock;           /* the lock file; -1: we do not hold it */
+    struct stat file;   /* the device and inode of the socket's file */
+    bool accept_failed; /* no connection can be accepted, and that was logged */
+};
+
+/* Listens at the path, which must outlive the listener; ready() will handle connections, once the
+ * source is watched. Signals must be blocked, and have the dispositions that we inherited. Exits on
+ * failure, and if another process holds the lock for three seconds. If a signal asks the program to
+ * stop during this wait, exits with status 0. */
+void listener_open(struct listener *, const char *path,
+                   void (*ready)(struct source *, uint32_t events));
+
+/* Removes the files that are ours, also after listener_open() has failed half-way. Does nothing if
+ * they are removed already. Does not close the socket. */
+void listener_remove(struct listener *);
+
+/* Returns the address of a socket with that path. The path must fit, see options.c. */
+struct sockaddr_un listener_address(const char *path);
+
+#endif

@@ -1,0 +1,246 @@
+#!/usr/bin/env bats
+# What other users can do: nothing of theirs is waited for, followed, written into or believed. Only
+# root can run these tests, since they need a second user.
+
+load lib/helpers
+
+# The test's directory becomes one like /tmp, where everybody can make files, and nobody can remove
+# those of others.
+shared_directory() {
+    become_other
+    own=$((OTHER_UID + 1))
+    as_own=(setpriv "--reuid=$own" "--regid=$own" --clear-groups)
+    mkdir shared
+    chmod 1777 shared
+    cd shared || return
+}
+
+# stranger COMMAND...: runs it as the other user.
+stranger() {
+    "${as_other[@]}" "$@"
+}
+
+# stranger_starts COMMAND...: the same, in the background.
+stranger_starts() {
+    "${as_other[@]}" "$@" </dev/null >stranger.out 2>&1 3>&- &
+    started+=("$!")
+}
+
+# stranger_holds FILE: the other user makes the file and locks it.
+stranger_holds() {
+    cp "$LIB/hold-lock.pl" ..
+    stranger_starts perl ../hold-lock.pl "$1"
+    wait_until test -s stranger.out
+}
+
+# stranger_listens PATH: a server of the other user, see lib/deceive.pl. What it hears goes to heard.
+stranger_listens() {
+    cp "$LIB/deceive.pl" ..
+    stranger_starts perl ../deceive.pl "$1" heard
+    wait_until test -e heard
+}
+
+# cannot_listen REASON: a server says that and ends, and leaves no file of ours.
+cannot_listen() {
+    run -1 session --listen taxi.sock </dev/null
+    [ "$output" = "server: cannot listen on taxi.sock: $1" ] || fail "$output"
+    [ -z "$(find . -user "$(id -u)" ! -name . ! -name stranger.out)" ]
+}
+
+# client PATH [WORD...]: runs a client of the server there, as a user that is neither the stranger nor
+# root, who may command anybody's server.
+client() {
+    timeout --foreground -k 1 120 "${as_own[@]}" ../server --connect "$@" </dev/null
+}
+
+# is_refused PATH: a client at the path says whose the server is, and nothing else, not even what the
+# server has sent.
+is_refused() {
+    local words
+    for words in '' 'run any 50 secret'; do
+        # shellcheck disable=SC2086
+        run -3 client "$1" $words
+        [ "$output" = "server: the server at $1 is another user's (user $OTHER_UID): it was told nothing" ] ||
+            fail "$output"
+    done
+}
+
+@test "strangers: a lock on the directory, ours or another user's, holds up no server" {
+    shared_directory
+    exec {lock}<.
+    flock -x "$lock" # also inherited by the server
+    stranger_starts flock -x .. sleep 1000
+    start_server --listen taxi.sock
+    wait_until control stats
+    exec {lock}<&-
+}
+
+@test "strangers: a lock file that another user has made and locked is neither waited for nor used" {
+    shared_directory
+    stranger_holds taxi.sock.lock
+    cannot_listen "taxi.sock.lock is another user's"
+    stranger chmod 666 taxi.sock.lock
+    cannot_listen "taxi.sock.lock is another user's"
+    [ -f taxi.sock.lock ]
+}
+
+@test "strangers: a lease that another user has on his file in the place of the lock holds up nobody" {
+    shared_directory
+    # Whoever opens the file has to wait until he gives the lease up, for 45 s at the most, fcntl(2).
+    stranger_starts perl -MFcntl -e '$SIG{IO} = "IGNORE"; $| = 1; open F, ">", "taxi.sock.lock" or die;
+        fcntl F, 1024, F_WRLCK or die "F_SETLEASE: $!"; print "leased\n"; sleep'
+    wait_until test -s stranger.out
+    grep -qx leased stranger.out || skip "no leases here: $(<stranger.out)"
+    run -1 timeout 35 "$SERVER" --listen taxi.sock </dev/null
+    [ "$output" = "server: cannot listen on taxi.sock: taxi.sock.lock is another user's" ]
+}
+
+@test "strangers: anything else in the place of the lock file is left alone" {
+    shared_directory
+    echo precious >../precious
+    for make in 'ln -s ../precious' 'ln -s ../made' mkfifo mkdir; do
+        # shellcheck disable=SC2086
+        stranger $make taxi.sock.lock
+        cannot_listen "taxi.sock.lock is another user's"
+        rm -r taxi.sock.lock
+        $make taxi.sock.lock
+        run -1 session --listen taxi.sock </dev/null
+        [ "$output" = 'server: cannot listen on taxi.sock: taxi.sock.lock is no regular file' ]
+        [ -e taxi.sock.lock ] || [ -L taxi.sock.lock ]
+        rm -r taxi.sock.lock
+    done
+    [ "$(<../precious)" = precious ]
+    [ ! -e ../made ]
+}
+
+@test "strangers: another user's socket is left alone, whether a server listens or not; so is a link" {
+    shared_directory
+    cp "$LIB/make-socket.pl" ..
+    stranger perl ../make-socket.pl taxi.sock
+    cannot_listen "it is another user's"
+    [ -S taxi.sock ]
+    rm taxi.sock
+    stranger ln -s elsewhere taxi.sock
+    cannot_listen 'it exists and is no socket'
+    [ -L taxi.sock ]
+    rm taxi.sock
+    stranger_listens taxi.sock
+    cannot_listen "it is another user's"
+    [ "$(<heard)" = '' ] # nobody has connected
+    [ -S taxi.sock ]
+}
+
+@test "strangers: a client tells another user's server nothing, and shows nothing of what it says" {
+    shared_directory
+    stranger_listens taxi.sock
+    is_refused taxi.sock
+    [ "$(<heard)" = '' ] # we have not even connected
+    ln -s taxi.sock link
+    is_refused link
+    # If the file does not tell, the process at the other end does.
+    for owner in 0 "$own"; do
+        chown "$owner" taxi.sock
+        is_refused taxi.sock
+    done
+    heard_four() { [ "$(<heard)" = $'end\nend\nend\nend' ]; }
+    wait_until heard_four
+}
+
+@test "strangers: a client does not wait for a stranger to accept its connection" {
+    shared_directory
+    stranger_starts perl -MSocket -e 'socket $s, AF_UNIX, SOCK_STREAM, 0; bind $s, pack_sockaddr_un "taxi.sock";
+        listen $s, 0; socket $c, AF_UNIX, SOCK_STREAM, 0; connect $c, pack_sockaddr_un "taxi.sock" or die;
+        $| = 1; print "full\n"; sleep'
+    wait_until test -s stranger.out
+    is_refused taxi.sock
+}
+
+@test "strangers: a client follows no link of another user, not even to a server of its own" {
+    shared_directory
+    start "${as_own[@]}" ../server --listen taxi.sock
+    wait_until client taxi.sock stats
+    stranger ln -s taxi.sock link
+    is_refused link
+    run -3 "$SERVER" --connect link get_drivers # root, too
+    [[ $output == *"another user's (user $OTHER_UID): it was told nothing" ]]
+    "${as_own[@]}" ln -s taxi.sock own
+    ln -s own roots
+    for path in own roots; do
+        run -0 client "$path" get_drivers
+        [ "$output" = '0 drivers' ]
+    done
+}
+
+@test "strangers: root may command any user's server" {
+    shared_directory
+    stranger_starts ../server --listen taxi.sock
+    wait_until control stats
+    run -0 control get_drivers
+    [ "$output" = '0 drivers' ]
+    control shutdown
+}
+
+# in_namespace COMMAND...: runs it in a user namespace that knows no user, as user 65534 like everybody
+# else there.
+in_namespace() {
+    unshare --user "$@"
+}
+
+@test "strangers: a user that our user namespace does not know is nobody, also if we are nobody there" {
+    shared_directory
+    in_namespace true 2>/dev/null || skip 'no user namespace to be had'
+    chmod 711 .
+    start unshare --user "$SERVER" --listen "$PWD/taxi.sock"
+    wait_until control stats # root's, and so is the server
+    run -0 in_namespace "$SERVER" --connect taxi.sock get_drivers
+    [ "$output" = '0 drivers' ]
+    chmod 666 taxi.sock
+    cp "$HELPERS/crowd" ..
+    run -0 stranger ../crowd taxi.sock "$DEADLINE" <<'END'
+attach 1
+hear 1 1 1 Error: only the server's own user may give it commands
+end 1 1
+END
+    [ "$output" = $'ok\nok\nok' ]
+    logged '^server: refused a connection of user 65534$'
+    chmod 1777 .
+    stranger_listens other.sock
+    run -3 in_namespace "$SERVER" --connect other.sock run any 50 secret
+    [ "$output" = "server: the server at other.sock is another user's (user 65534): it was told nothing" ]
+    wait_until test -s heard
+    [ "$(<heard)" = end ]
+}
+
+@test "strangers: --output refuses a directory of another user, and one that others can write" {
+    shared_directory
+    stranger mkdir -m 755 logs
+    run -1 session --output logs </dev/null
+    [ "$output" = "server: cannot write into logs: it is another user's" ]
+    [ -z "$(ls logs)" ]
+    mkdir ours
+    for mode in 775 757 1777; do
+        chmod "$mode" ours
+        run -1 session --output ours </dev/null
+        [ "$output" = 'server: cannot write into ours: others can write there, too (try chmod go-w)' ]
+    done
+    stranger mkfifo fifo
+    run -1 session --output fifo </dev/null
+    [ "$output" = 'server: cannot write into fifo: Not a directory' ]
+}
+
+@test "strangers: --output follows no link of another user, not even to a directory of ours" {
+    shared_directory
+    mkdir -m 755 precious
+    stranger ln -s precious link
+    stranger ln -s missing dangling
+    for path in link link/ link//; do
+        run -1 session --output "$path" <<<'create_driver'
+        [ "$output" = "server: cannot write into link: it is another user's link" ]
+    done
+    run -1 session --output dangling </dev/null
+    [ "$output" = 'server: cannot write into dangling: No such file or directory' ]
+    [ -z "$(ls precious)" ]
+    [ ! -e missing ]
+    ln -s precious own
+    run -0 session --output own/ </dev/null
+}
