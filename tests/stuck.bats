@@ -145,7 +145,7 @@ no_reading_or_ended() {
         yes help | head -n 3000 >&"${client_to[$name]}" 3>&- &
         started+=("$!")
     done
-    wait_until output_waits
+    wait_until grep -qs '^tfd: *1 ' "/proc/$server_pid/fdinfo/"* # it waits for room in its output
     freeze "$pid"
     kill -TERM "$server_pid"
     wait_until ended "$server_pid"
