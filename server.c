@@ -70,8 +70,6 @@ enum {
     SIGNALS_PER_TURN = 32,  /* the next turn reads the rest: a flood delays nothing else */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
     LAST_WORDS_MS = 250, /* after the grace period, for replies caused by the last drivers' end */
-    GIVE_UP_MS = 4500, /* after that, for the end of what was killed: a busy machine takes longer */
-    GIVE_UP_AT_ONCE_MS = 900, /* the same, if the server is asked to stop at once */
 };
 
 static struct server {
@@ -97,7 +95,7 @@ static bool output_written(void);
 /* signals and deadlines */
 static void signals_ready(struct source *source, uint32_t events);
 static void signal_stop(bool at_once);
-static void signal_handle(const struct signalfd_siginfo *info);
+static void signal_handle(const struct signalfd_siginfo *info, bool again);
 static void deadlines_over(void);
 static void server_retry(void);
 
@@ -276,15 +274,18 @@ output_written(void)
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
+/* Signals that were pending together count as one request to stop: none of them hurries a stop that
+ * another one begins. */
 static void
 signals_ready(struct source *source, uint32_t events)
 {
     struct signalfd_siginfo infos[SIGNALS_PER_TURN];
     int count = signals_read(source, infos, SIGNALS_PER_TURN);
+    bool again = phase_stopping();
 
     (void)events;
     for (int i = 0; i < count; i++)
-        signal_handle(&infos[i]);
+        signal_handle(&infos[i], again);
     if (count < 0)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
 }
@@ -298,8 +299,10 @@ signal_stop(bool at_once)
     phase_stop(at_once);
 }
 
+/* again: the server was stopping before. A second HUP hurries nothing, because a terminal that
+ * closes sends two: one from the kernel, one from the shell. */
 static void
-signal_handle(const struct signalfd_siginfo *info)
+signal_handle(const struct signalfd_siginfo *info, bool again)
 {
     char line[TEXT_SIZE];
 
@@ -310,7 +313,7 @@ signal_handle(const struct signalfd_siginfo *info)
         break;
     case SIGINT:
     case SIGTERM:
-        signal_stop(false);
+        signal_stop(again);
         break;
     case SIGQUIT:
         signal_stop(true);
@@ -355,16 +358,14 @@ deadlines_over(void)
     if ((deadline = deadline_over(DEADLINE_STOP)) != NULL) {
         deadline_stop(deadline);
         if (phase_reach(PHASE_OVERDUE))
-            reaper_give_up_after(GIVE_UP_MS);
+            reaper_give_up_later(false);
     }
     if (deadline_over(DEADLINE_GIVE_UP) != NULL)
         reaper_give_up();
     if (deadline_over(DEADLINE_SWEEP) != NULL)
         children_sweep();
-    if ((deadline = deadline_over(DEADLINE_RETRY)) != NULL) {
-        deadline_stop(deadline);
+    if (retry_is_due())
         server_retry();
-    }
     if (deadline_over(DEADLINE_REPLACE) != NULL)
         keeper_replace();
     if (deadline_over(DEADLINE_WATCH) != NULL)
@@ -401,7 +402,7 @@ server_stop(void)
     while (phase_overdue() && (driver = fleet_next(driver)) != NULL)
         driver_kill(driver);
     if (phase_overdue())
-        reaper_give_up_after(GIVE_UP_AT_ONCE_MS);
+        reaper_give_up_later(true);
     if (server.stop_begun)
         return;
     server.stop_begun = true;

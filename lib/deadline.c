@@ -18,6 +18,7 @@ static struct {
     } kinds[DEADLINE_KINDS];
     struct source timer;
     int64_t armed_ns; /* what the timer is armed for; 0: it is not armed */
+    bool failed;      /* it cannot be set, which was logged */
     void (*over)(void);
     struct deadline retry;
 } deadlines = {.timer.fd = -1};
@@ -117,6 +118,15 @@ deadline_over(enum deadline_kind kind)
 }
 
 bool
+retry_is_due(void)
+{
+    if (deadline_over(DEADLINE_RETRY) == NULL)
+        return false;
+    deadline_stop(&deadlines.retry);
+    return true;
+}
+
+bool
 deadlines_none(enum deadline_kind kind)
 {
     return deadline_first(kind) == NULL;
@@ -145,8 +155,10 @@ deadlines_arm(void)
 
     if (earliest_ns == armed_ns || (earliest_ns != 0 && armed_ns != 0 && armed_ns < earliest_ns))
         return;
-    if (!timer_set(&deadlines.timer, earliest_ns))
-        log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
-    else
+    bool set = timer_set(&deadlines.timer, earliest_ns);
+    if (set)
         deadlines.armed_ns = earliest_ns;
+    else if (!deadlines.failed)
+        log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
+    deadlines.failed = !set;
 }

@@ -349,9 +349,11 @@ driver_close(struct driver *driver)
 void
 driver_kill(struct driver *driver)
 {
+    bool first = !driver->killed;
+
     driver->killed = true;
     driver_note_end(driver);
-    if (!driver->reaped && kill(driver->pid, SIGKILL) < 0)
+    if (!driver->reaped && kill(driver->pid, SIGKILL) < 0 && first)
         log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
 }
 

@@ -174,12 +174,10 @@ test_retry(void)
     retry_later();
     clock_turn_ns = delay_ns;
     retry_later(); /* does not put it off */
-    CHECK(deadline_over(DEADLINE_RETRY) == NULL);
+    CHECK(!retry_is_due());
     clock_turn_ns = 100 + delay_ns;
-    struct deadline *retry = deadline_over(DEADLINE_RETRY);
-    CHECK(retry != NULL);
-    if (retry != NULL)
-        deadline_stop(retry);
+    CHECK(retry_is_due());
+    CHECK(!retry_is_due());
     CHECK(deadlines_none(DEADLINE_RETRY));
 }
 
