@@ -94,7 +94,6 @@ static bool output_written(void);
 
 /* signals and deadlines */
 static void signals_ready(struct source *source, uint32_t events);
-static void signal_stop(bool at_once);
 static void signal_handle(const struct signalfd_siginfo *info, bool again);
 static void deadlines_over(void);
 static void server_retry(void);
@@ -290,15 +289,6 @@ signals_ready(struct source *source, uint32_t events)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
 }
 
-/* A signal asks for the stop. A batch that has given jobs has not ended as it should, then. */
-static void
-signal_stop(bool at_once)
-{
-    if (console.input_state == INPUT_OPEN && console.gave_jobs)
-        client_unfinished(&console);
-    phase_stop(at_once);
-}
-
 /* again: the server was stopping before. A second HUP hurries nothing, because a terminal that
  * closes sends two: one from the kernel, one from the shell. */
 static void
@@ -309,14 +299,14 @@ signal_handle(const struct signalfd_siginfo *info, bool again)
     switch (info->ssi_signo) {
     case SIGHUP:
         if (!server.hup_ignored)
-            signal_stop(false);
+            console_interrupt(false);
         break;
     case SIGINT:
     case SIGTERM:
-        signal_stop(again);
+        console_interrupt(again);
         break;
     case SIGQUIT:
-        signal_stop(true);
+        console_interrupt(true);
         break;
     case SIGUSR1:
         log_line("%.*s", (int)stats_line(&format_text, line) - 1, line);
@@ -373,6 +363,7 @@ deadlines_over(void)
     if (deadline_over(DEADLINE_MEMORY) != NULL)
         memory_look();
     partings_over();
+    console_stop_lasts();
     if (deadline_over(DEADLINE_QUIET) != NULL)
         relay_quiet();
 }

@@ -63,6 +63,7 @@ struct client {
     enum client_farewell farewell;
     enum client_prompt prompt;
     bool terminal;      /* the input is a terminal */
+    bool hung_up;       /* that terminal is gone */
     bool starved;       /* no whole line is in the input */
     bool more;          /* the last read filled the buffer: there may be more to read */
     bool heard_out;     /* since the stop began, what it had sent has been read */

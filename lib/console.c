@@ -1,6 +1,9 @@
 #include "console.h"
 
 #include "clients.h"
+#include "clock.h"
+#include "deadline.h"
+#include "fleet.h"
 #include "format.h"
 #include "log.h"
 #include "options.h"
@@ -17,7 +20,10 @@
 
 enum {
     DRAIN_READS = 256, /* a mebibyte: more than a socket holds, unless somebody has set that */
+    TELL_MS = 500,     /* a stop that takes longer looks as if nothing happened */
 };
+
+static struct deadline slow_stop; /* DEADLINE_TELL, set when the stop begins */
 
 static void
 console_in_ready(struct source *source, uint32_t events)
@@ -51,6 +57,8 @@ console_take_prompt(void)
 void
 console_open(void)
 {
+    deadline_init(&slow_stop);
+    deadline_set(DEADLINE_TELL, TELL_MS * NS_PER_MS);
     client_init(&console, options.json ? &format_json : &format_text);
     log_over_prompt(console_take_prompt);
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
@@ -107,23 +115,57 @@ console_drain(void)
             return;
 }
 
-void
-console_end_input(void)
+/* Says what the server waits for. */
+static void
+console_say_what_for(void)
 {
     bool one = console.jobs == 1;
 
-    if (console.in.fd < 0 || console_is_socket())
-        return; /* a socket stays until the last reply is written */
-    if (console.terminal && !phase_stopping() && options.listen_path != NULL) {
-        console_leave_prompt();
+    if (options.listen_path == NULL && console.jobs == 0 && console.barrier == NULL)
+        return;
+    console_leave_prompt();
+    if (options.listen_path != NULL)
         log_line("the console has ended; go on with --connect %s, stop the server with Ctrl+C",
                  options.listen_path);
-    } else if (console.terminal && !phase_stopping() && console.jobs > 0) {
-        console_leave_prompt();
+    else if (console.jobs > 0)
         log_line("waiting for %u job%s; Ctrl+C cancels %s", console.jobs, one ? "" : "s",
                  one ? "it" : "them");
-    }
+    else
+        log_line("waiting for the last replies; Ctrl+C stops the server");
+}
+
+void
+console_end_input(void)
+{
+    if (console.in.fd < 0 || console_is_socket())
+        return; /* a socket stays until the last reply is written */
+    if (console.terminal && !console.hung_up && !phase_stopping())
+        console_say_what_for();
     stream_let_go(&console.in, O_RDONLY);
+}
+
+/* Commands that were typed ahead are dropped, as the kernel drops what is typed before a Ctrl+C. */
+void
+console_stopping(void)
+{
+    if (console.terminal)
+        buffer_consume(&console.input, buffer_used(&console.input));
+    if (isatty(STDERR_FILENO))
+        deadline_start(&slow_stop, DEADLINE_TELL);
+}
+
+void
+console_stop_lasts(void)
+{
+    unsigned drivers = fleet_count(DRIVER_STOPPING);
+    bool one = drivers == 1;
+
+    if (deadline_over(DEADLINE_TELL) == NULL)
+        return;
+    deadline_stop(&slow_stop);
+    if (drivers > 0 && !phase_overdue())
+        log_line("stopping; waiting for %u driver%s; Ctrl+C kills %s", drivers, one ? "" : "s",
+                 one ? "it" : "them");
 }
 
 void

@@ -19,6 +19,12 @@ void console_end_input(void);
  * gets to the end. */
 void console_end(void);
 
+/* The stop begins: what was typed ahead is dropped. If standard error is a terminal and the stop
+ * takes longer than half a second, console_stop_lasts(), which is called when deadlines are over,
+ * logs what it waits for. */
+void console_stopping(void);
+void console_stop_lasts(void);
+
 /* Whether nobody can write to standard input any more, even if not all of it has been read: while a
  * client is held back, its input is not read. */
 bool console_has_ended(void);

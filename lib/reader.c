@@ -55,6 +55,18 @@ client_break_input(struct client *client)
         phase_set_failed();
 }
 
+/* The terminal was hung up, usually because its window was closed. This is no failure: SIGHUP, which
+ * comes then, is none either. */
+static void
+client_hang_up(struct client *client)
+{
+    client->hung_up = true;
+    if (client->input_state == INPUT_OPEN)
+        client_drop_half_line(client);
+    client->loss.half_line = false;
+    client_end_input(client);
+}
+
 /* ---- the terminal ---------------------------------------------------------------------------- */
 
 /* Unblocks the signal for a moment, so that its default action stops us. In an orphaned process
@@ -86,12 +98,13 @@ client_terminal_refused(struct client *client)
 
     if (phase_stopping() || (foreground >= 0 && foreground == getpgrp()))
         return; /* we need no more input, or are in the foreground by now */
-    if (foreground >= 0) {
-        shell_stop(SIGTTIN, 0);
-        if (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT))
-            return;
+    if (foreground < 0) {
+        client_hang_up(client);
+        return;
     }
-    client_break_input(client);
+    shell_stop(SIGTTIN, 0);
+    if (sigpending(&pending) != 0 || !sigismember(&pending, SIGCONT))
+        client_break_input(client);
 }
 
 /* ---- clients that are gone, or have failed --------------------------------------------------- */
@@ -192,6 +205,29 @@ client_failed(struct client *client, const char *what, int error)
         phase_fail();
 }
 
+void
+console_interrupt(bool at_once)
+{
+    if (console.input_state == INPUT_OPEN && console.gave_jobs)
+        client_unfinished(&console);
+    phase_stop(at_once);
+}
+
+/* Stops the server as SIGHUP does, if that has not come yet. A terminal that was hung up is none for
+ * isatty(3), which then fails with EIO. */
+void
+client_output_failed(struct client *client, int error)
+{
+    if (client != &console || error != EIO || (!isatty(client->out.fd) && errno != EIO)) {
+        client_failed(client, "cannot write standard output", error);
+        return;
+    }
+    client->output_state = OUTPUT_FAILED;
+    if (options.listen_path == NULL)
+        console_interrupt(false);
+    client_hang_up(client);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* A read has returned n, not above 0, and error is its errno: the end of the input, or an error. */
@@ -200,7 +236,9 @@ client_read_ended(struct client *client, ssize_t n, int error)
 {
     bool gone = client->output_state == OUTPUT_GONE;
 
-    if (n == 0 && !gone) {
+    if (n == 0 && client->terminal && !isatty(client->in.fd)) {
+        client_hang_up(client);
+    } else if (n == 0 && !gone) {
         client_end_input(client);
     } else if (n == 0 || error == ECONNRESET) {
         client_break_input(client);

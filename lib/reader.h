@@ -26,6 +26,14 @@ void client_give_up(struct client *);
  * failure of the console is logged, and stops the server if there can be no other client. */
 void client_failed(struct client *, const char *what, int error);
 
+/* The client's output could not be written. If it is a terminal that was hung up, the console ends
+ * without a word, and with it a server that has no other client. */
+void client_output_failed(struct client *, int error);
+
+/* Somebody stops the server: by a signal, or by closing the terminal. A batch that has given jobs has
+ * not ended as it should, then. */
+void console_interrupt(bool at_once);
+
 /* Stops us, as a job of the shell, by SIGTSTP or SIGTTIN. whom is as in kill(2). */
 void shell_stop(int number, pid_t whom);
 

@@ -47,6 +47,7 @@ static struct session {
     bool job_failed; /* a reply was a Done that is not exit 0 */
     int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
     bool for_job;    /* the one command is on the command line, and gives a job */
+    bool terminal;   /* standard input is one */
     bool prompts;    /* both ends are at a terminal, and the server shows a prompt */
     bool prompted;   /* the prompt is the last thing that was received */
     char line[96];   /* the beginning of the line that is being received, which shows what it is */
@@ -217,6 +218,25 @@ session_drop_half(void)
     session_input_ended();
 }
 
+/* A terminal cuts a line that is too long to 4095 bytes, see line_is_too_long() in lib/turn.c. Adds
+ * a byte to a line of that length, so that the server refuses it. A terminal gives one line at a
+ * time, and it is the last one. */
+static void
+session_refuse_cut_line(void)
+{
+    struct buffer *up = &session.up;
+    const char *last = up->data + up->end - 1;
+
+    if (!session.terminal || *last != '\n' || buffer_room(up) == 0)
+        return;
+    const char *newline = memrchr(up->data + up->start, '\n', buffer_used(up) - 1);
+    const char *line = newline != NULL ? newline + 1 : up->data + up->start;
+    if (last - line < LINE_MAX_SIZE - 1)
+        return;
+    up->data[up->end - 1] = ' ';
+    buffer_append(up, "\n", 1);
+}
+
 static void
 session_read(void)
 {
@@ -227,11 +247,12 @@ session_read(void)
     if (n > 0) {
         up->end += (size_t)n;
         session.prompted = false;
+        session_refuse_cut_line();
         session_hold_half();
+    } else if (session.terminal && (n == 0 ? !isatty(session.in.fd) : error == EIO)) {
+        session_drop_half();
     } else if (n == 0) {
         session_end_input();
-    } else if (error == EIO && isatty(session.in.fd)) {
-        session_drop_half();
     } else if (error != EAGAIN && error != EINTR) {
         errno = error;
         err(EXIT_FAILURE, "cannot read standard input");
@@ -423,7 +444,8 @@ session_put_command(char **words)
 static void
 session_open(char **words)
 {
-    session.prompts = words[0] == NULL && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    session.terminal = words[0] == NULL && isatty(STDIN_FILENO);
+    session.prompts = session.terminal && isatty(STDOUT_FILENO);
     if (!sources_open() || !buffer_prepare(&session.up))
         err(EXIT_FAILURE, "cannot start");
     buffer_append_string(&session.up, "session farewell");

@@ -41,6 +41,14 @@ enum line {
     LINE_TOO_LONG,
 };
 
+/* A terminal in canonical mode silently cuts a longer line to 4095 bytes, termios(3). What is left
+ * could be another command. */
+static bool
+line_is_too_long(const struct client *client, size_t size)
+{
+    return size >= LINE_MAX_SIZE - 1 && (size >= LINE_MAX_SIZE || client->terminal);
+}
+
 /* Finds the next line of the input. *line is the line without its newline; *size is how many bytes
  * of the input it takes. */
 static enum line
@@ -55,7 +63,7 @@ client_line(struct client *client, struct span *line, size_t *size)
     const char *newline = memchr(at, '\n', used);
     *size = newline != NULL ? (size_t)(newline - at) + 1 : used;
     *line = (struct span){.at = at, .size = newline != NULL ? *size - 1 : used};
-    if (line->size >= LINE_MAX_SIZE || client->skipping_line)
+    if (line_is_too_long(client, line->size) || client->skipping_line)
         return LINE_TOO_LONG;
     if (newline == NULL && (!client_last_line_counts(client) || client_halted(client) != NULL))
         return LINE_NONE;
@@ -73,8 +81,8 @@ client_skip_line(struct client *client, size_t size)
     bool whole = piece.at[size - 1] == '\n';
 
     if (!client->skipping_line &&
-        client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE) ==
-            COMMAND_HELD)
+        client_error(client, "line_too_long", "line too long (limit %d bytes)",
+                     LINE_MAX_SIZE - client->terminal) == COMMAND_HELD)
         return COMMAND_HELD;
     if (!client->skipping_line && line_begins(&piece, "run"))
         client_job_refused(client);
@@ -172,8 +180,10 @@ static void
 client_hear_out(struct client *client)
 {
     client->heard_out = true;
-    if (client == &console)
+    if (client == &console) {
+        console_stopping();
         return;
+    }
     client_read(client);
     client_read(client); /* the second read notices that the client has sent everything, if so */
 }
@@ -197,7 +207,7 @@ client_flush(struct client *client)
         else if (errno == EAGAIN)
             client->output_state = OUTPUT_WAITS;
         else if (errno != EINTR)
-            client_failed(client, "cannot write standard output", errno);
+            client_output_failed(client, errno);
     }
     if (client->output_full && client->output_state != OUTPUT_WAITS)
         client_wake(client);
@@ -248,13 +258,22 @@ client_prompt(struct client *client)
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
+/* Whether to read although no command is run now. The kernel's buffer of a terminal has 4 KiB, and
+ * once it is full, not even Ctrl+C is seen. */
+static bool
+client_types_ahead(const struct client *client)
+{
+    return client->terminal && buffer_used(&client->input) < BLOCK_SIZE;
+}
+
 /* Makes epoll watch for what the client waits for. epoll always reports that a connection's other
  * end is closed, epoll_ctl(2). After that nothing is watched, because everything that is left to
  * read has arrived. */
 static void
 client_watch(struct client *client)
 {
-    bool reads = client->starved && client->input_state == INPUT_OPEN && !phase_stopping() &&
+    bool reads = (client->starved || client_types_ahead(client)) &&
+                 client->input_state == INPUT_OPEN && !phase_stopping() &&
                  list_empty(&client->lacking);
     uint32_t in = reads ? EPOLLIN : 0, out = client->output_state == OUTPUT_WAITS ? EPOLLOUT : 0;
 

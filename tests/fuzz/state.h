@@ -39,6 +39,7 @@
     each(server) \
     each(session) \
     each(slots) \
+    each(slow_stop) \
     each(spawn) \
     each(stats) \
     each(texts) \
