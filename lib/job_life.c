@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "format.h"
+#include "giver.h"
 #include "job_result.h"
 #include "joblog.h"
 #include "log.h"
@@ -20,10 +21,12 @@ enum {
 };
 
 static struct {
-    bool halted;   /* see client_halted() */
-    bool must_end; /* see batch_must_end() */
+    bool halted;      /* see client_halted() */
+    bool halted_anew; /* see batch_has_halted() */
     char why[64];
 } batch = {.why = "halted by an Error"};
+
+static uint64_t jobs_submitted; /* and not begun */
 
 /* Returns how many bytes of a job's command the log shows. */
 static int
@@ -46,8 +49,10 @@ call_own_job(struct call *call, struct job *job)
     struct client *client = call->request->client;
 
     call->job = job;
+    call->runs_job = true;
     job->call = call;
     job->batch = client_is_batch(client);
+    job->shown = call->request->format->shows_command;
     client->jobs++;
     client->owed -= JOB_OWED;
     client->gave_jobs = true;
@@ -58,7 +63,41 @@ job_take(struct call *call, struct job *job)
 {
     call_own_job(call, job);
     job_number(job);
+    stats.jobs_live++;
     joblog_step(job, STEP_WAITING);
+}
+
+void
+job_submit(struct call *call, struct job *job, struct client *client)
+{
+    call->job = job;
+    job->call = call;
+    job->any = job->submitted = true;
+    job->batch = client_is_batch(client);
+    job->giver = client->giver;
+    job->giver->jobs++;
+    client->gave_jobs = true;
+    job_number(job);
+    stats.jobs_live++;
+    jobs_submitted++;
+    joblog_step(job, STEP_WAITING);
+}
+
+uint64_t
+jobs_submitted_waiting(void)
+{
+    return jobs_submitted;
+}
+
+/* A submitted job begins, or waits again, or ends. */
+static void
+job_count_begun(const struct job *job, bool begun)
+{
+    stats.jobs_begun += begun ? 1 : UINT64_C(-1);
+    if (!job->submitted)
+        return;
+    job->giver->begun += begun ? 1U : -1U;
+    jobs_submitted += begun ? UINT64_C(-1) : 1;
 }
 
 /* With --listen the server serves others, too, and its status is not about the batch. */
@@ -75,8 +114,7 @@ batch_halt(const struct job *job)
 {
     if (options.halt == HALT_NEVER || batch.halted || phase_stopping())
         return;
-    batch.halted = true;
-    batch.must_end = options.halt == HALT_NOW;
+    batch.halted = batch.halted_anew = true;
     if (job != NULL)
         snprintf(batch.why, sizeof(batch.why), "halted by job %" PRIu64, job->number);
     log_line("%s", batch.why);
@@ -92,12 +130,12 @@ client_halted(const struct client *client)
 }
 
 bool
-batch_must_end(void)
+batch_has_halted(void)
 {
-    bool must_end = batch.must_end;
+    bool anew = batch.halted_anew;
 
-    batch.must_end = false;
-    return must_end;
+    batch.halted_anew = false;
+    return anew;
 }
 
 void
@@ -116,11 +154,15 @@ client_job_refused(const struct client *client)
     batch_halt(NULL);
 }
 
-void
+/* The job gives back its slot, if it has one. */
+static void
 job_leave_slot(struct job *job)
 {
+    if (job->slot == 0)
+        return;
     slot_return(job->slot);
     job->slot = 0;
+    job_count_begun(job, false);
 }
 
 bool
@@ -128,7 +170,14 @@ job_assign(struct job *job, const struct driver *driver)
 {
     job->driver_pid = driver->pid;
     job->slot = slot_take();
+    job_count_begun(job, true);
     return joblog_step(job, STEP_RUNNING);
+}
+
+bool
+job_is_halted(const struct job *job)
+{
+    return batch.halted && job->batch;
 }
 
 void
@@ -136,19 +185,33 @@ job_return(struct job *job)
 {
     job_leave_slot(job);
     job->state = JOB_WAITING;
+    if (!job->cancelled)
+        joblog_step(job, STEP_WAITING);
     if (job->any)
         job->driver_pid = 0;
-    joblog_step(job, STEP_WAITING);
+}
+
+static void
+job_tell_waiters(struct job *job)
+{
+    while (!list_empty(&job->waiters)) {
+        struct call *waiter = container_of(job->waiters.next, struct call, of_driver);
+        waiter->job = job;
+        job->users++;
+        job->shown |= waiter->request->format->shows_command;
+        call_end(waiter, OUTCOME_DONE);
+    }
 }
 
 void
 job_refuse(struct job *job)
 {
     job_leave_slot(job);
-    if (options.log_path == NULL)
-        job_number_return(job);
+    stats.jobs_live--;
+    job_number_return(job, options.log_path == NULL);
     job->result = (struct job_result){.ending = JOB_UNRUN, .reason = REASON_REFUSED};
     joblog_step(job, STEP_DONE);
+    job_tell_waiters(job);
     client_job_refused(job->call->request->client);
 }
 
@@ -198,9 +261,9 @@ job_log_end(const struct job *job)
                  result->left == 1 ? "process" : "processes");
     bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
 
-    if (job->call != NULL && result->reason == REASON_CLIENT_GONE)
+    if (job->call != NULL && job->call->request != NULL && result->reason == REASON_CLIENT_GONE)
         loss_add_job(&job->call->request->client->loss, job->number, job->text);
-    else if (failed && (job->batch || job->call == NULL))
+    else if (failed && (job->batch || job->call == NULL || job->submitted))
         told = true;
     if (!options.verbose && !told)
         return;
@@ -230,6 +293,42 @@ job_count_end(const struct job *job)
     }
 }
 
+/* Whoever waits for the job's end is told; the caller's use of the job is over. */
+static void
+job_tell_end(struct job *job)
+{
+    job_tell_waiters(job);
+    if (!job->past)
+        job_keep_end(job);
+    struct call *call = job->call;
+    job->call = NULL;
+    if (call == NULL) {
+        job_free(job);
+        return;
+    }
+    if (call->request == NULL) {
+        call->job = NULL;
+        job_free(job);
+    }
+    call_end(call, OUTCOME_DONE); /* with a request, its use of the job goes on until it is told */
+}
+
+/* A submitted job has ended: its giver counts it no more. */
+static void
+job_leave_giver(struct job *job)
+{
+    struct giver *giver = job->giver;
+
+    if (giver == NULL)
+        return;
+    jobs_submitted--; /* it counts as one that waits, since it has given back its slot */
+    job->giver = NULL;
+    job->submitted = false;
+    if (--giver->jobs == 0)
+        client_wake(&console); /* whose end may wait for that */
+    giver_release(giver);
+}
+
 void
 job_end(struct job *job, const struct job_result *result)
 {
@@ -239,22 +338,26 @@ job_end(struct job *job, const struct job_result *result)
     if (job->batch && !result_is_good(result))
         batch_failed();
     if (!job->past) {
+        stats.jobs_live--;
         job_count_end(job);
         job_log_end(job);
         joblog_step(job, STEP_DONE);
         if (job->batch && !result_is_good(result) && result->ending != JOB_CANCELLED)
             batch_halt(job);
     }
-    if (job->call == NULL) {
-        job_free(job);
-        return;
-    }
-    /* The reply may have to wait for many others. */
-    if (!job->call->request->format->shows_command) {
-        job_text_free(job->text);
-        job->text = NULL;
-    }
-    call_end(job->call, OUTCOME_DONE);
+    job_leave_giver(job);
+    job_tell_end(job);
+}
+
+void
+job_end_unbegun(struct job *job)
+{
+    struct job_result result = {.ending = JOB_CANCELLED};
+
+    if (job_is_halted(job))
+        job_unrun_halted(job);
+    else
+        job_end(job, &result);
 }
 
 void
@@ -265,6 +368,17 @@ job_recall(struct call *call, struct job *job, const struct past *past)
     job->number = past->number;
     job->driver_pid = past->driver;
     job_end(job, &past->result);
+}
+
+void
+job_end_soon(struct driver *driver)
+{
+    int64_t time_ns = options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
+
+    if (driver->job_deadline.at_ns <= clock_turn_ns + time_ns)
+        return;
+    deadline_stop(&driver->job_deadline);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, time_ns);
 }
 
 void

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "turns.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "console.h"
 #include "create.h"
+#include "giver.h"
 #include "job_life.h"
 #include "log.h"
 #include "options.h"
@@ -203,12 +204,20 @@ client_flush(struct client *client)
         client_wake(client);
 }
 
+/* The end of standard input waits for the jobs that it has submitted, unless the server goes on. */
+static bool
+client_jobs_ended(const struct client *client)
+{
+    return client != &console || options.listen_path != NULL || client->giver->jobs == 0;
+}
+
 /* Whether nothing more will be read from the client, run or answered. */
 static bool
 client_answered(const struct client *client)
 {
     return (client->input_state != INPUT_OPEN || phase_stopping()) &&
-           list_empty(&client->requests) && (client->input_state == INPUT_QUIT || client->starved);
+           list_empty(&client->requests) &&
+           (client->input_state == INPUT_QUIT || client->starved) && client_jobs_ended(client);
 }
 
 bool
@@ -297,6 +306,7 @@ client_end(struct client *client)
             phase_stop(false);
         else
             console_end();
+        resume_forget();
         return;
     }
     client_log_end(client);

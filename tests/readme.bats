@@ -38,6 +38,10 @@ document() {
     document
 }
 
+@test "README: A queue of the day" {
+    document
+}
+
 @test "README: As a service, for many at once" {
     document
 }
@@ -192,6 +196,17 @@ tested() {
     provoke "cancel_task $pid"
     env printf 'run any 5 echo \0\n' >&"$to"
     note_reply
+
+    another_server start_server
+    create
+    provoke 'wait_job x'
+    provoke 'wait_job 99'
+    for ((job = 1; job <= 17; job++)); do
+        say "run $pid 50 true"
+        expect "Job $job Done exit 0"
+    done
+    provoke 'cancel_job 17'
+    tested 'Error: queue is full (limit 100000)'
 
     another_server start_server --halt soon
     create

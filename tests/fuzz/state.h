@@ -20,9 +20,11 @@
     each(dispatch) \
     each(epoll_fd) \
     each(fleet) \
+    each(giver_pool) \
     each(helps) \
     each(joblog) \
     each(jobs) \
+    each(jobs_submitted) \
     each(keeper) \
     each(life) \
     each(logging) \
@@ -42,6 +44,7 @@
     each(spawn) \
     each(stats) \
     each(texts) \
+    each(turns) \
     each(watchdog)
 /* clang-format on */
 

@@ -14,6 +14,14 @@ make(const char *command)
     return job;
 }
 
+static void
+renumber(struct job *job, bool again)
+{
+    job_number_return(job, again);
+    job->number = 0;
+    job_number(job);
+}
+
 /* A number is given back only while it is the last one. */
 static void
 test_numbers(void)
@@ -26,18 +34,50 @@ test_numbers(void)
         CHECK_NUMBER(jobs[i]->number, i + 1);
     }
     CHECK_NUMBER(jobs_count(), 3);
-    job_number_return(jobs[1]);
-    job_number(jobs[1]);
+    renumber(jobs[1], true);
     CHECK_NUMBER(jobs[1]->number, 4);
-    job_number_return(jobs[1]);
-    job_number(jobs[1]);
+    renumber(jobs[1], true);
     CHECK_NUMBER(jobs[1]->number, 4);
-    jobs_open(17, 0);
-    job_number(jobs[0]);
-    CHECK_NUMBER(jobs[0]->number, 18);
+    renumber(jobs[1], false);
+    CHECK_NUMBER(jobs[1]->number, 5);
+    CHECK(job_find(1) == jobs[0] && job_find(2) == NULL && job_find(4) == NULL);
+    CHECK(job_find(5) == jobs[1] && job_after(0, false) == jobs[0]);
+    CHECK(job_after(1, false) == jobs[2] && job_after(3, true) == jobs[1] &&
+          job_after(5, true) == NULL);
     for (size_t i = 0; i < 3; i++)
         job_free(jobs[i]);
     CHECK(jobs_count() == 0 && jobs_all_freed());
+}
+
+/* The last ends can be found, and an older one is freed when its reply is written. */
+static void
+test_ends(void)
+{
+    enum {
+        MORE = 3
+    };
+    struct job *jobs[ENDS_KEPT + MORE];
+
+    jobs_open(0, 0);
+    for (size_t i = 0; i < ENDS_KEPT + MORE; i++) {
+        job_number(jobs[i] = make("x"));
+        jobs[i]->shown = i == 1;
+    }
+    jobs[1]->users++; /* replies to come */
+    jobs[2]->users++;
+    for (size_t i = 0; i < ENDS_KEPT + MORE; i++) {
+        jobs[i]->state = JOB_DONE;
+        job_keep_end(jobs[i]);
+        job_free(jobs[i]);
+    }
+    CHECK(job_find(1) == NULL && job_find(2) == NULL && job_find(3) == NULL);
+    CHECK(jobs[1]->text != NULL && jobs[2]->text == NULL);
+    CHECK(job_find(4) == jobs[3] && job_after(0, true) == jobs[3] && job_after(0, false) == NULL);
+    CHECK_NUMBER(jobs_count(), 2);
+    job_free(jobs[1]);
+    job_free(jobs[2]);
+    jobs_close();
+    CHECK_NUMBER(jobs_count(), 0);
 }
 
 /* Commands around the size of each class of texts, and the longest one. */
@@ -95,6 +135,7 @@ int
 main(void)
 {
     test_numbers();
+    test_ends();
     test_texts();
     test_shared();
     jobs_close();
