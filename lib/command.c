@@ -305,6 +305,31 @@ command_recall(struct client *client, struct job *job, struct past *past, enum h
     return call;
 }
 
+enum handling
+command_give_job(struct client *client, const struct span *word, struct job *job)
+{
+    enum handling handling;
+    struct call *call = NULL;
+
+    if (job == NULL)
+        return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
+    struct span command = job_text_shown(job->text);
+    struct past *past = client == &console ? resume_find(&command) : NULL;
+    job->any = span_is(word, "any");
+    if (past != NULL)
+        call = command_recall(client, job, past, &handling);
+    else if (phase_stopping() || client_halted(client) != NULL)
+        call = command_unrun(client, job, &handling);
+    else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
+        handling = client_error(client, "no_driver", "no driver");
+    else
+        call = command_give(client, word, job, &handling);
+    if (call == NULL)
+        job_free(job);
+    tasks_assign();
+    return handling;
+}
+
 static enum handling
 do_run(struct client *client, const struct span *args, unsigned count)
 {
@@ -317,24 +342,7 @@ do_run(struct client *client, const struct span *args, unsigned count)
     if (memchr(args[2].at, '\0', args[2].size) != NULL)
         return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
                             echo_word(&args[2]).text);
-    struct job *job = job_new(&args[2], limit_ms);
-    if (job == NULL)
-        return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
-    struct call *call = NULL;
-    job->any = span_is(&args[0], "any");
-    struct past *past = client == &console ? resume_find(&args[2]) : NULL;
-    if (past != NULL)
-        call = command_recall(client, job, past, &handling);
-    else if (phase_stopping() || client_halted(client) != NULL)
-        call = command_unrun(client, job, &handling);
-    else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
-        handling = client_error(client, "no_driver", "no driver");
-    else
-        call = command_give(client, &args[0], job, &handling);
-    if (call == NULL)
-        job_free(job);
-    tasks_assign();
-    return handling;
+    return command_give_job(client, &args[0], job_new(&args[2], limit_ms));
 }
 
 /* A job may take long to end. The client's later commands wait for that, because they must find the

@@ -4,6 +4,7 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
+#include "job.h"
 #include "request.h"
 #include "text.h"
 
@@ -17,6 +18,10 @@ void commands_open(void);
 
 /* Runs a command line, which must not include its newline or carriage return. */
 enum handling command_run(struct client *, const struct span *line);
+
+/* Gives a new job to the driver that a word names, or to any; or answers with what became of it
+ * already, or with an Error. Frees the job if it is not taken. It may be NULL: there is no memory. */
+enum handling command_give_job(struct client *, const struct span *word, struct job *);
 
 /* Answers a command with an Error, and counts it unless there is no memory and the command is held.
  * code is the kind of error, for programs. */

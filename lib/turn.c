@@ -5,6 +5,7 @@
 #include "command.h"
 #include "console.h"
 #include "create.h"
+#include "each.h"
 #include "job_life.h"
 #include "log.h"
 #include "options.h"
@@ -64,20 +65,48 @@ client_line(struct client *client, struct span *line, size_t *size)
     return LINE_WHOLE;
 }
 
+/* Does the same for a name, which may be as long as EACH_NAME_MAX, and may have any byte. */
+static enum line
+client_name(struct client *client, struct span *name, size_t *size)
+{
+    const struct buffer *input = &client->input;
+    size_t used = buffer_used(input);
+
+    if (used == 0)
+        return LINE_NONE;
+    const char *at = input->data + input->start;
+    const char *end = memchr(at, client_separator(client), used);
+    *size = end != NULL ? (size_t)(end - at) + 1 : used;
+    *name = (struct span){.at = at, .size = end != NULL ? *size - 1 : used};
+    if (name->size > EACH_NAME_MAX || client->skipping_line)
+        return LINE_TOO_LONG;
+    if (end == NULL && (!client_last_line_counts(client) || client_halted(client) != NULL))
+        return LINE_NONE;
+    return LINE_WHOLE;
+}
+
+static enum handling
+client_refuse_line(struct client *client, const struct span *piece)
+{
+    if (client_gives_names(client))
+        return each_refuse(client, piece);
+    enum handling handling =
+        client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE);
+    if (handling == COMMAND_TAKEN && line_begins(piece, "run"))
+        client_job_refused(client);
+    return handling;
+}
+
 /* Drops a line that is too long, or the next piece of it; size is the size of that piece. The Error
  * comes as soon as the line is known to be too long. */
 static enum handling
 client_skip_line(struct client *client, size_t size)
 {
     struct span piece = {client->input.data + client->input.start, size};
-    bool whole = piece.at[size - 1] == '\n';
+    bool whole = piece.at[size - 1] == client_separator(client);
 
-    if (!client->skipping_line &&
-        client_error(client, "line_too_long", "line too long (limit %d bytes)", LINE_MAX_SIZE) ==
-            COMMAND_HELD)
+    if (!client->skipping_line && client_refuse_line(client, &piece) == COMMAND_HELD)
         return COMMAND_HELD;
-    if (!client->skipping_line && line_begins(&piece, "run"))
-        client_job_refused(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }
@@ -128,18 +157,20 @@ static bool
 client_execute(struct client *client, int64_t until_ns)
 {
     enum handling handling = COMMAND_TAKEN;
+    bool names = client_gives_names(client);
     struct span line;
     size_t size;
     int taken = 0;
 
     client->starved = false;
-    if (client->lines == 0)
+    if (client->lines == 0 && !names)
         client_skip_mark(client);
     while (client_willing(client)) {
-        enum line kind = client_line(client, &line, &size);
+        enum line kind =
+            names ? client_name(client, &line, &size) : client_line(client, &line, &size);
         client->starved = kind == LINE_NONE;
         if (kind == LINE_WHOLE)
-            handling = command_run(client, &line);
+            handling = names ? each_run(client, &line) : command_run(client, &line);
         else if (kind == LINE_TOO_LONG)
             handling = client_skip_line(client, size);
         if (client->starved || handling == COMMAND_HELD)
