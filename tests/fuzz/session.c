@@ -413,6 +413,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.watchdog = "1";
     options.watchdog_ns = choice / 4 % 2 * NS_PER_S;
     fuzz_honest = choice / 8 % 2;
+    static char program[] = "a{}", word[] = "{}{}";
+    static char *words[] = {program, word, NULL};
+    options.each = choice / 16 % 4 == 1 ? words : NULL; /* standard input gives names */
+    options.each_ms = 1000;
+    options.name_separator = choice / 64 % 2 ? '\0' : '\n';
 #endif
     fuzz_open();
     while (fuzz_input.at < fuzz_input.end && !server_finished()) {
