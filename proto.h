@@ -207,7 +207,7 @@ enum {
     PROTO_FRAME_MAX = sizeof(struct proto_header) + sizeof(struct proto_result), /* without text */
     /* Room for two of the longest names of --each. A server must be able to put the whole command
      * into a block of 64 KiB, as JSON, in which a byte may become six. */
-    PROTO_TEXT_MAX = 10000,
+    PROTO_TEXT_MAX = 10240,
 };
 
 /* Returns the size of the body, without text, of a frame of that type, in bytes, or -1 if the

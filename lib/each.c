@@ -87,10 +87,10 @@ each_run(struct client *client, const struct span *name)
     if (memchr(name->at, '\0', name->size) != NULL)
         return each_error(client, "bad_name", name, "has a zero byte (see --null)");
     struct span words = {block, each_words(options.each, name, block, sizeof(block))};
-    static_assert(PROTO_TEXT_MAX == 10000, "the number in the text");
+    static_assert(PROTO_TEXT_MAX == 10240, "the number in the text");
     if (words.size == 0)
         return each_error(client, "words_too_long", name,
-                          "makes words that are too long (limit 10000 bytes)");
+                          "makes words that are too long (limit 10240 bytes)");
     uint64_t errors = stats.errors;
     enum handling handling = command_give_job(client, &any, job_new_words(&words, options.each_ms));
     if (stats.errors != errors)

@@ -132,7 +132,7 @@ client_gave_enough(const struct client *client)
 }
 
 /* Whether the client's next command may be run. */
-static bool
+__attribute__((always_inline)) static inline bool
 client_willing(struct client *client)
 {
     return client->input_state != INPUT_QUIT && client->barrier == NULL &&
@@ -151,13 +151,13 @@ client_skip_mark(struct client *client)
         buffer_consume(input, 3);
 }
 
-/* Runs the commands that are in the input, until until_ns at the latest. Returns whether there were
- * any. */
-static bool
-client_execute(struct client *client, int64_t until_ns)
+/* Runs the commands that are in the input, or the jobs for the names, until until_ns at the latest.
+ * Returns whether there were any. It is compiled for each of the two, so that a command does not
+ * pay for what names need. */
+__attribute__((always_inline)) static inline bool
+client_execute_all(struct client *client, bool names, int64_t until_ns)
 {
     enum handling handling = COMMAND_TAKEN;
-    bool names = client_gives_names(client);
     struct span line;
     size_t size;
     int taken = 0;
@@ -185,6 +185,19 @@ client_execute(struct client *client, int64_t until_ns)
     if (handling == COMMAND_HELD && list_empty(&client->held))
         client_lacks_memory(client);
     return taken > 0;
+}
+
+__attribute__((noinline)) static bool
+client_execute_names(struct client *client, int64_t until_ns)
+{
+    return client_execute_all(client, true, until_ns);
+}
+
+static bool
+client_execute(struct client *client, int64_t until_ns)
+{
+    return client_gives_names(client) ? client_execute_names(client, until_ns)
+                                      : client_execute_all(client, false, until_ns);
 }
 
 /* Whether to read without waiting for epoll: a file is always ready, a read that filled the block

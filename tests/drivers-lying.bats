@@ -7,7 +7,7 @@ load lib/helpers
     cases=(
         'printf garbage-and-more-of-it >&3'
         'frame 1 65 4 0 "$(u32 $$)"' # version
-        'frame 3 65 4 0 "$(u32 $$)"'
+        'frame 2 65 4 0 "$(u32 $$)"'
         'frame 3 99 4 0 "$(u32 $$)"' # type
         'frame 3 2 0 0'              # a type that only the server sends
         'frame 3 65 5 0 "$(u32 $$)"' # length
@@ -73,7 +73,7 @@ load lib/helpers
 }
 
 @test "protocol: a driver that speaks one byte at a time is understood" {
-    fake_driver slow 'for byte in 2 65 4 0 0 0 0 0 $(($$ & 255)) $(($$ >> 8 & 255)) $(($$ >> 16)) 0; do
+    fake_driver slow 'for byte in 3 65 4 0 0 0 0 0 $(($$ & 255)) $(($$ >> 8 & 255)) $(($$ >> 16)) 0; do
         printf "$(u8 $byte)" >&3; done' linger
     start_server -g 0.2 --driver ./slow
     create

@@ -150,7 +150,7 @@ Job 3 Done exit 0" ]
     each --each 50 "$ARGS" {}{} {} <<<$'a\n'"$long"$'\nb'
     [ "$status" = 4 ]
     [ "$(<replies)" = "Job 1 Done exit 0
-Error: name '$(printf '%064d' 0)...' makes words that are too long (limit 10000 bytes)
+Error: name '$(printf '%064d' 0)...' makes words that are too long (limit 10240 bytes)
 Job 2 Done exit 0" ]
 }
 
@@ -345,6 +345,6 @@ peak_kb() {
 -c taxi.sock --each 5 true|--connect goes with --json only
 -c taxi.sock -0|--connect goes with --json only
 END
-    run -2 session --each 5 "$(printf '%05000d' 0)" "$(printf '%05000d' 0)" </dev/null
-    [ "$output" = 'server: --each: the words are too long (limit 10000 bytes) (try --help)' ]
+    run -2 session --each 5 "$(printf '%06000d' 0)" "$(printf '%06000d' 0)" </dev/null
+    [ "$output" = 'server: --each: the words are too long (limit 10240 bytes) (try --help)' ]
 }
