@@ -17,7 +17,9 @@ batch() {
     local i
     case $tool in
     xargs) xargs -a "$dir/numbers" -P 2 -n 1 /bin/true ;;
-    server) ./server --drivers 2 --log "$dir/log" --each 60 /bin/true <"$dir/numbers" >/dev/null ;;
+    server) # two arguments: if true has just one, it sets its locale, to show a help
+        ./server --drivers 2 --log "$dir/log" --each 60 /bin/true - <"$dir/numbers" >/dev/null
+        ;;
     parallel) parallel -j 2 -a "$dir/numbers" /bin/true ;;
     tsp)
         for ((i = 0; i < count; i++)); do
