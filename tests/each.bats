@@ -47,6 +47,9 @@ made() {
 8:$HOME *;,6:--help,2:-n,1:7,2:--,22:`touch bad`; touch bad,
 8:$HOME *;,6:--help,2:-n,1:7,2:--,1:~,' ]
     [ ! -e bad ]
+    each --each 50 --version <<<x
+    [ "$status" = 4 ]
+    [ "$(<output/1.err)" = 'driver: --version: not found' ]
 }
 
 @test "each: names are neither commands nor comments, and keep each byte; empty lines are skipped" {
@@ -320,7 +323,12 @@ peak_kb() {
 }
 
 @test "each: at a terminal there is no prompt" {
-    start_terminal "'$SERVER' --drivers 1 --each 50 echo named"
+    start_terminal "exec '$SERVER' --drivers 1 --each 50 echo named"
+    wait_until find_server
+    started+=("$server_pid")
+    wait_until has_children_of "$server_pid" 1
+    wait_until rests "$server_pid"
+    prompts 0
     keys 'x\n'
     shows '^Job 1 Done exit 0'
     keys '\004'
