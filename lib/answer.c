@@ -49,7 +49,8 @@ job_put(const struct call *call, unsigned char *data)
         .job = call->job->number,
         .slot = call->job->slot,
         .flags = (options.output_path != NULL ? PROTO_RUN_FILES : 0U) |
-                 (fleet_has_siblings() ? PROTO_RUN_TELL : 0U),
+                 (fleet_has_siblings() ? PROTO_RUN_TELL : 0U) |
+                 (text->is_words ? PROTO_RUN_WORDS : 0U),
     };
 
     memcpy(data, &run, sizeof(run));

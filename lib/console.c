@@ -63,7 +63,7 @@ console_open(void)
     console.in.source.ready = console_in_ready;
     console.out.source.ready = console_out_ready;
     console.terminal = isatty(STDIN_FILENO);
-    if (console.terminal && isatty(STDOUT_FILENO))
+    if (console.terminal && isatty(STDOUT_FILENO) && options.each == NULL)
         console.prompt = PROMPT_HIDDEN;
     /* A terminal is read once before it is ready. If we are in its background, that stops us at
      * once, as it stops any program that reads. */

@@ -50,6 +50,21 @@ span_unescape(struct span *span, char *at, size_t (*decode)(const char *, size_t
     return true;
 }
 
+/* Whether the command can be from a log, and can be added to one again: no escape is longer than
+ * TEXT_BYTE_MAX. */
+static bool
+command_fits(const struct span *command)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < command->size; i++) {
+        char byte = command->at[i];
+        bool plain = byte >= ' ' && byte <= '~';
+        size += !plain ? TEXT_BYTE_MAX : byte == '"' || byte == '\\' ? 2 : 1;
+    }
+    return size <= TEXT_LOGGED_MAX;
+}
+
 static bool
 number_field_parse(const struct span *word, uint64_t max, uint64_t *value)
 {
@@ -182,7 +197,8 @@ entry_parse(char *line, size_t size, struct entry *entry)
             driver_field_parse(&fields[3], &entry->driver)) &&
            (has_ms ? ms_parse(&fields[4], &entry->ms) && entry->step != STEP_RUNNING : !waiting) &&
            (done || entry->again ? job_result_parse(fields[5].at, &entry->result) : none_said) &&
-           span_unescape(&entry->command, line + (fields[6].at - line), text_escape);
+           span_unescape(&entry->command, line + (fields[6].at - line), text_escape) &&
+           command_fits(&entry->command);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -306,5 +322,5 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     return (entry->step != STEP_RUNNING || entry->driver != 0) && take(&rest, ",\"command\":\"") &&
            take_string(&rest, &entry->command) &&
            span_unescape(&entry->command, line + (entry->command.at - line), json_escape) &&
-           take(&rest, "}") && rest.size == 0;
+           take(&rest, "}") && rest.size == 0 && command_fits(&entry->command);
 }

@@ -54,13 +54,15 @@ text_command(struct buffer *out, const struct job_text *text)
 {
     static const char hex[] = "0123456789abcdef";
 
-    for (size_t i = 0; i < text->size; i++) {
-        unsigned char byte = (unsigned char)text->bytes[i];
+    struct span shown = job_text_shown(text);
+
+    for (size_t i = 0; i < shown.size; i++) {
+        unsigned char byte = (unsigned char)shown.at[i];
         char code[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
         if (byte < ' ' || byte == 0x7f)
             buffer_append(out, code, sizeof(code));
         else
-            buffer_append(out, &text->bytes[i], 1);
+            buffer_append(out, &shown.at[i], 1);
     }
 }
 

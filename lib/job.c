@@ -83,6 +83,16 @@ job_new(const struct span *command, uint64_t limit_ms)
     return job;
 }
 
+struct job *
+job_new_words(const struct span *words, uint64_t limit_ms)
+{
+    struct job *job = job_new(words, limit_ms);
+
+    if (job != NULL)
+        job->text->is_words = true;
+    return job;
+}
+
 static void
 job_unlist(struct job *job)
 {

@@ -56,9 +56,10 @@ struct job {
 void jobs_open(uint64_t output, uint64_t logged);
 void jobs_close(void);
 
-/* Returns a job with a copy of the command line, of at most PROTO_TEXT_MAX bytes, or NULL if there
- * is no memory. It has no number yet. */
+/* Return a job with a copy of the command line, or of words, of at most PROTO_TEXT_MAX bytes; or
+ * NULL if there is no memory. It has no number yet. */
 struct job *job_new(const struct span *command, uint64_t limit_ms);
+struct job *job_new_words(const struct span *words, uint64_t limit_ms);
 void job_free(struct job *); /* by one of its users; the last one frees it */
 
 /* Jobs are numbered in the order in which they are taken, unless they have a number already. A job

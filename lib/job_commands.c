@@ -134,35 +134,35 @@ command_job(struct client *client, const struct span *seconds, const struct span
     return job;
 }
 
-/* If a job with that command has failed before, this is another try. */
-static void
-job_run_again(const struct client *client, struct job *job, const struct span *command)
+/* Returns what the log has of a job with that command, if it need not run again. If it has failed
+ * before and is to run again, notes that. */
+static struct past *
+job_find_past(const struct client *client, struct job *job)
 {
-    struct past *past = client == &console ? resume_find_failed(command) : NULL;
-
+    if (client != &console)
+        return NULL;
+    struct span command = job_text_shown(job->text);
+    struct past *past = resume_find(&command), *failed = NULL;
     if (past == NULL)
-        return;
-    resume_take(past);
-    job->before = &past->result;
+        failed = resume_find_failed(&command);
+    if (failed != NULL) {
+        resume_take(failed);
+        job->before = &failed->result;
+    }
+    return past;
 }
 
 enum handling
-do_run(struct client *client, const struct span *args, unsigned count)
+command_give_job(struct client *client, const struct span *word, struct job *job)
 {
     enum handling handling;
     struct call *call = NULL;
-    struct job *job = command_job(client, &args[1], &args[2], &handling);
-
-    (void)count;
-    if (job == NULL)
-        return handling;
     uint64_t pid = 0;
-    digits_parse(args[0].at, args[0].size, INT_MAX - 1, &pid);
-    job->any = span_is(&args[0], "any");
+
+    digits_parse(word->at, word->size, INT_MAX - 1, &pid);
+    job->any = span_is(word, "any");
     job->named_pid = (pid_t)pid;
-    struct past *past = client == &console ? resume_find(&args[2]) : NULL;
-    if (past == NULL)
-        job_run_again(client, job, &args[2]);
+    struct past *past = job_find_past(client, job);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (phase_stopping() || client_halted(client) != NULL)
@@ -170,11 +170,21 @@ do_run(struct client *client, const struct span *args, unsigned count)
     else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
         handling = client_error(client, "no_driver", "no driver");
     else
-        call = command_give(client, &args[0], job, &handling);
+        call = command_give(client, word, job, &handling);
     if (call == NULL)
         job_free(job);
     tasks_assign();
     return handling;
+}
+
+enum handling
+do_run(struct client *client, const struct span *args, unsigned count)
+{
+    enum handling handling;
+    struct job *job = command_job(client, &args[1], &args[2], &handling);
+
+    (void)count;
+    return job != NULL ? command_give_job(client, &args[0], job) : handling;
 }
 
 /* A job may take long to end. The client's later commands wait for that, because they must find the
@@ -296,9 +306,7 @@ do_submit(struct client *client, const struct span *args, unsigned count)
     if (job == NULL)
         return handling;
     struct call *call = NULL;
-    past = client == &console ? resume_find(&args[1]) : NULL;
-    if (past == NULL)
-        job_run_again(client, job, &args[1]);
+    past = job_find_past(client, job);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (client_halted(client) != NULL)

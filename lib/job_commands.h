@@ -7,6 +7,10 @@
 #include "handler.h"
 
 enum handling do_send_task(struct client *, const struct span *args, unsigned count);
+/* Gives a new job to the driver that a word names, or to any; or answers with what became of it
+ * already, or with an Error. Frees the job if it is not taken. */
+enum handling command_give_job(struct client *, const struct span *word, struct job *);
+
 enum handling do_run(struct client *, const struct span *args, unsigned count);
 enum handling do_submit(struct client *, const struct span *args, unsigned count);
 enum handling do_cancel_task(struct client *, const struct span *args, unsigned count);

@@ -28,11 +28,11 @@ static struct {
 
 static uint64_t jobs_submitted; /* and not begun */
 
-/* Returns how many bytes of a job's command the log shows. */
+/* Returns how many bytes of a command the log shows. */
 static int
-text_shown(const struct job *job)
+text_shown(const struct span *command)
 {
-    return job->text->size < COMMAND_SHOWN ? job->text->size : COMMAND_SHOWN;
+    return command->size < COMMAND_SHOWN ? (int)command->size : COMMAND_SHOWN;
 }
 
 /* Whether the client is a batch: standard input without a prompt. */
@@ -238,9 +238,11 @@ job_begun(struct driver *driver, pid_t pid)
     const struct job *job = driver->job;
 
     driver->job_pid = pid;
-    if (options.verbose && job != NULL)
-        log_line("job %" PRIu64 " runs on driver %d as process %d: %.*s", job->number, driver->pid,
-                 pid, text_shown(job), job->text->bytes);
+    if (!options.verbose || job == NULL)
+        return;
+    struct span command = job_text_shown(job->text);
+    log_line("job %" PRIu64 " runs on driver %d as process %d: %.*s", job->number, driver->pid, pid,
+             text_shown(&command), command.at);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -267,14 +269,15 @@ job_log_end(const struct job *job)
         told = true;
     if (!options.verbose && !told)
         return;
+    struct span command = job_text_shown(job->text);
     job_result_text(job, text);
     if (result->ending == JOB_UNRUN)
-        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, text_shown(job),
-                 job->text->bytes);
+        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, text_shown(&command),
+                 command.at);
     else
         log_line("job %" PRIu64 " Done %s after %" PRIu64 ".%03u s: %.*s", job->number, text,
                  result->elapsed_us / 1000000, (unsigned)(result->elapsed_us / 1000 % 1000),
-                 text_shown(job), job->text->bytes);
+                 text_shown(&command), command.at);
 }
 
 static void

@@ -296,7 +296,8 @@ static void
 put_command(struct buffer *out, const struct job_text *text)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *at = text->bytes, *end = at + text->size;
+    struct span command = job_text_shown(text);
+    const char *at = command.at, *end = at + command.size;
 
     while (at < end) {
         size_t size = utf8_size(at, (size_t)(end - at));

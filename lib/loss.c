@@ -47,9 +47,9 @@ loss_text(const struct loss *loss, char *text)
     size = count_append(text, size, loss->jobs, " job", "not run");
     if (loss->jobs == 0)
         return size;
-    const struct job_text *first = loss->first_text;
-    int shown = first->size < COMMAND_LOSS_MAX ? first->size : COMMAND_LOSS_MAX;
+    struct span first = job_text_shown(loss->first_text);
+    int shown = first.size < COMMAND_LOSS_MAX ? (int)first.size : COMMAND_LOSS_MAX;
     return size + (size_t)snprintf(text + size, LOSS_SIZE - size, "%s job %" PRIu64 ": %.*s",
                                    loss->jobs > 1 ? ", the first is" : ",", loss->first_job, shown,
-                                   first->bytes);
+                                   first.at);
 }

@@ -39,6 +39,9 @@ extern struct options {
     const char *watchdog;
     enum resume_choice resume;
     enum halt_choice halt;
+    char **each;         /* words, then NULL; NULL: standard input has commands, not names */
+    uint64_t each_ms;    /* the limit of each job of --each */
+    char name_separator; /* a newline, or a zero byte */
     struct environment_choice environment;
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */

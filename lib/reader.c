@@ -15,6 +15,18 @@
 #include <termios.h>
 #include <unistd.h>
 
+bool
+client_gives_names(const struct client *client)
+{
+    return client == &console && options.each != NULL;
+}
+
+char
+client_separator(const struct client *client)
+{
+    return client_gives_names(client) ? options.name_separator : '\n';
+}
+
 static void
 client_end_input(struct client *client)
 {
@@ -34,7 +46,8 @@ client_drop_half_line(struct client *client)
 
     if (used == 0)
         return;
-    const char *at = input->data + input->start, *newline = memrchr(at, '\n', used);
+    const char *at = input->data + input->start;
+    const char *newline = memrchr(at, client_separator(client), used);
     size_t whole = newline != NULL ? (size_t)(newline - at) + 1 : 0;
     client->loss.half_line |= whole < used && !(client->skipping_line && whole == 0);
     input->end = input->start + whole;
@@ -50,7 +63,8 @@ client_break_input(struct client *client)
     client_end_input(client);
     if (client != &console || !client->loss.half_line)
         return;
-    log_line("standard input broke off in the middle of a line, which is not run");
+    log_line("standard input broke off in the middle of a %s, which is not run",
+             client_gives_names(client) ? "name" : "line");
     client->loss.half_line = false;
     if (options.listen_path == NULL)
         phase_set_failed();

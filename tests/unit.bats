@@ -29,6 +29,10 @@ unit() {
     unit
 }
 
+@test "unit: each" {
+    unit
+}
+
 @test "unit: entry" {
     unit
 }

@@ -164,6 +164,27 @@ test_malformed(void)
         check_true(!parse(lines[i], lines[i][0] == '{'), lines[i], __FILE__, __LINE__);
 }
 
+/* The longest command: what must not be longer when it is written again. */
+static void
+test_longest(void)
+{
+    static char text[TEXT_LOGGED_MAX + 128];
+    static const char head[] = TIME "\t1\tRunning\t1\t-\t-\t";
+    const size_t start = sizeof(head) - 1;
+
+    memcpy(text, head, start);
+    memset(text + start, 'x', TEXT_LOGGED_MAX + 1);
+    CHECK(entry_parse(text, start + TEXT_LOGGED_MAX, &entry));
+    CHECK_NUMBER(entry.command.size, TEXT_LOGGED_MAX);
+    memcpy(text, head, start);
+    CHECK(!entry_parse(text, start + TEXT_LOGGED_MAX + 1, &entry));
+    memcpy(text, head, start);
+    memset(text + start, '\1', PROTO_TEXT_MAX + 1);
+    CHECK(entry_parse(text, start + PROTO_TEXT_MAX, &entry));
+    memcpy(text, head, start);
+    CHECK(!entry_parse(text, start + PROTO_TEXT_MAX + 1, &entry));
+}
+
 int
 main(void)
 {
@@ -172,5 +193,6 @@ main(void)
     test_escapes();
     test_damage();
     test_malformed();
+    test_longest();
     return checks_failed();
 }

@@ -84,14 +84,14 @@ test_ends(void)
 static void
 test_texts(void)
 {
-    static const size_t sizes[] = {1, 64, 256, 1024, PROTO_TEXT_MAX};
+    static const size_t sizes[] = {1, 64, 256, 1024, 4096, PROTO_TEXT_MAX};
     static char bytes[PROTO_TEXT_MAX + 1];
-    struct job *jobs[5 * 21] = {NULL};
+    struct job *jobs[6 * 21] = {NULL};
     size_t count = 0;
 
     for (size_t i = 0; i < PROTO_TEXT_MAX; i++)
         bytes[i] = (char)('!' + i % 90);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         for (size_t less = 0; less <= 20 && less < sizes[i]; less++) {
             struct span command = {bytes + (less & 7), sizes[i] - less};
             if (command.size > PROTO_TEXT_MAX - 8)
@@ -102,13 +102,75 @@ test_texts(void)
         }
     }
     CHECK_NUMBER(jobs_count(), count);
-    CHECK(job_texts_bytes() > 21 * (64 + 256 + 1024 + PROTO_TEXT_MAX));
+    CHECK(job_texts_bytes() > 21 * (64 + 256 + 1024 + 4096 + PROTO_TEXT_MAX));
     for (size_t i = 1; i < count; i++) /* none has written into another's */
         CHECK(jobs[i]->text->bytes[jobs[i]->text->size - 1] >= '!');
     CHECK(!jobs_all_freed());
     while (count > 0)
         job_free(jobs[--count]);
     CHECK(jobs_all_freed() && job_texts_bytes() == 0);
+}
+
+/* Checks how words, with a zero byte for each bar, are shown. */
+static void
+check_shown(const char *words, const char *wanted, int line)
+{
+    char text[64];
+    struct span span = {text, strlen(words)};
+
+    for (size_t i = 0; i < span.size; i++)
+        text[i] = (char)(words[i] == '|' ? '\0' : words[i]);
+    struct job *job = job_new_words(&span, 1);
+    struct span shown = job_text_shown(job->text);
+    check_bytes(shown.at, shown.size, wanted, __FILE__, line);
+    job_free(job);
+}
+
+static void
+test_shown(void)
+{
+    struct job *job = make("echo 'a line'");
+    struct span shown = job_text_shown(job->text);
+
+    CHECK_BYTES(shown.at, shown.size, "echo 'a line'");
+    job_free(job);
+    check_shown("true|", "true", __LINE__);
+    check_shown("|", "''", __LINE__);
+    check_shown("a b||c|", "'a b' '' c", __LINE__);
+    check_shown("/bin/A-z_0.9|+1,2:3%@=|", "/bin/A-z_0.9 +1,2:3%@=", __LINE__);
+    check_shown("it's|'|", "'it'\\''s' ''\\'''", __LINE__);
+    check_shown("A=1|A=1|", "'A=1' A=1", __LINE__); /* the first one would be an assignment */
+    check_shown("if|if|", "'if' if", __LINE__);
+    check_shown("time|ifx|", "'time' ifx", __LINE__);
+    check_shown("a\nb|\303\244|\t|", "'a\nb' '\303\244' '\t'", __LINE__);
+}
+
+/* Each byte that is not plain is quoted, and none takes more room than there is for it. */
+static void
+test_shown_bytes(void)
+{
+    static const char plain[] = "+,-./:=@_%";
+    static char bytes[PROTO_TEXT_MAX];
+
+    for (int byte = 1; byte < 256; byte++) {
+        char word[] = {'x', '\0', 'x', (char)byte, '\0'};
+        char lower = (char)(byte < 128 ? byte | 32 : 0);
+        bool is_plain =
+            byte < 128 && (strchr(plain, byte) != NULL || (byte >= '0' && byte <= '9') ||
+                           (byte > 64 && lower >= 'a' && lower <= 'z'));
+        struct job *job = job_new_words(&(struct span){word, 5}, 1);
+        CHECK_NUMBER(job_text_shown(job->text).size, is_plain ? 4 : byte == '\'' ? 9 : 6);
+        job_free(job);
+    }
+    memset(bytes, '\'', sizeof(bytes) - 1);
+    for (int many = 0; many < 2; many++) {
+        struct job *job = job_new_words(&(struct span){bytes, sizeof(bytes)}, 1);
+        CHECK_NUMBER(job_text_shown(job->text).size,
+                     many == 0 ? 4 * (sizeof(bytes) - 1) + 2 : 7 * sizeof(bytes) / 2 - 1);
+        job_free(job);
+        for (size_t i = 1; i < sizeof(bytes); i += 2)
+            bytes[i] = '\0'; /* many words of one quote */
+    }
 }
 
 /* A text that is shared outlives its job. */
@@ -137,6 +199,8 @@ main(void)
     test_numbers();
     test_ends();
     test_texts();
+    test_shown();
+    test_shown_bytes();
     test_shared();
     jobs_close();
     return checks_failed();
