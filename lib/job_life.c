@@ -15,7 +15,6 @@
 #include <stdio.h>
 
 enum {
-    COMMAND_SHOWN = 200,    /* how much of a command the log shows, in bytes */
     LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
 };
 
@@ -29,7 +28,7 @@ static struct {
 static int
 text_shown(const struct job *job)
 {
-    return job->text->size < COMMAND_SHOWN ? job->text->size : COMMAND_SHOWN;
+    return job_text_shown(job->text);
 }
 
 /* Whether the client is a batch: standard input without a prompt. */
@@ -164,6 +163,8 @@ job_begin(struct driver *driver, struct call *call)
 
     job->state = JOB_RUNNING;
     driver->job = job;
+    if (!driver->killed) /* or it was looked at before this was read */
+        driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;
     deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + options.grace_ns);
     stats.jobs++;
@@ -172,12 +173,9 @@ job_begin(struct driver *driver, struct call *call)
 void
 job_begun(struct driver *driver, pid_t pid)
 {
-    const struct job *job = driver->job;
-
     driver->job_pid = pid;
-    if (options.verbose && job != NULL)
-        log_line("job %" PRIu64 " runs on driver %d as process %d: %.*s", job->number, driver->pid,
-                 pid, text_shown(job), job->text->bytes);
+    if (driver->job != NULL)
+        first_log(driver->job, pid);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 enum {
     TEXT_SIZES = 4,
+    SHOWN_MAX = 200, /* how much of a command the log shows, in bytes */
 };
 
 static struct {
@@ -54,6 +55,12 @@ job_text_free(struct job_text *text)
         return;
     texts.bytes -= text_pool(text->size)->size;
     pool_put(text_pool(text->size), text);
+}
+
+int
+job_text_shown(const struct job_text *text)
+{
+    return text->size < SHOWN_MAX ? text->size : SHOWN_MAX;
 }
 
 size_t

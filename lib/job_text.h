@@ -23,6 +23,9 @@ struct job_text *job_text_new(const struct span *command);
 struct job_text *job_text_share(struct job_text *);
 void job_text_free(struct job_text *); /* may be NULL */
 
+/* Returns how many bytes of a text the log shows. */
+int job_text_shown(const struct job_text *);
+
 /* How much memory the texts take, in bytes. */
 size_t job_texts_bytes(void);
 

@@ -16,12 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Lets the process go on each time that it stops. */
+/* Lets the process go on each time that it stops. SIGCHLD is blocked, since it would stop us if we are
+ * traced, too. */
 static void
 follow(pid_t pid)
 {
     int status;
+    sigset_t set;
 
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
     while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
         int number = WSTOPSIG(status) & ~0x80, event = status >> 16;
         if (event == PTRACE_EVENT_STOP && number != SIGTRAP)
