@@ -41,6 +41,10 @@ unit() {
     unit
 }
 
+@test "unit: first" {
+    unit
+}
+
 @test "unit: job" {
     unit
 }
