@@ -172,8 +172,8 @@ orphan_reaped(pid_t pid, int status)
 }
 
 /* Returns how the job of a dead driver has ended: at its limit, when the driver was killed because it
- * did not end the job; or because somebody asked for the end of its driver; or nobody knows. Both
- * is known only of a job that had not ended by itself. */
+ * did not end the job; or because somebody asked for the end of its driver; or nobody knows. The
+ * first two are said only of a job that had not ended by itself. */
 static struct job_result
 job_result_of_dead(const struct driver *driver)
 {
@@ -183,10 +183,10 @@ job_result_of_dead(const struct driver *driver)
         return (struct job_result){.ending = JOB_TIMEOUT};
     if (driver->first == FIRST_RAN_ON && asked)
         return (struct job_result){.ending = JOB_CANCELLED};
-    bool late = driver->job_overdue || !driver->reaped || (driver->killed && asked);
+    bool in_vain = asked && driver->killed && !driver->unheard; /* it had the grace period */
     return (struct job_result){
         .ending = JOB_LOST,
-        .reason = late ? REASON_OVERDUE : REASON_DIED,
+        .reason = driver->job_overdue || in_vain || !driver->reaped ? REASON_OVERDUE : REASON_DIED,
         .value = driver->status,
     };
 }

@@ -168,7 +168,7 @@ is_asked() {
 # traced_server: the driver's job traces the system calls of the server. Sets tracer.
 traced_server() {
     rm -f new
-    say "run $pid 1000 trap '' TERM; echo \$\$ >new; exec $HELPERS/hold $server_pid calls >held"
+    say "run $pid 1000 setsid sh -c 'trap \"\" TERM; echo \$\$ >new; exec $HELPERS/hold $server_pid calls >held' & sleep 1000"
     wait_until test -s held
     tracer=$(<new)
     rm held

@@ -53,14 +53,14 @@ fuzz_calloc(size_t count, size_t size)
 /* The children that the kernel lists would be libFuzzer's own, and what it says of a driver would be
  * about a stranger: it lists none and says nothing. */
 static int
-fuzz_open_file(const char *path, int flags)
+fuzz_open_file(const char *path, int flags, ...)
 {
     const char *file = strrchr(path, '/');
     bool hidden = strncmp(path, "/proc/", 6) == 0 &&
                   (strcmp(file, "/children") == 0 || strcmp(file, "/stat") == 0 ||
                    strcmp(file, "/status") == 0 || strcmp(file, "/task") == 0);
 
-    return open(hidden ? "/dev/null" : path, flags);
+    return open(hidden ? "/dev/null" : path, flags, 0600);
 }
 
 #define main                                 server_main
