@@ -16,17 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Lets the process go on each time that it stops. SIGCHLD is blocked, since it would stop us if we are
- * traced, too. */
+/* Lets the process go on each time that it stops. */
 static void
 follow(pid_t pid)
 {
     int status;
-    sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
     while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
         int number = WSTOPSIG(status) & ~0x80, event = status >> 16;
         if (event == PTRACE_EVENT_STOP && number != SIGTRAP)
@@ -40,6 +35,7 @@ int
 main(int argc, char **argv)
 {
     const char *how = argc == 3 ? argv[2] : "";
+    sigset_t set;
     char byte;
 
     if (argc < 2 || argc > 3)
@@ -50,6 +46,9 @@ main(int argc, char **argv)
                                                : 0;
     bool calls = strcmp(how, "calls") == 0 || strcmp(how, "traps") == 0;
     bool stops = calls || strcmp(how, "stop") == 0;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD); /* it would stop us if we are traced, too */
+    sigprocmask(SIG_BLOCK, &set, NULL);
     if (ptrace(PTRACE_SEIZE, pid, NULL, options) < 0 ||
         (stops && ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0))
         err(2, "cannot hold %s", argv[1]);
