@@ -354,11 +354,14 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
 static void
 driver_job_begun(struct driver *driver, const struct proto_frame *frame)
 {
-    if (driver->work != WORK_JOB || driver->job_id != frame->header.id || driver->job_pid != 0) {
+    bool known = driver->job_pid != 0 && !driver->killed; /* of a killed one we have found it */
+
+    if (driver->work != WORK_JOB || driver->job_id != frame->header.id || known) {
         driver_condemn_malformed(driver, "the beginning of no job, id", frame->header.id);
         return;
     }
-    job_begun(driver, (pid_t)frame->begun.pid);
+    if (driver->job_pid != (pid_t)frame->begun.pid)
+        job_begun(driver, (pid_t)frame->begun.pid);
 }
 
 /* Ends the calls that cancelled the job. */

@@ -5,6 +5,7 @@
 #define DRIVER_H
 
 #include "call.h"
+#include "first.h"
 
 enum driver_state {
     DRIVER_STARTING, /* no HELLO yet */
@@ -63,8 +64,8 @@ struct driver {
     bool ran;                 /* it was sent a job: if it fails, processes of the job may be left */
     bool left_orphans;        /* the last search found children in its job's session */
     bool job_overdue;         /* it was killed because it did not end its job in time */
-    bool job_ran_on;          /* and the job's first process ran until then */
-    pid_t job_pid;            /* its job's first process, which leads the session; 0: not known */
+    enum first first;         /* what is known of the end of its job's first process */
+    pid_t job_pid;            /* that process, which leads the session; 0: not known */
     struct giver *task_giver; /* who has given the task that it has; or NULL */
     uint32_t job_id;          /* the number of its job's RUN */
     struct job *job; /* the one that it has taken, and owns; NULL also if it took one too late */

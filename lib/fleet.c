@@ -316,9 +316,32 @@ driver_unlist(struct driver *driver)
     driver_changed(driver);
 }
 
+/* The driver will now be asked to end, or be killed: notes what is known of its job's first process.
+ * What has ended since the driver was asked may have been ended by it. When the driver is killed, it
+ * may have a job that we do not know of yet, and will not tell the pid any more. */
+static void
+driver_look_at_job(struct driver *driver, bool kills)
+{
+    pid_t pid = driver->job_pid;
+
+    if (driver->reaped || driver->killed || (driver->job == NULL && driver->jobs_due == 0))
+        return;
+    if (driver->job == NULL)
+        driver->first = FIRST_UNKNOWN;
+    enum first first = first_look(driver->pid, &pid);
+    if (driver->first == FIRST_UNKNOWN && (first == FIRST_RAN_ON || driver->end < END_ASKED))
+        driver->first = first;
+    if (!kills || pid == driver->job_pid)
+        return;
+    driver->job_pid = pid;
+    if (driver->job != NULL)
+        first_log(driver->job, pid);
+}
+
 void
 driver_dismiss(struct driver *driver)
 {
+    driver_look_at_job(driver, false);
     driver_unlist(driver);
     if (driver->end < END_ASKED)
         driver->end = END_ASKED;
@@ -352,6 +375,7 @@ driver_kill(struct driver *driver)
 {
     bool first = !driver->killed;
 
+    driver_look_at_job(driver, true);
     driver->killed = true;
     driver_note_end(driver);
     if (!driver->reaped && kill(driver->pid, SIGKILL) < 0 && first)
@@ -367,13 +391,13 @@ driver_condemn(struct driver *driver, const char *format, ...)
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
+    driver_kill(driver);
     log_line("driver %d: %s: killed", driver->pid, why);
     driver->unheard |= driver->source.fd >= 0;
     driver_close(driver);
     driver_unlist(driver);
     if (driver->end < END_CONDEMNED)
         driver->end = END_CONDEMNED;
-    driver_kill(driver);
 }
 
 void

@@ -16,7 +16,6 @@
 #include <stdio.h>
 
 enum {
-    COMMAND_SHOWN = 200,    /* how much of a command the log shows, in bytes */
     LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
 };
 
@@ -27,13 +26,6 @@ static struct {
 } batch = {.why = "halted by an Error"};
 
 static uint64_t jobs_submitted; /* and not begun */
-
-/* Returns how many bytes of a command the log shows. */
-static int
-text_shown(const struct span *command)
-{
-    return command->size < COMMAND_SHOWN ? (int)command->size : COMMAND_SHOWN;
-}
 
 /* Whether the client is a batch: standard input without a prompt. */
 static bool
@@ -227,6 +219,8 @@ job_begin(struct driver *driver, struct call *call)
 
     job->state = JOB_RUNNING;
     driver->job = job;
+    if (!driver->killed) /* or it was looked at before this was read */
+        driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;
     deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + options.grace_ns);
     stats.jobs++;
@@ -235,14 +229,9 @@ job_begin(struct driver *driver, struct call *call)
 void
 job_begun(struct driver *driver, pid_t pid)
 {
-    const struct job *job = driver->job;
-
     driver->job_pid = pid;
-    if (!options.verbose || job == NULL)
-        return;
-    struct span command = job_text_shown(job->text);
-    log_line("job %" PRIu64 " runs on driver %d as process %d: %.*s", job->number, driver->pid, pid,
-             text_shown(&command), command.at);
+    if (driver->job != NULL)
+        first_log(driver->job, pid);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -269,15 +258,14 @@ job_log_end(const struct job *job)
         told = true;
     if (!options.verbose && !told)
         return;
-    struct span command = job_text_shown(job->text);
+    struct span command = job_text_logged(job->text);
     job_result_text(job, text);
     if (result->ending == JOB_UNRUN)
-        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, text_shown(&command),
-                 command.at);
+        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, (int)command.size, command.at);
     else
         log_line("job %" PRIu64 " Done %s after %" PRIu64 ".%03u s: %.*s", job->number, text,
                  result->elapsed_us / 1000000, (unsigned)(result->elapsed_us / 1000 % 1000),
-                 text_shown(&command), command.at);
+                 (int)command.size, command.at);
 }
 
 static void

@@ -5,6 +5,7 @@
 enum {
     TEXT_SIZES = 6,
     QUOTED_BYTE_MAX = 4, /* what a byte of words may become: a quote becomes '\'' */
+    SHOWN_MAX = 200,     /* how much of a command the log shows, in bytes */
 };
 
 static struct {
@@ -121,6 +122,16 @@ job_text_shown(const struct job_text *text)
         word += size + 1;
     }
     return (struct span){block, (size_t)(out - block)};
+}
+
+struct span
+job_text_logged(const struct job_text *text)
+{
+    struct span shown = job_text_shown(text);
+
+    if (shown.size > SHOWN_MAX)
+        shown.size = SHOWN_MAX;
+    return shown;
 }
 
 /* ---- all texts ------------------------------------------------------------------------------- */

@@ -33,6 +33,9 @@ struct job_text *job_text_new(const struct span *command);
  * of the text. */
 struct span job_text_shown(const struct job_text *);
 
+/* Returns as much of that as the log shows. */
+struct span job_text_logged(const struct job_text *);
+
 /* Adds a user, and takes one away; the last one frees the text. */
 struct job_text *job_text_share(struct job_text *);
 void job_text_free(struct job_text *); /* may be NULL */

@@ -31,6 +31,10 @@ joblog_failed(void)
     joblog.failed = true;
 }
 
+enum {
+    TAIL_MAX = 2 * BLOCK_SIZE, /* a whole line, and the beginning of one */
+};
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 /* Returns why a file must not be the log, or NULL. Others could forge what a file says that they can
@@ -74,21 +78,22 @@ line_parse(char *line, size_t size, struct entry *entry)
 static const char *
 tail_refusal(int fd, off_t *whole)
 {
+    static char tail[TAIL_MAX];
     off_t size = lseek(fd, 0, SEEK_END);
-    size_t room = size < BLOCK_SIZE ? (size_t)size : BLOCK_SIZE;
+    size_t room = size < TAIL_MAX ? (size_t)size : TAIL_MAX;
     struct entry entry;
 
-    if (size < 0 || pread(fd, block, room, size - (off_t)room) != (ssize_t)room)
+    if (size < 0 || pread(fd, tail, room, size - (off_t)room) != (ssize_t)room)
         return strerror(errno);
-    char *end = memrchr(block, '\n', room), *torn = end != NULL ? end + 1 : block;
-    *whole = size - (block + room - torn);
-    if ((end == NULL && size > BLOCK_SIZE) ||
-        !entry_begins(torn, (size_t)(block + room - torn), options.json))
+    char *end = memrchr(tail, '\n', room), *torn = end != NULL ? end + 1 : tail;
+    *whole = size - (tail + room - torn);
+    if ((end == NULL && size > TAIL_MAX) ||
+        !entry_begins(torn, (size_t)(tail + room - torn), options.json))
         return format_refusal(torn);
     if (end == NULL)
         return NULL;
-    char *before = memrchr(block, '\n', (size_t)(end - block));
-    char *line = before != NULL ? before + 1 : block;
+    char *before = memrchr(tail, '\n', (size_t)(end - tail));
+    char *line = before != NULL ? before + 1 : tail;
     char first = *line;
     return line_parse(line, (size_t)(end - line), &entry) ? NULL : format_refusal(&first);
 }

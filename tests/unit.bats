@@ -45,6 +45,10 @@ unit() {
     unit
 }
 
+@test "unit: first" {
+    unit
+}
+
 @test "unit: job" {
     unit
 }

@@ -39,6 +39,9 @@ test_steps(void)
     check_entry(TIME "\t1\tWaiting\t4711\t1.000\t-\ttrue", false, STEP_WAITING, 1000, "true",
                 __LINE__);
     CHECK(!entry.submitted && entry.driver == 4711);
+    check_entry(TIME "\t1\tWaiting\tany\t1.000\texit 3\ttrue", false, STEP_WAITING, 1000, "true",
+                __LINE__);
+    CHECK(entry.again && entry.result.value == 3);
     check_entry(TIME "\t1\tRunning\t4711\t-\t-\ttrue", false, STEP_RUNNING, 0, "true", __LINE__);
     CHECK(entry.driver == 4711);
     check_entry(TIME "\t1\tDone\t4711\t0.000\texit 3\ttrue", false, STEP_DONE, 0, "true", __LINE__);
@@ -144,7 +147,7 @@ test_malformed(void)
         TIME "\t17\tDone\t4711\t-1\texit 0\ta",
         TIME "\t17\tdone\t4711\t0.250\texit 0\ta",
         TIME "\t17\tWaiting\tany\t-\t-\ta",
-        TIME "\t17\tWaiting\tany\t1.000\texit 0\ta",
+        TIME "\t17\tWaiting\tany\t1.000\texit\ta",
         TIME "\t17\tRunning\tany\t-\t-\ta",
         TIME "\t17\tRunning\t-\t-\t-\ta",
         TIME "\t17\tRunning\t1\t-\t-\ta\\",
