@@ -45,6 +45,7 @@
 #include "lib/parting.h"
 #include "lib/phase.h"
 #include "lib/pool.h"
+#include "lib/progress.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
 #include "lib/relay.h"
@@ -178,6 +179,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot start");
     commands_open();
     relay_open();
+    progress_open();
     spawn_open(nofile);
     joblog_open();
     jobs_open(output_open(), resume_open());
@@ -243,6 +245,7 @@ loop_turn(void)
     drivers_free_dropped(false);
     clients_free_dropped();
     clients_retry();
+    progress_run();
     deadlines_arm();
 }
 
@@ -417,6 +420,7 @@ server_stop(void)
 static void
 server_close(void)
 {
+    progress_end();
     reaper_close();
     if (!output_written())
         log_line("output that nobody read was dropped");

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "progress.h"
 #include "reader.h"
 
 #include <err.h>
@@ -129,6 +130,7 @@ console_end_input(void)
 void
 console_end(void)
 {
+    progress_end();
     console_leave_prompt();
     console_drain();
     stream_let_go(&console.in, O_RDONLY);

@@ -26,6 +26,7 @@ enum deadline_kind {
     DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */
     DEADLINE_WATCH,   /* of the server: then it looks which kept drivers have answered */
     DEADLINE_QUIET,   /* of the server: then the prompt comes back after what a job has written */
+    DEADLINE_UPDATE, /* of the server: then there is a turn, which updates the line of --progress */
     DEADLINE_KINDS,
 };
 

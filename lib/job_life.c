@@ -10,6 +10,7 @@
 #include "phase.h"
 #include "slot.h"
 #include "stats.h"
+#include "tally.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ client_job_refused(const struct client *client)
 {
     if (!client_is_batch(client))
         return;
+    tally_job_refused();
     batch_failed();
     batch_halt(NULL);
 }
@@ -238,6 +240,8 @@ job_end(struct job *job, const struct job_result *result)
     job_leave_slot(job);
     if (job->batch && !result_is_good(result))
         batch_failed();
+    if (job->batch)
+        tally_job_ended(result, job->past);
     if (!job->past) {
         job_count_end(job);
         job_log_end(job);

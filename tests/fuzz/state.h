@@ -26,6 +26,7 @@
     each(keeper) \
     each(life) \
     each(logging) \
+    each(meter) \
     each(options) \
     each(output) \
     each(partings) \
@@ -34,11 +35,13 @@
     each(relay) \
     each(requests) \
     each(resume) \
+    each(scan) \
     each(server) \
     each(session) \
     each(slots) \
     each(spawn) \
     each(stats) \
+    each(tally) \
     each(texts) \
     each(watchdog)
 /* clang-format on */

@@ -1,0 +1,21 @@
+/*
+ * progress.h: --progress, a line at a terminal that says how far the batch is:
+ *
+ *     12 done, 1 failed, 4 running, of 300, 1:35 left
+ *
+ * It is the status line of lib/log.h. When other output has taken it away, it is shown again at the
+ * end of the turn.
+ */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+
+void progress_open(void);
+
+/* Shows the line if there is something new, but at most ten times a second; and once a second while
+ * jobs run. Called at the end of each turn; DEADLINE_UPDATE only sees that there is a turn. */
+void progress_run(void);
+
+/* The batch is over: the line stays as it is. Does nothing if that has been done before. */
+void progress_end(void);
+
+#endif
