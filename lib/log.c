@@ -67,25 +67,18 @@ log_width(void)
     return size.ws_col;
 }
 
-/* Returns how many columns after the first ones the status line covers. The terminal's last column
- * stays free, since a blank there could begin a new line. */
-static int
-status_blanks(size_t first)
-{
-    size_t end = logging.status + ECHO_WIDTH, last = log_width() - 1;
-
-    if (end > last)
-        end = last;
-    return end > first ? (int)(end - first) : 0;
-}
-
-/* Writes into text what takes the status line away. Returns its size, 0 if there is none. */
+/* Writes into text, of ERASE_SIZE, what takes the status line away. Returns its size, 0 if no status
+ * line is shown. The terminal's last column stays as it is, since a blank there could begin a new
+ * line. */
 static size_t
 status_erase(char *text)
 {
+    size_t covered = logging.status + ECHO_WIDTH, last = log_width() - 1;
+
     if (logging.status == 0)
         return 0;
-    return (size_t)snprintf(text, ERASE_SIZE, "\r%*s\r", status_blanks(0), "");
+    return (size_t)snprintf(text, ERASE_SIZE, "\r%*s\r", (int)(covered < last ? covered : last),
+                            "");
 }
 
 void
@@ -162,16 +155,16 @@ log_is_mid_line(void)
 void
 log_status(const char *text)
 {
-    char line[2 * STATUS_SIZE];
-    size_t length = strlen(text);
-    int size = snprintf(line, sizeof(line), "%s%s%*s", logging.mid_line ? "\n" : "\r", text,
-                        logging.status > 0 ? status_blanks(length) : 0, "");
-    ssize_t n = stream_write(&logging.out, line, (size_t)size);
+    char line[ERASE_SIZE + STATUS_SIZE];
+    size_t length = strlen(text), size = status_erase(line);
 
+    size += (size_t)snprintf(line + size, sizeof(line) - size, "%s%s",
+                             logging.mid_line ? "\n" : "\r", text);
+    ssize_t n = stream_write(&logging.out, line, size);
     if (n <= 0)
         return;
     logging.mid_line = false;
-    if (n == size || length > logging.status)
+    if (n == (ssize_t)size || length > logging.status)
         logging.status = length;
 }
 

@@ -224,7 +224,7 @@ take_progress(const struct option_kind *kind, const char *value)
 {
     (void)kind;
     (void)value;
-    options.progress = true;
+    options.progress = isatty(STDERR_FILENO);
 }
 
 /* A descriptor that we were started with. */

@@ -47,7 +47,7 @@ progress_open(void)
 {
     struct stat status;
 
-    meter.wanted = options.progress && isatty(STDERR_FILENO);
+    meter.wanted = options.progress;
     deadline_init(&meter.due);
     if (!meter.wanted || fstat(STDIN_FILENO, &status) < 0 || !S_ISREG(status.st_mode))
         return;

@@ -97,6 +97,10 @@ unit() {
     unit
 }
 
+@test "unit: tally" {
+    unit
+}
+
 @test "unit: text" {
     unit
 }
