@@ -54,6 +54,7 @@ console_open(void)
 {
     client_init(&console, options.json ? &format_json : &format_text);
     log_over_prompt(console_take_prompt);
+    progress_open();
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
         if (options.listen_path == NULL)
             err(EXIT_FAILURE, "cannot read standard input");

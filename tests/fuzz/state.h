@@ -26,11 +26,13 @@
     each(keeper) \
     each(life) \
     each(logging) \
+    each(memory) \
     each(meter) \
     each(options) \
     each(output) \
     each(partings) \
     each(pool_freed) \
+    each(pools) \
     each(reaper) \
     each(relay) \
     each(requests) \
