@@ -271,7 +271,7 @@ server_finished(void)
 static bool
 output_written(void)
 {
-    return client_finished(&console) && client_first() == NULL && relay_finish();
+    return client_finished(&console) && client_first() == NULL && relay_finish() && progress_end();
 }
 
 /* ---- signals --------------------------------------------------------------------------------- */

@@ -152,20 +152,36 @@ log_is_mid_line(void)
 
 /* ---- the status line ------------------------------------------------------------------------- */
 
+/* Writes the text, and what comes after it, in the place of the status line. Returns false if the
+ * terminal takes no more now. */
+static bool
+status_write(const char *text, const char *after)
+{
+    char line[ERASE_SIZE + STATUS_SIZE];
+    size_t size = status_erase(line);
+
+    size += (size_t)snprintf(line + size, sizeof(line) - size, "%s%s%s",
+                             logging.mid_line ? "\n" : "\r", text, after);
+    ssize_t n = stream_write(&logging.out, line, size);
+    if (n > 0)
+        logging.mid_line = false;
+    if (n == (ssize_t)size)
+        logging.status = after[0] == '\0' ? strlen(text) : 0;
+    else if (n > 0 && strlen(text) > logging.status)
+        logging.status = strlen(text);
+    return n == (ssize_t)size || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void
 log_status(const char *text)
 {
-    char line[ERASE_SIZE + STATUS_SIZE];
-    size_t length = strlen(text), size = status_erase(line);
+    status_write(text, "");
+}
 
-    size += (size_t)snprintf(line + size, sizeof(line) - size, "%s%s",
-                             logging.mid_line ? "\n" : "\r", text);
-    ssize_t n = stream_write(&logging.out, line, size);
-    if (n <= 0)
-        return;
-    logging.mid_line = false;
-    if (n == (ssize_t)size || length > logging.status)
-        logging.status = length;
+bool
+log_status_end(const char *text)
+{
+    return status_write(text, "\n");
 }
 
 bool
@@ -178,13 +194,6 @@ void
 log_status_take(void)
 {
     status_take();
-}
-
-void
-log_status_end(void)
-{
-    if (logging.status > 0 && stream_write(&logging.out, "\n", 1) == 1)
-        logging.status = 0;
 }
 
 /* ---- counts ---------------------------------------------------------------------------------- */

@@ -44,7 +44,9 @@ bool log_is_mid_line(void);
 void log_status(const char *text);
 bool log_status_is_shown(void);
 void log_status_take(void); /* takes it away */
-void log_status_end(void);  /* it stays, and what comes next is below it */
+
+/* Shows a status line that stays. Returns false if the terminal takes no more now. */
+bool log_status_end(const char *text);
 
 /* Returns how many columns the terminal has. */
 unsigned log_width(void);

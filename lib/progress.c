@@ -241,23 +241,25 @@ progress_run(void)
         progress_show();
 }
 
-void
+bool
 progress_end(void)
 {
-    char line[STATUS_SIZE];
+    char line[STATUS_SIZE] = "";
 
     if (!meter.wanted)
-        return;
-    meter.wanted = false;
-    deadline_stop(&meter.due);
+        return true;
     progress_update();
     meter.left_s = -1;
+    if (progress_has_begun())
+        progress_line(line);
+    if (line[0] != '\0' && !log_status_end(line)) {
+        deadline_start_for(&meter.due, DEADLINE_UPDATE, UPDATE_MS * NS_PER_MS);
+        return false;
+    }
+    deadline_stop(&meter.due);
+    meter.wanted = false;
     if (meter.file >= 0)
         close(meter.file);
     meter.file = -1;
-    if (!progress_has_begun())
-        return;
-    progress_line(line);
-    log_status(line);
-    log_status_end();
+    return true;
 }

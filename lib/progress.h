@@ -9,13 +9,16 @@
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
+#include <stdbool.h>
+
 void progress_open(void);
 
 /* Shows the line if there is something new, but at most ten times a second; and once a second while
  * jobs run. Called at the end of each turn; DEADLINE_UPDATE only sees that there is a turn. */
 void progress_run(void);
 
-/* The batch is over: the line stays as it is. Does nothing if that has been done before. */
-void progress_end(void);
+/* The batch is over: shows the line for the last time, and it stays. Returns whether that is done,
+ * now or before; otherwise the terminal takes no more, and there is a turn soon to try again. */
+bool progress_end(void);
 
 #endif

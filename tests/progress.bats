@@ -236,6 +236,7 @@ ends_with_newline() {
     keys '\032'
     shows 'Stopped'
     wait_until sees '*ready:'
+    run ! grep -F 'running' <(rendered)
     keys 'fg\n'
     wait_until sees '0 done, 0 failed, 1 running'
     keys '\003'
