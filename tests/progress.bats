@@ -266,9 +266,16 @@ ends_with_newline() {
 }
 
 @test "progress: with --listen the line stays when the batch has ended; the jobs of others do not count" {
-    start_progress --listen taxi.sock '>replies'
-    control run any 50 true
+    mkfifo gate
+    start_progress --drivers 2 --listen taxi.sock '>replies'
+    control run any 50 'read x <gate' 3>&- &
+    other=$!
+    has_begun() { [[ $(control get_drivers) == *Busy* ]]; }
+    wait_until has_begun
     give 'run any 50 true'
+    wait_until sees '1 done, 0 failed, 0 running'
+    open_gate
+    wait "$other"
     end_batch
     wait_until sees '1 done, 0 failed, 0 running, of 1'
     wait_until ends_with_newline
@@ -307,6 +314,6 @@ ends_with_newline() {
 }
 
 @test "progress: a client has none" {
-    run -2 session --connect taxi.sock --progress </dev/null
+    run -2 "$SERVER" --connect taxi.sock --progress </dev/null
     [ "$output" = 'server: --connect goes with --json only (try --help)' ]
 }
