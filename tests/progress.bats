@@ -58,6 +58,11 @@ is_rendered() {
     done
 }
 
+# A driver has begun a job.
+has_begun() {
+    [[ $(control get_drivers) == *Busy* ]]
+}
+
 ends_with_newline() {
     [[ $(tail -c 1 screen | od -An -c) == *'\n'* ]]
 }
@@ -190,6 +195,7 @@ ends_with_newline() {
         in_state "$server_pid" S && pause && [[ $(switches "$server_pid") == "$before" ]]
     }
     wait_until stands_still
+    wait_until past $(($(uptime_ms) + 300)) # what is in the way is no moment
     kill -CONT "$terminal_pid"
     terminal_ends 0
     rendered | grep -x '[0-9]*' >numbers
@@ -254,7 +260,6 @@ ends_with_newline() {
     wait_until find_server
     started+=("$server_pid")
     wait_until has_children 1
-    has_begun() { [[ $(control get_drivers) == *Busy* ]]; }
     wait_until has_begun
     open_gate
     shows '2 done, 0 failed, 0 running, of 2'
@@ -270,7 +275,6 @@ ends_with_newline() {
     start_progress --drivers 2 --listen taxi.sock '>replies'
     control run any 50 'read x <gate' 3>&- &
     other=$!
-    has_begun() { [[ $(control get_drivers) == *Busy* ]]; }
     wait_until has_begun
     give 'run any 50 true'
     wait_until sees '1 done, 0 failed, 0 running'
