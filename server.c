@@ -46,6 +46,7 @@
 #include "lib/output.h"
 #include "lib/parting.h"
 #include "lib/phase.h"
+#include "lib/progress.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
 #include "lib/relay.h"
@@ -243,6 +244,7 @@ loop_turn(void)
     drivers_free_dropped(false);
     clients_free_dropped();
     memory_tend();
+    progress_run();
     deadlines_arm();
 }
 
@@ -272,7 +274,7 @@ server_finished(void)
 static bool
 output_written(void)
 {
-    return client_finished(&console) && client_first() == NULL && relay_finish();
+    return client_finished(&console) && client_first() == NULL && relay_finish() && progress_end();
 }
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -422,6 +424,7 @@ server_stop(void)
 static void
 server_close(void)
 {
+    progress_end();
     reaper_close();
     if (!output_written())
         log_line("output that nobody read was dropped");

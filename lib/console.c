@@ -5,6 +5,7 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "progress.h"
 #include "reader.h"
 
 #include <err.h>
@@ -53,6 +54,7 @@ console_open(void)
 {
     client_init(&console, options.json ? &format_json : &format_text);
     log_over_prompt(console_take_prompt);
+    progress_open();
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
         if (options.listen_path == NULL)
             err(EXIT_FAILURE, "cannot read standard input");
@@ -129,6 +131,7 @@ console_end_input(void)
 void
 console_end(void)
 {
+    progress_end();
     console_leave_prompt();
     console_drain();
     stream_let_go(&console.in, O_RDONLY);

@@ -11,6 +11,7 @@
 #include "phase.h"
 #include "slot.h"
 #include "stats.h"
+#include "tally.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -142,6 +143,7 @@ client_job_refused(const struct client *client)
 {
     if (!client_is_batch(client))
         return;
+    tally_job_refused();
     batch_failed();
     batch_halt(NULL);
 }
@@ -328,6 +330,8 @@ job_end(struct job *job, const struct job_result *result)
     job_leave_slot(job);
     if (job->batch && !result_is_good(result))
         batch_failed();
+    if (job->batch)
+        tally_job_ended(result, job->past);
     if (!job->past) {
         stats.jobs_live--;
         job_count_end(job);

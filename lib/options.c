@@ -235,6 +235,14 @@ take_output(const struct option_kind *kind, const char *value)
     options.output_path = value;
 }
 
+static void
+take_progress(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.progress = isatty(STDERR_FILENO);
+}
+
 /* A descriptor that we were started with. */
 static void
 take_ready_fd(const struct option_kind *kind, const char *value)
@@ -312,6 +320,7 @@ static const struct option_kind option_kinds[] = {
      take_each},
     {'0', false, "null", NULL, "names of --each end with a zero byte", take_null},
     {'H', false, "halt", "WHEN", "end a batch once a job has failed: soon or now", take_halt},
+    {'p', false, "progress", NULL, "show at a terminal how far a batch is", take_progress},
     {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
     {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},

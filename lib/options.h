@@ -46,6 +46,7 @@ extern struct options {
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */
     bool json;
+    bool progress; /* and standard error is a terminal */
     bool verbose;
     int64_t grace_ns;
     int64_t linger_ns;

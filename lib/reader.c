@@ -7,6 +7,7 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "tally.h"
 #include "turns.h"
 
 #include <errno.h>
@@ -79,6 +80,7 @@ shell_stop(int number, pid_t whom)
 {
     sigset_t set;
 
+    log_status_take();
     sigemptyset(&set);
     sigaddset(&set, number);
     kill(whom, number);
@@ -260,6 +262,8 @@ client_read(struct client *client)
     ssize_t n = stream_read(&client->in, input->data + input->end, room);
     int error = errno;
     client->more = n == (ssize_t)room;
+    if (n > 0 && options.progress && client == &console && client->in.kind != STREAM_FILE)
+        tally_input(input->data + input->end, (size_t)n);
     if (n > 0)
         input->end += (size_t)n;
     buffer_consume(input, 0); /* gives back the block if nothing was read */

@@ -301,13 +301,23 @@ client_prompt(struct client *client)
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
+/* Whether to read, while the next command has to wait, what there is room for: --progress tells how
+ * many jobs there are as soon as the end of the input is seen. */
+static bool
+client_reads_ahead(const struct client *client)
+{
+    return options.progress && client == &console && client->prompt == PROMPT_NONE &&
+           buffer_used(&client->input) < BLOCK_SIZE;
+}
+
 /* Makes epoll watch for what the client waits for. epoll always reports that a connection's other
  * end is closed, epoll_ctl(2). After that nothing is watched, because everything that is left to
  * read has arrived. */
 static void
 client_watch(struct client *client)
 {
-    bool reads = client->starved && client->input_state == INPUT_OPEN && !phase_stopping() &&
+    bool reads = (client->starved || client_reads_ahead(client)) &&
+                 client->input_state == INPUT_OPEN && !phase_stopping() &&
                  list_empty(&client->lacking);
     uint32_t in = reads ? EPOLLIN : 0, out = client->output_state == OUTPUT_WAITS ? EPOLLOUT : 0;
 

@@ -109,6 +109,10 @@ unit() {
     unit
 }
 
+@test "unit: tally" {
+    unit
+}
+
 @test "unit: text" {
     unit
 }

@@ -29,6 +29,7 @@
     each(life) \
     each(logging) \
     each(memory) \
+    each(meter) \
     each(options) \
     each(output) \
     each(partings) \
@@ -38,11 +39,13 @@
     each(relay) \
     each(requests) \
     each(resume) \
+    each(scan) \
     each(server) \
     each(session) \
     each(slots) \
     each(spawn) \
     each(stats) \
+    each(tally) \
     each(texts) \
     each(turns) \
     each(watchdog)
