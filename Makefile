@@ -18,7 +18,8 @@ COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 # others, and the driver shares a few of them. See lib/README.md.
 DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
 DRIVER     = driver.c $(DRIVER_OWN) \
-             $(addprefix lib/,children.c clock.c directory.c family.c signals.c source.c stack.c text.c timer.c)
+             $(addprefix lib/,children.c clock.c directory.c family.c process.c signals.c source.c stack.c text.c \
+                               timer.c)
 SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
 all: server driver

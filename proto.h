@@ -30,7 +30,7 @@
  *
  * The CANCEL of a job is answered while the job is still being ended, so that STATE says busy; the
  * RESULT then reports the end of the job. Only a RUN has text, which follows its body: the job's
- * command line.
+ * command line or, with PROTO_RUN_WORDS, its words.
  *
  * This file defines the format and nothing else: no I/O, no state, no logging.
  */
@@ -44,7 +44,7 @@
 #include <string.h>
 
 enum {
-    PROTO_VERSION = 2,
+    PROTO_VERSION = 3,
     PROTO_FD = 3, /* the driver's end of the socketpair */
     PROTO_PID_MAX = INT32_MAX,
     PROTO_ERRNO_MAX = 4095, /* the kernel's MAX_ERRNO */
@@ -92,6 +92,8 @@ enum proto_work {
 enum proto_run_flag {
     PROTO_RUN_FILES = 1, /* it writes to files; otherwise to the driver's standard error */
     PROTO_RUN_TELL = 2,  /* BEGUN must be sent before the job can do anything, see above */
+    PROTO_RUN_WORDS = 4, /* the text is words, the first one a program: no shell may see them */
+    PROTO_RUN_FLAGS = PROTO_RUN_FILES | PROTO_RUN_TELL | PROTO_RUN_WORDS,
 };
 
 enum proto_outcome {
@@ -128,8 +130,8 @@ struct proto_cancel {
     uint32_t task_id; /* number of the TASK or RUN to end; 0: whatever is running */
 };
 
-/* The text that follows is the job's command line: at most PROTO_TEXT_MAX bytes, none of them
- * zero. */
+/* The text that follows is the job's command line, without a zero byte; with PROTO_RUN_WORDS, its
+ * words, each with a zero byte at its end. It has at most PROTO_TEXT_MAX bytes. */
 struct proto_run {
     uint64_t limit_ms;  /* 1 to PROTO_TASK_MAX_MS: then the job is asked to end (TERM) */
     uint64_t grace_ms;  /* the same range: this much later it is killed */
@@ -203,7 +205,9 @@ static_assert(offsetof(struct proto_frame, task) == sizeof(struct proto_header),
 
 enum {
     PROTO_FRAME_MAX = sizeof(struct proto_header) + sizeof(struct proto_result), /* without text */
-    PROTO_TEXT_MAX = 4095,
+    /* Room for two of the longest names of --each. A server must be able to put the whole command
+     * into a block of 64 KiB, as JSON, in which a byte may become six. */
+    PROTO_TEXT_MAX = 10240,
 };
 
 /* Returns the size of the body, without text, of a frame of that type, in bytes, or -1 if the
@@ -300,6 +304,14 @@ proto_ms_valid(uint64_t ms)
     return ms >= 1 && ms <= PROTO_TASK_MAX_MS;
 }
 
+/* Checks the text of a RUN, which has at least one byte. */
+static inline bool
+proto_run_text_valid(uint32_t flags, const char *text, size_t size)
+{
+    return (flags & PROTO_RUN_WORDS) != 0 ? text[size - 1] == '\0'
+                                          : memchr(text, '\0', size) == NULL;
+}
+
 /* Checks a RUN whose frame begins at data and whose text has text_size bytes. */
 static inline bool
 proto_run_valid(const void *data, size_t text_size)
@@ -309,7 +321,7 @@ proto_run_valid(const void *data, size_t text_size)
 
     return proto_ms_valid(run.limit_ms) && proto_ms_valid(run.grace_ms) &&
            run.linger_ms <= PROTO_TASK_MAX_MS && run.job != 0 && run.slot != 0 &&
-           run.flags <= (PROTO_RUN_FILES | PROTO_RUN_TELL) && memchr(text, '\0', text_size) == NULL;
+           run.flags <= PROTO_RUN_FLAGS && proto_run_text_valid(run.flags, text, text_size);
 }
 
 static inline bool

@@ -35,6 +35,7 @@
 #include "lib/console.h"
 #include "lib/control.h"
 #include "lib/dispatch.h"
+#include "lib/job_commands.h"
 #include "lib/job_life.h"
 #include "lib/joblog.h"
 #include "lib/keeper.h"
@@ -45,6 +46,7 @@
 #include "lib/output.h"
 #include "lib/parting.h"
 #include "lib/phase.h"
+#include "lib/progress.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
 #include "lib/relay.h"
@@ -134,6 +136,7 @@ server_run(void)
     descriptors_prepare(&nofile);
     server_open(&signals, &nofile);
     log_open();
+    jobs_resume();
     console_open();
     reaper_open();
     while (!server_finished())
@@ -167,8 +170,8 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     if (!deadlines_open(deadlines_over))
         err(EXIT_FAILURE, "cannot create a timerfd");
     deadlines_prepare();
-    clients_open();
     memory_open();
+    clients_open();
     dispatch_open();
     keeper_open();
     watchdog_open();
@@ -177,8 +180,9 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
     commands_open();
     relay_open();
     spawn_open(nofile);
+    uint64_t output = output_open();
     joblog_open();
-    jobs_open(output_open(), resume_open());
+    jobs_open(output, resume_open());
     if (!signals_open(&server.signals, signals, signals_ready))
         err(EXIT_FAILURE, "cannot create a signalfd");
     if (!control_watch())
@@ -239,6 +243,7 @@ loop_turn(void)
     drivers_free_dropped(false);
     clients_free_dropped();
     memory_tend();
+    progress_run();
     deadlines_arm();
 }
 
@@ -268,7 +273,7 @@ server_finished(void)
 static bool
 output_written(void)
 {
-    return client_finished(&console) && client_first() == NULL && relay_finish();
+    return client_finished(&console) && client_first() == NULL && relay_finish() && progress_end();
 }
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -410,6 +415,7 @@ server_stop(void)
 static void
 server_close(void)
 {
+    progress_end();
     reaper_close();
     if (!output_written())
         log_line("output that nobody read was dropped");

@@ -6,7 +6,9 @@
 #include "options.h"
 #include "phase.h"
 #include "stats.h"
+#include "turns.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 
@@ -47,7 +49,8 @@ job_put(const struct call *call, unsigned char *data)
         .job = call->job->number,
         .slot = call->job->slot,
         .flags = (options.output_path != NULL ? PROTO_RUN_FILES : 0U) |
-                 (fleet_has_siblings() ? PROTO_RUN_TELL : 0U),
+                 (fleet_has_siblings() ? PROTO_RUN_TELL : 0U) |
+                 (text->is_words ? PROTO_RUN_WORDS : 0U),
     };
 
     memcpy(data, &run, sizeof(run));
@@ -105,6 +108,7 @@ static void
 task_taken(struct driver *driver, struct call *call)
 {
     stats.tasks++;
+    driver_task_begin(driver, call);
     if (options.verbose)
         log_line("driver %d task of %" PRIu64 ".%03u s started", driver->pid,
                  call->duration_ms / 1000, (unsigned)(call->duration_ms % 1000));
@@ -140,6 +144,20 @@ const struct question question_cancel = {
     .fits = cancel_fits,
 };
 
+void
+driver_revoke(struct driver *driver, uint32_t task_id)
+{
+    if (driver->source.fd < 0)
+        return;
+    struct call *call = call_new(NULL, &question_cancel);
+    if (call == NULL) {
+        driver_condemn(driver, "no memory to take back its task");
+        return;
+    }
+    call->cancelled_id = task_id;
+    driver_call(driver, call);
+}
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
 /* The job does not run, and the reply is an Error. */
@@ -154,14 +172,18 @@ void
 driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
 {
     struct job *job = call->job;
-    bool gone = call->request->client->output_state == OUTPUT_GONE;
+    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
 
     job_return(job);
-    if (phase_stopping() || gone) {
+    if (job->cancelled || job_is_halted(job)) {
+        driver_call_leave(driver, call);
+        job_end_unbegun(job);
+    } else if (phase_stopping() || gone) {
         driver_call_leave(driver, call);
         job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);
     } else if (job->any) {
-        driver_call_return(driver, call);
+        driver_call_leave(driver, call);
+        call_await_first(call);
     } else if (why == OUTCOME_DIED) {
         driver_call_leave(driver, call);
         job_unrun(job, REASON_DIED, call->status);
@@ -207,6 +229,8 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
     }
     if (question->taken != NULL)
         question->taken(driver, call);
+    if (call->job != NULL && call->job->cancelled)
+        driver_revoke(driver, call->id);
     if (question->goes_on && driver->work == WORK_JOB && call->request != NULL)
         driver_call_goes_on(driver, call);
     else
@@ -315,6 +339,7 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     driver->work = WORK_NONE;
+    driver_task_over(driver);
     driver_changed(driver);
     stats.tasks_done += done;
     /* Counts a task that the stop has ended. If cancel_task ended it, an answer is still to
@@ -329,11 +354,14 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
 static void
 driver_job_begun(struct driver *driver, const struct proto_frame *frame)
 {
-    if (driver->work != WORK_JOB || driver->job_id != frame->header.id || driver->job_pid != 0) {
+    bool known = driver->job_pid != 0 && !driver->killed; /* of a killed one we have found it */
+
+    if (driver->work != WORK_JOB || driver->job_id != frame->header.id || known) {
         driver_condemn_malformed(driver, "the beginning of no job, id", frame->header.id);
         return;
     }
-    job_begun(driver, (pid_t)frame->begun.pid);
+    if (driver->job_pid != (pid_t)frame->begun.pid)
+        job_begun(driver, (pid_t)frame->begun.pid);
 }
 
 /* Ends the calls that cancelled the job. */
@@ -352,6 +380,29 @@ driver_cancels_end(struct driver *driver)
     }
 }
 
+/* A job that was submitted, whose call ended when a driver took it, has not begun after all. */
+static void
+job_wait_again(struct job *job)
+{
+    struct call *call = call_new(NULL, &question_job);
+
+    job_return(job);
+    if (job->cancelled || job_is_halted(job) || phase_stopping() || call == NULL) {
+        if (call != NULL)
+            call_free(call);
+        if (job->cancelled || job_is_halted(job))
+            job_end_unbegun(job);
+        else if (phase_stopping())
+            job_unrun(job, REASON_STOPPING, 0);
+        else
+            job_unrun(job, REASON_START, ENOMEM);
+        return;
+    }
+    call->job = job;
+    job->call = call;
+    call_await_first(call);
+}
+
 /* The driver had taken the job, but only after we could take it for one that does not answer. */
 static void
 driver_job_late(struct driver *driver)
@@ -364,6 +415,8 @@ driver_job_late(struct driver *driver)
         return; /* its call had timed out */
     if (job->call != NULL)
         driver_job_not_begun(driver, job->call, OUTCOME_TIMEOUT);
+    else if (job->submitted)
+        job_wait_again(job);
     else
         job_unrun(job, REASON_CLIENT_GONE, 0);
 }

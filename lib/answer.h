@@ -16,6 +16,11 @@ id_after(uint32_t id)
     return id == UINT32_MAX ? 1 : id + 1;
 }
 
+/* Takes back a task or job with that number: one whose answer did not come in time, because the
+ * client's Error means that it does not run; or a job that must end. The driver finds the CANCEL
+ * after the TASK or RUN, whenever it reads again. */
+void driver_revoke(struct driver *, uint32_t task_id);
+
 /* Handles a frame from the driver, which was decoded from data. Condemns the driver if the frame
  * cannot be true. */
 void driver_said(struct driver *, const struct proto_frame *, const unsigned char *data);

@@ -30,6 +30,8 @@ call_new(struct request *request, const struct question *question)
     call->question = question;
     call->pid = 0;
     call->ongoing = false;
+    call->cancels = false;
+    call->runs_job = false;
     call->cancelled_id = 0;
     call->duration_ms = 0;
     call->job = NULL;
@@ -49,6 +51,9 @@ static void
 call_forget_job(struct call *call)
 {
     call->job = NULL;
+    if (!call->runs_job)
+        return;
+    call->runs_job = false;
     call->request->client->jobs--;
     call->request->client->owed += JOB_OWED;
 }
@@ -59,10 +64,10 @@ call_free(struct call *call)
     if (call->request != NULL) {
         list_unlink(&call->of_request);
         call->request->client->owed--;
-        if (call->job != NULL) {
-            job_free(call->job);
-            call_forget_job(call);
-        }
+    }
+    if (call->job != NULL) {
+        job_free(call->job);
+        call_forget_job(call);
     }
     pool_put(&call_pool, call);
 }
@@ -92,10 +97,19 @@ request_wait(struct request *request, struct list *list)
 }
 
 void
+call_await_job(struct call *call, struct job *job)
+{
+    call->ongoing = true;
+    list_append(&job->waiters, &call->of_driver);
+    call->request->client->barrier = call->request;
+}
+
+void
 call_leave_barrier(struct call *call)
 {
+    if (call->request == NULL)
+        return;
     struct client *client = call->request->client;
-
     if (client->barrier != call->request)
         return;
     client->barrier = NULL;

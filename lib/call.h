@@ -1,7 +1,6 @@
 /*
- * call.h: a line of a reply, and what it waits for, usually a driver's answer to a question.
- *
- * A call belongs to its request. While it waits for a driver, it is in one of the driver's lists.
+ * call.h: a line of a reply, which belongs to a request, and what it waits for, usually a driver's
+ * answer to a question.
  */
 #ifndef CALL_H
 #define CALL_H
@@ -14,6 +13,7 @@ enum outcome {
     OUTCOME_PENDING,
     OUTCOME_STATE,     /* the driver answered: see refusal and remaining_ms */
     OUTCOME_DONE,      /* the job is Done: see job */
+    OUTCOME_WAITING,   /* the job was submitted: see job */
     OUTCOME_TIMEOUT,   /* the driver did not answer in time */
     OUTCOME_DIED,      /* the driver died: see status */
     OUTCOME_DELETED,   /* the driver was told to exit, and was reaped */
@@ -33,7 +33,7 @@ struct pid_text {
 
 struct call {
     struct list of_request;   /* its request's calls, if there is a request */
-    struct list of_driver;    /* its driver's queued, in_flight or ongoing; or fleet's any */
+    struct list of_driver;    /* its driver's queued, in_flight or ongoing; or giver's calls */
     struct deadline deadline; /* DEADLINE_REPLY while in flight */
     struct request *request;  /* NULL: no client waits for it */
     struct driver *driver;    /* NULL until one is found, and after the call's end */
@@ -41,7 +41,9 @@ struct call {
     const struct question *question;
     pid_t pid;
     struct pid_text pid_text;
-    bool ongoing;          /* it is in its driver's ongoing */
+    bool ongoing;          /* of_driver is its driver's ongoing, or its job's waiters */
+    bool cancels;          /* it waits for the end of a job that it has cancelled */
+    bool runs_job;         /* its job counts in client.jobs: that of a run, not one to tell of */
     uint32_t id;           /* the question's number on the wire */
     uint32_t cancelled_id; /* of a CANCEL: the task or job to end; 0: whichever runs */
     uint64_t duration_ms;  /* of a task */
@@ -63,7 +65,6 @@ enum {
 
 bool calls_open(void); /* returns false if there is no memory */
 void calls_close(void);
-
 /* Appends a call to the request, or to none (NULL). Returns NULL if there is no memory. */
 struct call *call_new(struct request *, const struct question *);
 void call_free(struct call *); /* it is in no driver's list and has no deadline */
@@ -72,17 +73,18 @@ void call_free(struct call *); /* it is in no driver's list and has no deadline 
  * job that runs goes on without it. */
 void call_end(struct call *, enum outcome);
 
-/* Puts the client of a request, which has one call, into a list of waiting clients. Until the wait
- * ends, the request holds back the client's later commands. */
+/* Put the client of a request, which has one call, into a list of waiting clients; or have the call
+ * wait for a job's end. Until then, the request holds back the client's later commands. */
 void request_wait(struct request *, struct list *list);
+void call_await_job(struct call *, struct job *);
 
 /* If the call holds back its client's later commands, it does so no longer. */
 void call_leave_barrier(struct call *);
 
-/* End the wait of a client, or of the first client in a list. Return the call that was waiting; the
- * caller must now give it an outcome or a driver. */
+/* End the wait of a client, or of the first one in a list. Return the call that was waiting, which
+ * must get an outcome or a driver now. */
 struct call *client_resume(struct client *);
 struct call *clients_resume_first(struct list *list);
-void clients_resume(struct list *list, enum outcome); /* for all in a list, with that outcome */
+void clients_resume(struct list *list, enum outcome); /* for all, with that outcome */
 
 #endif

@@ -169,7 +169,7 @@ call_handed_over(struct driver *driver, struct call *call)
     list_append(&driver->in_flight, &call->of_driver);
     driver->queued_count--;
     call->id = driver->sent_id = id_after(driver->sent_id);
-    if (call->request != NULL)
+    if (call->request != NULL || call->job != NULL)
         deadline_start(&call->deadline, DEADLINE_REPLY);
 }
 
@@ -297,21 +297,6 @@ driver_ready(struct source *source, uint32_t events)
 }
 
 /* ---- timeouts -------------------------------------------------------------------------------- */
-
-/* The driver finds the CANCEL after the TASK or RUN, whenever it reads again. */
-void
-driver_revoke(struct driver *driver, uint32_t task_id)
-{
-    if (driver->source.fd < 0)
-        return;
-    struct call *call = call_new(NULL, &question_cancel);
-    if (call == NULL) {
-        driver_condemn(driver, "no memory to take back its task");
-        return;
-    }
-    call->cancelled_id = task_id;
-    driver_call(driver, call);
-}
 
 static void
 driver_not_responding(struct driver *driver)

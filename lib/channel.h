@@ -20,10 +20,6 @@ void driver_flush(struct driver *);
 /* Frees driver.out_text, the text of a job that is not sent completely, if there is one. */
 void driver_drop_text(struct driver *);
 
-/* Takes back a task or job with that number: one whose answer did not come in time, because the
- * client's Error means that it does not run; or a job that must end. */
-void driver_revoke(struct driver *, uint32_t task_id);
-
 void call_timed_out(struct call *);           /* its DEADLINE_REPLY has passed */
 void driver_start_timed_out(struct driver *); /* its DEADLINE_START has passed */
 void driver_job_timed_out(struct driver *);   /* its DEADLINE_JOB has passed */

@@ -57,9 +57,8 @@ children_listed(const char *path, bool (*visit)(pid_t, void *), void *argument)
     return found ? CHILDREN_FOUND : CHILDREN_NONE;
 }
 
-/* Whether /proc is that of our own pid namespace. If not, errno says why. Only root can mount a
- * /proc. A wrong one, of another pid namespace, is found by its "self". */
-static bool
+/* Only root can mount a /proc. A wrong one, of another pid namespace, is found by its "self". */
+bool
 proc_is_ours(void)
 {
     char link[DIGITS_MAX], pid[DIGITS_MAX];

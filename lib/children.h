@@ -19,6 +19,9 @@ enum children {
     CHILDREN_NO_PROC, /* no search is possible: there is no /proc, it is not ours, or it refuses */
 };
 
+/* Whether /proc is that of our own pid namespace. If not, errno says why. */
+bool proc_is_ours(void);
+
 /*
  * Calls visit() for each child that is not reaped yet; visit() returns whether the child is one of
  * those that the caller looks for. Needs one free descriptor.

@@ -13,6 +13,7 @@
 #include "stream.h"
 
 struct format; /* format.h */
+struct giver;  /* giver.h */
 struct request;
 
 enum client_input {
@@ -54,6 +55,7 @@ struct client {
      * cancellation of a job, or a task or job that still waits for any driver. NULL if there is
      * none. */
     struct request *barrier;
+    struct giver *giver;         /* what it has given */
     const struct format *format; /* of the replies to its next commands */
     unsigned owed;               /* reply lines to come: requests, calls, and the weight of texts */
     unsigned jobs;               /* its jobs that wait or run, or are Done and not told yet */

@@ -1,6 +1,7 @@
 #include "clients.h"
 
 #include "deadline.h"
+#include "giver.h"
 #include "pool.h"
 
 enum {
@@ -27,6 +28,7 @@ static struct {
     unsigned gone;           /* connections whose other end is closed */
     unsigned drivers;        /* drivers that are READY */
     unsigned share;          /* how much a client may be owed */
+    struct giver console_giver;
     struct pool pool;
 } clients = {
     .pool = {.size = sizeof(struct client), .per_slab = 15},
@@ -40,6 +42,8 @@ clients_open(void)
     list_init(&clients.runnable);
     list_init(&clients.lacking);
     clients_share(0);
+    giver_init(&clients.console_giver);
+    console.giver = &clients.console_giver;
 }
 
 void
@@ -47,16 +51,21 @@ clients_close(void)
 {
     clients_free_dropped();
     pool_free(&clients.pool);
+    givers_close();
 }
 
 struct client *
 client_new(const struct format *format)
 {
     struct client *client = pool_get(&clients.pool);
+    struct giver *giver = client != NULL ? giver_new() : NULL;
 
-    if (client == NULL)
+    if (giver == NULL) {
+        if (client != NULL)
+            pool_put(&clients.pool, client);
         return NULL;
-    *client = (struct client){0};
+    }
+    *client = (struct client){.giver = giver};
     client_init(client, format);
     list_append(&clients.connections, &client->link);
     clients.count++;
@@ -84,6 +93,8 @@ client_drop(struct client *client)
 {
     list_remove(&client->link);
     list_append(&clients.dropped, &client->link);
+    client->giver->gone = true;
+    giver_release(client->giver);
 }
 
 void

@@ -2,9 +2,9 @@
 
 #include "answer.h"
 #include "clients.h"
-#include "dispatch.h"
+#include "format.h"
+#include "job_commands.h"
 #include "job_life.h"
-#include "keeper.h"
 #include "options.h"
 #include "phase.h"
 #include "reply.h"
@@ -17,121 +17,8 @@
 
 enum {
     WORDS_MAX = 5,    /* commands have at most 4 words; a fifth shows that there are too many */
-    ECHO_MAX = 64,    /* of bad input in an Error, in bytes */
     HELP_SIZE = 4096, /* of the help, in bytes: it is put into an output block as a whole */
 };
-
-/* ---- immediate answers ----------------------------------------------------------------------- */
-
-static enum handling
-client_answer_own(struct client *client, char *text, size_t size)
-{
-    if (request_answer_own(client, text, size))
-        return COMMAND_TAKEN;
-    request_text_free(text);
-    return COMMAND_HELD;
-}
-
-enum handling
-client_error(struct client *client, const char *code, const char *format, ...)
-{
-    char *line = request_text();
-    va_list args;
-
-    if (line == NULL)
-        return COMMAND_HELD;
-    va_start(args, format);
-    size_t size = error_line(client->format, line, code, format, args);
-    va_end(args);
-    enum handling handling = client_answer_own(client, line, size);
-    stats.errors += handling == COMMAND_TAKEN;
-    client->loss.errors += handling == COMMAND_TAKEN && client->output_state == OUTPUT_GONE;
-    return handling;
-}
-
-/* A word of the input, escaped and cut for an Error. */
-struct echo {
-    char text[4 * ECHO_MAX + 1];
-};
-
-static struct echo
-echo_word(const struct span *word)
-{
-    struct echo echo = {""};
-
-    escape(echo.text, sizeof(echo.text), word->at, word->size < ECHO_MAX ? word->size : ECHO_MAX);
-    return echo;
-}
-
-/* ---- questions to drivers -------------------------------------------------------------------- */
-
-/* Returns the listed driver that a word names. If there is none, answers with an Error, sets
- * *handling, and returns NULL. */
-static struct driver *
-command_driver(struct client *client, const struct span *word, enum handling *handling)
-{
-    uint64_t pid;
-    bool is_pid = digits_parse(word->at, word->size, INT_MAX - 1, &pid);
-    struct driver *driver = is_pid ? driver_find((pid_t)pid) : NULL;
-
-    if (driver != NULL && driver->state == DRIVER_READY)
-        return driver;
-    if (is_pid)
-        *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
-    else
-        *handling = client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
-    return NULL;
-}
-
-/* Does the same for a driver that will be asked something. If its queue is full, holds the client
- * back and returns NULL, too. */
-static struct driver *
-command_driver_to_ask(struct client *client, const struct span *word, enum handling *handling)
-{
-    struct driver *driver = command_driver(client, word, handling);
-
-    if (driver == NULL)
-        return NULL;
-    /* A client that waits for no other reply is let in: a client that floods the driver must not
-     * keep it out. */
-    if (driver->queued_count >= DRIVER_QUEUE_MAX && client->owed > 0) {
-        list_append(&driver->held, &client->held);
-        *handling = COMMAND_HELD;
-        return NULL;
-    }
-    return driver;
-}
-
-/* Makes a request with one call. Returns the call, or NULL if there is no memory. */
-static struct call *
-command_call(struct client *client, const struct question *question)
-{
-    struct request *request = request_new(client);
-
-    if (request == NULL)
-        return NULL;
-    struct call *call = call_new(request, question);
-    if (call == NULL)
-        request_abandon(request);
-    return call;
-}
-
-/* Asks the driver that a word names, and sets *handling. Returns the call, or NULL if the driver is
- * not asked. The caller may still change the call, because its frame is made later in this turn. */
-static struct call *
-command_ask(struct client *client, const struct span *word, const struct question *question,
-            enum handling *handling)
-{
-    struct driver *driver = command_driver_to_ask(client, word, handling);
-
-    if (driver == NULL)
-        return NULL;
-    struct call *call = command_call(client, question);
-    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
-    if (call != NULL)
-        driver_call(driver, call);
-    return call;
-}
 
 /* ---- drivers --------------------------------------------------------------------------------- */
 
@@ -147,7 +34,8 @@ do_create_driver(struct client *client, const struct span *args, unsigned count)
     struct request *request = request_new(client);
     if (request == NULL)
         return COMMAND_HELD;
-    request->counted = count > 0;
+    if (count > 0)
+        request->noun = "driver";
     request->to_start = (unsigned)drivers;
     client->barrier = request;
     return COMMAND_TAKEN;
@@ -174,7 +62,8 @@ do_get_drivers(struct client *client, const struct span *args, unsigned count)
     (void)count;
     if (request == NULL)
         return COMMAND_HELD;
-    request->counted = request->listing = true;
+    request->noun = "driver";
+    request->listing = true;
     while ((driver = fleet_next(driver)) != NULL) {
         if (driver->state != DRIVER_READY)
             continue;
@@ -209,170 +98,6 @@ do_delete_driver(struct client *client, const struct span *args, unsigned count)
         return COMMAND_HELD;
     call_set_driver(driver->death, driver);
     driver_dismiss(driver);
-    return COMMAND_TAKEN;
-}
-
-/* ---- tasks and jobs -------------------------------------------------------------------------- */
-
-/* Parses the time of a task or the limit of a job. If it is bad, answers with an Error, sets
- * *handling, and returns false. */
-static bool
-command_seconds(struct client *client, const struct span *word, uint64_t *ms,
-                enum handling *handling)
-{
-    if (seconds_parse(word->at, word->size, PROTO_TASK_MAX_MS, ms))
-        return true;
-    *handling =
-        client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
-                     echo_word(word).text, PROTO_TASK_MAX_MS / 1000);
-    return false;
-}
-
-/* Gives a task or, unless it is NULL, the job to the driver that a word names, or to any idle
- * driver. Sets *handling. Returns the call, or NULL if there is none; the caller then still owns
- * the job. */
-static struct call *
-command_give(struct client *client, const struct span *word, struct job *job,
-             enum handling *handling)
-{
-    const struct question *question = job != NULL ? &question_job : &question_task;
-    bool any = span_is(word, "any");
-    struct driver *driver = any ? NULL : command_driver_to_ask(client, word, handling);
-
-    if (!any && driver == NULL)
-        return NULL;
-    struct call *call = command_call(client, question);
-    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
-    if (call == NULL)
-        return NULL;
-    if (job != NULL)
-        job_take(call, job);
-    if (any) {
-        client->barrier = call->request;
-        call_await_any(call);
-    } else {
-        call_assign(call, driver);
-    }
-    return call;
-}
-
-static enum handling
-do_send_task(struct client *client, const struct span *args, unsigned count)
-{
-    enum handling handling;
-    uint64_t duration_ms;
-
-    (void)count;
-    if (!command_seconds(client, &args[1], &duration_ms, &handling))
-        return handling;
-    struct call *call = command_give(client, &args[0], NULL, &handling);
-    if (call == NULL)
-        return handling;
-    call->duration_ms = duration_ms;
-    tasks_assign();
-    return handling;
-}
-
-/* The server is stopping, or the batch has ended: answers a job that was read, but will not run.
- * Returns the call, as command_give() does. */
-static struct call *
-command_unrun(struct client *client, struct job *job, enum handling *handling)
-{
-    struct call *call = command_call(client, &question_job);
-
-    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
-    if (call == NULL)
-        return NULL;
-    job_take(call, job);
-    if (client_halted(client) != NULL)
-        job_unrun_halted(job);
-    else
-        job_unrun(job, REASON_STOPPING, 0);
-    return call;
-}
-
-/* The job is Done already, as the log says. Returns the call, as command_give() does. */
-static struct call *
-command_recall(struct client *client, struct job *job, struct past *past, enum handling *handling)
-{
-    struct call *call = command_call(client, &question_job);
-
-    *handling = call != NULL ? COMMAND_TAKEN : COMMAND_HELD;
-    if (call == NULL)
-        return NULL;
-    resume_take(past);
-    job_recall(call, job, past);
-    return call;
-}
-
-static enum handling
-do_run(struct client *client, const struct span *args, unsigned count)
-{
-    enum handling handling;
-    uint64_t limit_ms;
-
-    (void)count;
-    if (!command_seconds(client, &args[1], &limit_ms, &handling))
-        return handling;
-    if (memchr(args[2].at, '\0', args[2].size) != NULL)
-        return client_error(client, "bad_command", "bad command '%s' (it has a zero byte)",
-                            echo_word(&args[2]).text);
-    struct job *job = job_new(&args[2], limit_ms);
-    if (job == NULL)
-        return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
-    struct call *call = NULL;
-    job->any = span_is(&args[0], "any");
-    struct past *past = client == &console ? resume_find(&args[2]) : NULL;
-    if (past != NULL)
-        call = command_recall(client, job, past, &handling);
-    else if (phase_stopping() || client_halted(client) != NULL)
-        call = command_unrun(client, job, &handling);
-    else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
-        handling = client_error(client, "no_driver", "no driver");
-    else
-        call = command_give(client, &args[0], job, &handling);
-    if (call == NULL)
-        job_free(job);
-    tasks_assign();
-    return handling;
-}
-
-/* A job may take long to end. The client's later commands wait for that, because they must find the
- * driver free. */
-static enum handling
-do_cancel_task(struct client *client, const struct span *args, unsigned count)
-{
-    enum handling handling;
-    struct call *call = command_ask(client, &args[0], &question_cancel, &handling);
-
-    (void)count;
-    if (call != NULL && (call->driver->work == WORK_JOB || call->driver->jobs_due > 0))
-        client->barrier = call->request;
-    return handling;
-}
-
-static enum handling
-do_wait(struct client *client, const struct span *args, unsigned count)
-{
-    enum handling handling = COMMAND_HELD;
-    struct driver *driver = NULL;
-
-    if (count > 0) {
-        driver = command_driver(client, &args[0], &handling);
-        if (driver == NULL)
-            return handling;
-    }
-    struct call *call = command_call(client, NULL);
-    if (call == NULL)
-        return COMMAND_HELD;
-    if (driver == NULL) {
-        request_wait(call->request, dispatch_all());
-        waits_end();
-    } else {
-        call_set_driver(call, driver);
-        request_wait(call->request, &driver->awaited);
-        driver_changed(driver);
-    }
     return COMMAND_TAKEN;
 }
 
@@ -454,11 +179,19 @@ static const struct command {
      "keep a driver busy for that long (3, 0.25); PID any: one that is free"},
     {SPAN("run"), "PID|any SECONDS COMMAND...", 3, 3, true, do_run,
      "run a shell command on a driver, for at most that long"},
+    {SPAN("submit"), "SECONDS COMMAND...", 2, 2, true, do_submit,
+     "have any driver run it, and do not wait for it"},
     {SPAN("get_status"), "PID", 1, 1, false, do_get_status, "ask a driver: Available or Busy"},
     {SPAN("get_drivers"), "", 0, 0, false, do_get_drivers, "ask all drivers, oldest first"},
+    {SPAN("get_jobs"), "[all]", 0, 1, false, do_get_jobs,
+     "show the jobs that wait and run; all: also the last that are Done"},
+    {SPAN("wait_job"), "N", 1, 1, false, do_wait_job, "wait until job N is Done"},
+    {SPAN("cancel_job"), "N", 1, 1, false, do_cancel_job, "end job N, or keep it from beginning"},
+    {SPAN("pause"), "", 0, 0, false, do_pause, "give no driver to what waits for any"},
+    {SPAN("resume"), "", 0, 0, false, do_resume, "go on after pause"},
     {SPAN("cancel_task"), "PID", 1, 1, false, do_cancel_task, "end a driver's task or job"},
-    {SPAN("wait"), "[PID]", 0, 1, false, do_wait,
-     "wait until that driver, or every driver, has no task or job"},
+    {SPAN("wait"), "[PID|own]", 0, 1, false, do_wait,
+     "wait until that driver, or every driver, has no task or job; own: yours have ended"},
     {SPAN("delete_driver"), "PID", 1, 1, false, do_delete_driver,
      "end a driver, and its task or job"},
     {SPAN("stats"), "", 0, 0, false, do_stats, "show counters"},
@@ -560,7 +293,8 @@ command_run(struct client *client, const struct span *line)
     }
     uint64_t errors = stats.errors;
     enum handling handling = command_execute(client, command, words, count);
-    if (command != NULL && command->run == do_run && stats.errors != errors)
+    if (command != NULL && (command->run == do_run || command->run == do_submit) &&
+        stats.errors != errors)
         client_job_refused(client);
     return handling;
 }

@@ -4,23 +4,12 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
-#include "request.h"
-#include "text.h"
-
-enum handling {
-    COMMAND_TAKEN, /* done: a request answers it, or it needs no answer */
-    COMMAND_HELD,  /* not yet: it stays in the input and is tried again later */
-};
+#include "handler.h"
 
 /* Makes the reply to the command help. */
 void commands_open(void);
 
 /* Runs a command line, which must not include its newline or carriage return. */
 enum handling command_run(struct client *, const struct span *line);
-
-/* Answers a command with an Error, and counts it unless there is no memory and the command is held.
- * code is the kind of error, for programs. */
-__attribute__((format(printf, 3, 4))) enum handling client_error(struct client *, const char *code,
-                                                                 const char *format, ...);
 
 #endif

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "progress.h"
 #include "reader.h"
 
 #include <err.h>
@@ -61,6 +62,7 @@ console_open(void)
     deadline_set(DEADLINE_TELL, TELL_MS * NS_PER_MS);
     client_init(&console, options.json ? &format_json : &format_text);
     log_over_prompt(console_take_prompt);
+    progress_open();
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
         if (options.listen_path == NULL)
             err(EXIT_FAILURE, "cannot read standard input");
@@ -71,7 +73,7 @@ console_open(void)
     console.in.source.ready = console_in_ready;
     console.out.source.ready = console_out_ready;
     console.terminal = isatty(STDIN_FILENO);
-    if (console.terminal && isatty(STDOUT_FILENO))
+    if (console.terminal && isatty(STDOUT_FILENO) && options.each == NULL)
         console.prompt = PROMPT_HIDDEN;
     /* A terminal is read once before it is ready. If we are in its background, that stops us at
      * once, as it stops any program that reads. */
@@ -144,11 +146,12 @@ console_end_input(void)
     stream_let_go(&console.in, O_RDONLY);
 }
 
-/* Commands that were typed ahead are dropped, as the kernel drops what is typed before a Ctrl+C. */
+/* At a prompt, commands that were typed ahead are dropped, as the kernel drops what is typed before a
+ * Ctrl+C. Those of a batch get their Errors. */
 void
 console_stopping(void)
 {
-    if (console.terminal)
+    if (console.terminal && console.prompt != PROMPT_NONE)
         buffer_consume(&console.input, buffer_used(&console.input));
     if (isatty(STDERR_FILENO))
         deadline_start(&slow_stop, DEADLINE_TELL);
@@ -171,6 +174,7 @@ console_stop_lasts(void)
 void
 console_end(void)
 {
+    progress_end();
     console_leave_prompt();
     console_drain();
     stream_let_go(&console.in, O_RDONLY);

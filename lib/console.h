@@ -19,7 +19,7 @@ void console_end_input(void);
  * gets to the end. */
 void console_end(void);
 
-/* The stop begins: what was typed ahead is dropped. If standard error is a terminal and the stop
+/* The stop begins: what was typed ahead at a prompt is dropped. If standard error is a terminal and the stop
  * takes longer than half a second, console_stop_lasts(), which is called when deadlines are over,
  * logs what it waits for. */
 void console_stopping(void);

@@ -28,6 +28,7 @@ enum deadline_kind {
     DEADLINE_WATCH,   /* of the server: then it looks which kept drivers have answered */
     DEADLINE_MEMORY,  /* of the server: then it looks for memory that is not needed any more */
     DEADLINE_QUIET,   /* of the server: then the prompt comes back after what a job has written */
+    DEADLINE_UPDATE, /* of the server: then there is a turn, which updates the line of --progress */
     DEADLINE_KINDS,
 };
 

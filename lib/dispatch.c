@@ -1,23 +1,36 @@
 #include "dispatch.h"
 
-#include "channel.h"
+#include "answer.h"
+#include "clients.h"
+#include "giver.h"
 #include "job_life.h"
 #include "keeper.h"
+#include "options.h"
+#include "stats.h"
+#include "turns.h"
 
 static struct {
     struct list all; /* clients that wait until no driver has a task or job */
+    struct list own; /* clients that wait until they have no task or job left */
 } dispatch;
 
 void
 dispatch_open(void)
 {
     list_init(&dispatch.all);
+    list_init(&dispatch.own);
 }
 
 struct list *
 dispatch_all(void)
 {
     return &dispatch.all;
+}
+
+struct list *
+dispatch_own(void)
+{
+    return &dispatch.own;
 }
 
 /* No driver will ever take the call. */
@@ -34,23 +47,63 @@ call_end_driverless(struct call *call, enum outcome outcome, enum job_reason rea
 void
 call_assign(struct call *call, struct driver *driver)
 {
-    if (call->job != NULL && client_halted(call->request->client) != NULL)
-        job_unrun_halted(call->job);
-    else if (call->job == NULL || job_assign(call->job, driver))
+    if (call->job == NULL || job_assign(call->job, driver))
         driver_call(driver, call);
     else
         job_unrun(call->job, REASON_LOG, 0);
 }
 
-/* Cancels the jobs of the batch that run. */
+/* Has the jobs of these calls that belong to the batch end, or not begin. */
+static void
+calls_cancel(struct list *calls)
+{
+    for (struct list *link = calls->next; link != calls; link = link->next) {
+        struct call *call = container_of(link, struct call, of_driver);
+        if (call->job != NULL && call->job->batch)
+            call->job->cancelled = true;
+    }
+}
+
+/* Cancels the jobs of the batch that drivers have, or are sent. */
 static void
 batch_cancel(void)
 {
     struct driver *driver = NULL;
 
-    while ((driver = fleet_next(driver)) != NULL)
-        if (driver->job != NULL && driver->job->batch)
-            driver_revoke(driver, driver->job_id);
+    while ((driver = fleet_next(driver)) != NULL) {
+        calls_cancel(&driver->queued);
+        calls_cancel(&driver->in_flight);
+        if (driver->job == NULL || !driver->job->batch)
+            continue;
+        driver_revoke(driver, driver->job_id);
+        job_end_soon(driver);
+    }
+}
+
+/* A job of the batch that waits does not begin any more. */
+static void
+call_halt(struct call *call)
+{
+    if (call->job == NULL || !job_is_halted(call->job))
+        return;
+    call_leave_barrier(call);
+    job_unrun_halted(call->job);
+}
+
+/* Whether no more commands will come, so that nobody can create a driver or resume the server. */
+static bool
+commands_have_ended(void)
+{
+    return options.listen_path == NULL && console.input_state != INPUT_OPEN;
+}
+
+/* There is no driver, and none is coming. A job that was submitted waits as long as somebody may
+ * create one. */
+static void
+call_find_no_driver(struct call *call)
+{
+    if (call->request != NULL || commands_have_ended())
+        call_end_driverless(call, OUTCOME_NO_DRIVER, REASON_NO_DRIVER);
 }
 
 void
@@ -59,26 +112,58 @@ tasks_assign(void)
     struct driver *driver;
     struct call *call;
 
-    if (batch_must_end())
-        batch_cancel();
-    while ((call = calls_awaiting_any()) != NULL && (driver = fleet_idle()) != NULL) {
-        list_remove(&call->of_driver);
+    if (batch_has_halted()) {
+        calls_awaiting_each(call_halt);
+        if (options.halt == HALT_NOW)
+            batch_cancel();
+    }
+    if (commands_have_ended())
+        stats.paused = 0;
+    while (stats.paused == 0 && (call = calls_awaiting_any()) != NULL &&
+           (driver = fleet_idle()) != NULL) {
+        call_take_turn(call);
         call_leave_barrier(call);
         call_assign(call, driver);
     }
     if (fleet_next(NULL) == NULL && !keeper_is_trying())
-        while ((call = calls_awaiting_any()) != NULL)
-            call_end_driverless(call, OUTCOME_NO_DRIVER, REASON_NO_DRIVER);
+        calls_awaiting_each(call_find_no_driver);
+}
+
+/* A wait is over: its reply is "N drivers". */
+static void
+wait_over(struct client *client)
+{
+    struct call *call = client_resume(client);
+
+    call->request->noun = "driver";
+    call->request->lines = fleet_count(DRIVER_READY);
+    call_free(call);
+}
+
+/* Whether the client has no task and no job left. What it gave before the wait is answered when the
+ * wait is the first of its requests; after that only tasks and submitted jobs go on. */
+static bool
+client_has_none_left(const struct client *client)
+{
+    const struct giver *giver = client->giver;
+
+    return client->requests.next == &client->barrier->link && giver->tasks == 0 &&
+           (stats.paused != 0 ? giver->begun : giver->jobs) == 0;
 }
 
 void
 waits_end(void)
 {
-    while (fleet_engaged() == 0 && calls_awaiting_any() == NULL && !list_empty(&dispatch.all)) {
-        struct call *call = clients_resume_first(&dispatch.all);
-        call->request->counted = true;
-        call->request->lines = fleet_count(DRIVER_READY);
-        call_free(call);
+    struct list *next;
+
+    while (fleet_engaged() == 0 && (stats.paused != 0 || calls_awaiting_any() == NULL) &&
+           !list_empty(&dispatch.all))
+        wait_over(container_of(dispatch.all.next, struct client, waiting));
+    for (struct list *link = dispatch.own.next; link != &dispatch.own; link = next) {
+        struct client *client = container_of(link, struct client, waiting);
+        next = link->next;
+        if (client_has_none_left(client))
+            wait_over(client);
     }
 }
 
@@ -93,4 +178,5 @@ dispatch_stop(void)
     while ((call = calls_awaiting_any()) != NULL)
         call_end_driverless(call, OUTCOME_STOPPING, REASON_STOPPING);
     clients_resume(&dispatch.all, OUTCOME_STOPPING);
+    clients_resume(&dispatch.own, OUTCOME_STOPPING);
 }

@@ -5,6 +5,7 @@
 #define DRIVER_H
 
 #include "call.h"
+#include "first.h"
 
 enum driver_state {
     DRIVER_STARTING, /* no HELLO yet */
@@ -52,21 +53,22 @@ struct driver {
     enum driver_work work;
     enum outcome birth_failure; /* the outcome of birth if it is reaped before HELLO */
     bool said_hello;
-    bool killed;       /* it was sent KILL */
-    bool unheard;      /* its socket was closed before all that it said was read */
-    bool reaped;       /* the pid may be another process's by now */
-    int status;        /* then from wait(2) */
-    int64_t ended_ns;  /* when its socket ended, or it was killed; on CLOCK_MONOTONIC */
-    bool kept;         /* it counts for --drivers, and is replaced when it dies */
-    bool unresponsive; /* a call has timed out, and it has said nothing since */
-    bool engaged;      /* READY, and busy or with a task or job due; fleet counts these */
-    bool ran;          /* it was sent a job: if it fails, processes of the job may be left */
-    bool left_orphans; /* the last search found children in its job's session */
-    bool job_overdue;  /* it was killed because it did not end its job in time */
-    bool job_ran_on;   /* and the job's first process ran until then */
-    pid_t job_pid;     /* its job's first process, which leads the session; 0: not known */
-    uint32_t job_id;   /* the number of its job's RUN */
-    struct job *job;   /* the one that it has taken, and owns; NULL also if it took one too late */
+    bool killed;              /* it was sent KILL */
+    bool unheard;             /* its socket was closed before all that it said was read */
+    bool reaped;              /* the pid may be another process's by now */
+    int status;               /* then from wait(2) */
+    int64_t ended_ns;         /* when its socket ended, or it was killed; on CLOCK_MONOTONIC */
+    bool kept;                /* it counts for --drivers, and is replaced when it dies */
+    bool unresponsive;        /* a call has timed out, and it has said nothing since */
+    bool engaged;             /* READY, and busy or with a task or job due; fleet counts these */
+    bool ran;                 /* it was sent a job: if it fails, processes of the job may be left */
+    bool left_orphans;        /* the last search found children in its job's session */
+    bool job_overdue;         /* it was killed because it did not end its job in time */
+    enum first first;         /* what is known of the end of its job's first process */
+    pid_t job_pid;            /* that process, which leads the session; 0: not known */
+    struct giver *task_giver; /* who has given the task that it has; or NULL */
+    uint32_t job_id;          /* the number of its job's RUN */
+    struct job *job; /* the one that it has taken, and owns; NULL also if it took one too late */
     struct deadline job_deadline; /* DEADLINE_JOB: the RESULT must be there */
     int64_t job_taken_ns;         /* on CLOCK_MONOTONIC */
     unsigned queued_count;

@@ -7,8 +7,7 @@ enum {
     FIELDS = 7,
 };
 
-#define MS_MAX     (UINT64_C(1000) * 10000 * 31536000) /* far above any limit, in milliseconds */
-#define NUMBER_MAX UINT64_C(999999999999999)
+#define MS_MAX (UINT64_MAX / 1000) /* a driver tells how long a job ran in microseconds */
 
 static int
 hex_digit(char byte)
@@ -51,6 +50,21 @@ span_unescape(struct span *span, char *at, size_t (*decode)(const char *, size_t
     return true;
 }
 
+/* Whether the command can be from a log, and can be added to one again: no escape is longer than
+ * TEXT_BYTE_MAX. */
+static bool
+command_fits(const struct span *command)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < command->size; i++) {
+        char byte = command->at[i];
+        bool plain = byte >= ' ' && byte <= '~';
+        size += !plain ? TEXT_BYTE_MAX : byte == '"' || byte == '\\' ? 2 : 1;
+    }
+    return size <= TEXT_LOGGED_MAX;
+}
+
 static bool
 number_field_parse(const struct span *word, uint64_t max, uint64_t *value)
 {
@@ -80,20 +94,31 @@ ms_parse(const struct span *word, uint64_t *ms)
     return true;
 }
 
-/* Whether the text has the shape of 2026-01-31T23:59:59.123Z. */
-static bool
-is_time(const struct span *word)
-{
-    static const char shape[] = "0000-00-00T00:00:00.000Z";
+/* What a time looks like, with 0 for any digit. */
+static const char time_shape[] = "0000-00-00T00:00:00.000Z";
 
-    if (word->size != sizeof(shape) - 1)
-        return false;
-    for (size_t i = 0; i < word->size; i++) {
-        bool digit = word->at[i] >= '0' && word->at[i] <= '9';
-        if (shape[i] == '0' ? !digit : word->at[i] != shape[i])
+/* Whether the text has that shape, as far as both go. */
+static bool
+has_shape(const char *text, size_t size, const char *shape)
+{
+    for (size_t i = 0; i < size && shape[i] != '\0'; i++) {
+        bool digit = text[i] >= '0' && text[i] <= '9';
+        if (shape[i] == '0' ? !digit : text[i] != shape[i])
             return false;
     }
     return true;
+}
+
+static bool
+is_time(const struct span *word)
+{
+    return word->size == sizeof(time_shape) - 1 && has_shape(word->at, word->size, time_shape);
+}
+
+bool
+entry_begins(const char *text, size_t size, bool json)
+{
+    return has_shape(text, size, json ? "{\"time\":\"0000-00-00T00:00:00.000Z" : time_shape);
 }
 
 static bool
@@ -157,7 +182,7 @@ entry_parse(char *line, size_t size, struct entry *entry)
 
     *entry = (struct entry){0};
     if (!fields_split(line, size, fields) || !is_time(&fields[0]) ||
-        !number_field_parse(&fields[1], NUMBER_MAX, &entry->number) ||
+        !number_field_parse(&fields[1], ENTRY_NUMBER_MAX, &entry->number) ||
         !step_find(&fields[2], steps, &entry->step))
         return false;
     bool waiting = entry->step == STEP_WAITING, done = entry->step == STEP_DONE;
@@ -165,12 +190,15 @@ entry_parse(char *line, size_t size, struct entry *entry)
     entry->submitted = waiting && none;
     entry->command = fields[6];
     bool has_ms = !span_is(&fields[4], "-");
+    bool none_said = span_is(&fields[5], "-");
+    entry->again = waiting && !none_said;
     line[fields[6].at - 1 - line] = '\0'; /* the tab after RESULT */
     return ((none && entry->step != STEP_RUNNING) || any ||
             driver_field_parse(&fields[3], &entry->driver)) &&
            (has_ms ? ms_parse(&fields[4], &entry->ms) && entry->step != STEP_RUNNING : !waiting) &&
-           (done ? job_result_parse(fields[5].at, &entry->result) : span_is(&fields[5], "-")) &&
-           span_unescape(&entry->command, line + (fields[6].at - line), text_escape);
+           (done || entry->again ? job_result_parse(fields[5].at, &entry->result) : none_said) &&
+           span_unescape(&entry->command, line + (fields[6].at - line), text_escape) &&
+           command_fits(&entry->command);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -188,13 +216,21 @@ json_escape(const char *at, size_t size, char *byte)
     return hex_parse(at + 3, size - 3, byte) ? 5 : 0;
 }
 
+static bool
+begins(const struct span *rest, const char *text)
+{
+    size_t size = strlen(text);
+
+    return rest->size >= size && memcmp(rest->at, text, size) == 0;
+}
+
 /* Takes the text from the beginning of *rest. Returns false if that does not begin so. */
 static bool
 take(struct span *rest, const char *text)
 {
     size_t size = strlen(text);
 
-    if (rest->size < size || memcmp(rest->at, text, size) != 0)
+    if (!begins(rest, text))
         return false;
     *rest = (struct span){rest->at + size, rest->size - size};
     return true;
@@ -266,8 +302,9 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     *entry = (struct entry){0};
     if (!take(&rest, "{\"time\":\"") || !take_string(&rest, &time) || !is_time(&time) ||
         !take(&rest, ",\"job\":") || !take_number(&rest, &number) ||
-        !number_field_parse(&number, NUMBER_MAX, &entry->number) || !take(&rest, ",\"state\":\"") ||
-        !take_string(&rest, &state) || !step_find(&state, steps, &entry->step))
+        !number_field_parse(&number, ENTRY_NUMBER_MAX, &entry->number) ||
+        !take(&rest, ",\"state\":\"") || !take_string(&rest, &state) ||
+        !step_find(&state, steps, &entry->step))
         return false;
     if (take(&rest, ",\"driver\":\"any\""))
         any = true;
@@ -277,11 +314,13 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     if (take(&rest, ",\"seconds\":") &&
         (!take_number(&rest, &word) || !ms_parse(&word, &entry->ms)))
         return false;
-    if (entry->step == STEP_DONE && !take_result(&rest, line, &entry->result))
+    bool waiting = entry->step == STEP_WAITING;
+    entry->again = waiting && rest.size > 0 && !begins(&rest, ",\"command\"");
+    if ((entry->step == STEP_DONE || entry->again) && !take_result(&rest, line, &entry->result))
         return false;
     entry->submitted = entry->step == STEP_WAITING && !any && entry->driver == 0;
     return (entry->step != STEP_RUNNING || entry->driver != 0) && take(&rest, ",\"command\":\"") &&
            take_string(&rest, &entry->command) &&
            span_unescape(&entry->command, line + (entry->command.at - line), json_escape) &&
-           take(&rest, "}") && rest.size == 0;
+           take(&rest, "}") && rest.size == 0 && command_fits(&entry->command);
 }

@@ -12,13 +12,18 @@ enum job_step {
     STEP_DONE,
 };
 
+/* The highest number of a job: above it there is room for all jobs that will ever be, and each is
+ * still exact in JSON. */
+#define ENTRY_NUMBER_MAX UINT64_C(999999999999999)
+
 struct entry {
     uint64_t number;
     enum job_step step;
     bool submitted;           /* STEP_WAITING: submit gave it, not run */
     pid_t driver;             /* 0: none */
     uint64_t ms;              /* STEP_WAITING: its limit; STEP_DONE: how long it ran; else 0 */
-    struct job_result result; /* STEP_DONE: as the reply has it */
+    struct job_result result; /* STEP_DONE: as the reply has it; STEP_WAITING: if again */
+    bool again;               /* STEP_WAITING: it was run before, and ended so */
     struct span command;      /* as it was given */
 };
 
@@ -28,5 +33,8 @@ bool entry_parse(char *line, size_t size, struct entry *entry);
 
 /* The same for a line of a log in JSON. */
 bool entry_parse_json(char *line, size_t size, struct entry *entry);
+
+/* Whether the text, which may be empty, can be the beginning of a line. */
+bool entry_begins(const char *text, size_t size, bool json);
 
 #endif

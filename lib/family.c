@@ -1,6 +1,7 @@
 #include "family.h"
 
 #include "clock.h"
+#include "process.h"
 #include "text.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ enum {
     /* How many processes we count and ask to end, so that this is over however fast they fork;
      * about a tenth of a second. */
     ASKED_MAX = 8192,
-    PROC_PATH_SIZE = 64,
+    TRACERS_MAX = 16, /* of a process, of its tracer, and so on: more than anybody has */
 };
 
 /* The caller's way to tell its children. */
@@ -32,59 +33,6 @@ struct family_caller {
     void (*visit)(pid_t pid, void *visitor); /* NULL, or called for each member */
     void *visitor;
 };
-
-/* What /proc/PID/stat says. */
-struct process {
-    char state;
-    pid_t parent;
-    long threads;
-};
-
-/* ---- what /proc says of a process ------------------------------------------------------------ */
-
-static void
-proc_path(char *path, pid_t pid, const char *file)
-{
-    size_t size = text_append(path, 0, PROC_PATH_SIZE, "/proc/");
-
-    size = number_append(path, size, PROC_PATH_SIZE, (uint64_t)pid);
-    text_append(path, size, PROC_PATH_SIZE, file);
-}
-
-/* Returns false if there is no such process, or it cannot be looked at; see errno. */
-static bool
-process_look(pid_t pid, struct process *process)
-{
-    char path[PROC_PATH_SIZE], text[512];
-
-    proc_path(path, pid, "/stat");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t size = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[size > 0 ? size : 0] = '\0';
-    /* "PID (NAME) STATE PARENT ...", where the name may have blanks and parentheses; the number of
-     * threads is the 20th word, proc(5). */
-    const char *at = strrchr(text, ')');
-    if (at == NULL || strlen(at) < 5)
-        return false;
-    process->state = at[2];
-    process->parent = (pid_t)strtol(at + 4, NULL, 10);
-    for (int word = 2; word < 20 && at != NULL; word++)
-        at = strchr(at + 1, ' ');
-    process->threads = at != NULL ? strtol(at, NULL, 10) : 1;
-    return true;
-}
-
-static void
-process_signal(pid_t pid, int pidfd, int number)
-{
-    if (pidfd >= 0)
-        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
-    else
-        kill(pid, number);
-}
 
 /* ---- what is pending ------------------------------------------------------------------------- */
 
@@ -148,10 +96,12 @@ family_push_of_threads(struct family *family, pid_t parent)
         char name[];
     };
     _Alignas(struct entry) char entries[1024];
-    char path[PROC_PATH_SIZE];
+    char path[64];
     long size;
 
-    proc_path(path, parent, "/task");
+    size_t length = text_append(path, 0, sizeof(path), "/proc/");
+    length = number_append(path, length, sizeof(path), (uint64_t)parent);
+    text_append(path, length, sizeof(path), "/task");
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
@@ -175,7 +125,7 @@ family_push_children(struct family *family, pid_t pid, const struct process *pro
         family_push_of_threads(family, pid);
 }
 
-/* ---- a pass ---------------------------------------------------------------------------------- */
+/* ---- a member ---------------------------------------------------------------------------------- */
 
 /*
  * Looks at a member. Returns whether it is still what it was when it was pushed: our child, or a
@@ -235,7 +185,7 @@ member_visit(const struct family_caller *caller, const struct family_member *mem
         return false;
     if (caller->visit != NULL)
         caller->visit(member->pid, caller->visitor);
-    if (strchr("ZX", process.state) != NULL && process.threads <= 1)
+    if (process_is_dead(&process))
         return true;
     if (family->pass == FAMILY_STOPS)
         member_stop(family, member, pidfd, process.state);
@@ -268,13 +218,78 @@ family_pop(const struct family_caller *caller)
         member_visit(caller, &member, -1);
 }
 
-/* Begins a pass. Returns FAMILY_STOPPING if there is something to do. */
+/* ---- tracers --------------------------------------------------------------------------------- */
+
+/* Whether the process descends from one of the children that the caller means, or is one. */
+static bool
+family_has(const struct family_caller *caller, pid_t pid)
+{
+    struct process process;
+
+    for (int i = 0; i < FAMILY_PENDING_MAX && process_look(pid, &process); i++) {
+        if (process.parent == caller->family->our_pid)
+            return caller->ours(pid, caller->argument);
+        pid = process.parent;
+    }
+    return false;
+}
+
+static void
+member_kill(const struct family_caller *caller, pid_t pid)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* -1 for a thread, which has no pidfd */
+
+    if (family_has(caller, pid))
+        process_signal(pid, pidfd, SIGKILL);
+    if (pidfd >= 0)
+        close(pidfd);
+}
+
+/* If a tracer dies while its tracee is stopped at a system call, the kernel may send SIGTRAP to the
+ * tracee, ptrace(2): when the tracer has not set PTRACE_O_TRACESYSGOOD. It may stay pending. */
+static void
+trap_block(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTRAP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/*
+ * Kills what traces the process, as a debugger does, if it is of the family. A tracer can stop its
+ * tracee at each system call until it lets it go on: so if we stopped our own tracer, that would
+ * stop us, for ever. The tracer of the tracer is killed first, since it may keep that from dying.
+ */
+static void
+family_kill_tracers(const struct family_caller *caller, pid_t pid)
+{
+    pid_t tracers[TRACERS_MAX];
+    int count = 0;
+
+    while (count < TRACERS_MAX && (pid = process_tracer(pid)) != 0)
+        tracers[count++] = pid;
+    if (count > 0)
+        trap_block();
+    while (count > 0)
+        member_kill(caller, tracers[--count]);
+}
+
+/* ---- passes ---------------------------------------------------------------------------------- */
+
+/* Begins a pass. Returns FAMILY_STOPPING if there is something to do. Before anything is stopped or
+ * killed, our tracer is killed; and our parent's, which is the server if we are a driver. */
 static enum family_found
 family_begin(struct family_caller *caller)
 {
     struct family *family = caller->family;
 
     family->our_pid = getpid();
+    if (family->pass <= FAMILY_KILLS && proc_is_ours()) {
+        family_kill_tracers(caller, family->our_pid);
+        family_kill_tracers(caller, getppid());
+    }
     family->runs = false;
     family->living = 0;
     family->seen = 0;

@@ -5,7 +5,8 @@
  * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
  * still runs (or until, on a busy machine, no process has come or gone for a while, or
  * stopping_ns); then it is killed in one more pass. The children of a killed process become ours,
- * if we are a subreaper, and are found the next time if this pass has missed them.
+ * if we are a subreaper, and are found the next time if this pass has missed them. A member that
+ * traces us or our parent is killed before any is stopped, see family.c.
  *
  * Only processes that still descend from us are signalled. A child of ours keeps its pid until we
  * reap it. The pid of a grandchild could be given to another process while we look at it, if its
@@ -49,9 +50,8 @@ enum family_pass {
 
 /* All zero at first. */
 struct family {
-    /* The owner may set it: how long it may take to stop all, before what still runs is killed,
-     * too; 0: two seconds; below 0: nothing is stopped. It doubles with each pass
-     * that has killed others than the one before. */
+    /* The owner may set it: how long it may take to stop all, before what runs is killed, too; 0:
+     * two seconds; below 0: nothing is stopped. Doubles if a pass has killed others than before. */
     int64_t stopping_ns;
     enum family_pass pass; /* the one that is under way */
     unsigned living;       /* how many it has found so far that are not dead */

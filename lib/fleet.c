@@ -5,6 +5,7 @@
 #include "log.h"
 #include "memory.h"
 #include "question.h"
+#include "turns.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +24,6 @@ static struct {
     struct list ended;   /* drivers whose socket has ended and that are not reaped yet */
     struct list doomed;  /* these, and drivers that were killed */
     struct list idle;    /* drivers that can take a task, the one Available longest first */
-    struct list any;     /* calls that wait for any driver, the next one first */
     bool siblings;       /* see fleet_note_siblings() */
     bool ended_changed;  /* a driver was added to ended, or a child has died */
     unsigned counts[DRIVER_STATES];
@@ -42,7 +42,7 @@ fleet_open(void)
     list_init(&fleet.ended);
     list_init(&fleet.doomed);
     list_init(&fleet.idle);
-    list_init(&fleet.any);
+    turns_open();
     fleet.table_size = TABLE_SIZE_MIN;
     fleet.table = calloc(fleet.table_size, sizeof(struct driver *));
     return fleet.table != NULL;
@@ -169,6 +169,7 @@ fleet_remove(struct driver *driver)
     deadline_stop(&driver->job_deadline);
     list_remove(&driver->ended);
     list_remove(&driver->doomed);
+    driver_task_over(driver);
     table_remove(driver);
     fleet.counts[driver->state]--;
     table_fit();
@@ -315,9 +316,32 @@ driver_unlist(struct driver *driver)
     driver_changed(driver);
 }
 
+/* The driver will now be asked to end, or be killed: notes what is known of its job's first process.
+ * What has ended since the driver was asked may have been ended by it. When the driver is killed, it
+ * may have a job that we do not know of yet, and will not tell the pid any more. */
+static void
+driver_look_at_job(struct driver *driver, bool kills)
+{
+    pid_t pid = driver->job_pid;
+
+    if (driver->reaped || driver->killed || (driver->job == NULL && driver->jobs_due == 0))
+        return;
+    if (driver->job == NULL)
+        driver->first = FIRST_UNKNOWN;
+    enum first first = first_look(driver->pid, &pid);
+    if (driver->first == FIRST_UNKNOWN && (first == FIRST_RAN_ON || driver->end < END_ASKED))
+        driver->first = first;
+    if (!kills || pid == driver->job_pid)
+        return;
+    driver->job_pid = pid;
+    if (driver->job != NULL)
+        first_log(driver->job, pid);
+}
+
 void
 driver_dismiss(struct driver *driver)
 {
+    driver_look_at_job(driver, false);
     driver_unlist(driver);
     if (driver->end < END_ASKED)
         driver->end = END_ASKED;
@@ -351,6 +375,7 @@ driver_kill(struct driver *driver)
 {
     bool first = !driver->killed;
 
+    driver_look_at_job(driver, true);
     driver->killed = true;
     driver_note_end(driver);
     if (!driver->reaped && kill(driver->pid, SIGKILL) < 0 && first)
@@ -366,13 +391,13 @@ driver_condemn(struct driver *driver, const char *format, ...)
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
+    driver_kill(driver);
     log_line("driver %d: %s: killed", driver->pid, why);
     driver->unheard |= driver->source.fd >= 0;
     driver_close(driver);
     driver_unlist(driver);
     if (driver->end < END_CONDEMNED)
         driver->end = END_CONDEMNED;
-    driver_kill(driver);
 }
 
 void
@@ -459,11 +484,11 @@ driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
     call_end(call, outcome);
 }
 
-/* If the client is gone, the job goes on without it. */
+/* If the client is gone, or does not wait for the job, that goes on by itself. */
 void
 driver_call_goes_on(struct driver *driver, struct call *call)
 {
-    if (call->request->client->output_state == OUTPUT_GONE) {
+    if (call->request == NULL || call->request->client->output_state == OUTPUT_GONE) {
         driver_call_end(driver, call, OUTCOME_STOPPING);
         return;
     }
@@ -474,30 +499,22 @@ driver_call_goes_on(struct driver *driver, struct call *call)
     driver_task_due(driver, call, -1);
 }
 
-/* ---- calls for any driver -------------------------------------------------------------------- */
+void
+driver_task_begin(struct driver *driver, const struct call *call)
+{
+    driver_task_over(driver);
+    driver->task_giver = call_giver(call);
+    driver->task_giver->tasks++;
+}
 
 void
-call_await_any(struct call *call)
+driver_task_over(struct driver *driver)
 {
-    list_append(&fleet.any, &call->of_driver);
-}
+    struct giver *giver = driver->task_giver;
 
-void
-driver_call_return(struct driver *driver, struct call *call)
-{
-    driver_call_leave(driver, call);
-    list_append(fleet.any.next, &call->of_driver);
-}
-
-struct call *
-calls_awaiting_any(void)
-{
-    return list_empty(&fleet.any) ? NULL : container_of(fleet.any.next, struct call, of_driver);
-}
-
-bool
-call_awaits_any(const struct call *call)
-{
-    return call->outcome == OUTCOME_PENDING && call->driver == NULL &&
-           !list_empty(&call->of_driver);
+    if (giver == NULL)
+        return;
+    driver->task_giver = NULL;
+    giver->tasks--;
+    giver_release(giver);
 }

@@ -77,13 +77,8 @@ void driver_call_end(struct driver *, struct call *, enum outcome);
 void driver_call_goes_on(struct driver *, struct call *);
 void driver_call_leave(struct driver *, struct call *); /* the caller ends it otherwise */
 
-/* Calls for any driver, which have none yet, wait in the order of the commands; but one whose
- * driver did not take the task or job, or has not begun the job, waits before all others. */
-void call_await_any(struct call *);
-void driver_call_return(struct driver *, struct call *);
-
-/* Returns the first call that waits, or NULL; the caller must give it a driver or an outcome. */
-struct call *calls_awaiting_any(void);
-bool call_awaits_any(const struct call *);
+/* The driver has begun the task of a call, or has none any more: for its giver's count. */
+void driver_task_begin(struct driver *, const struct call *);
+void driver_task_over(struct driver *);
 
 #endif

@@ -15,6 +15,14 @@ enum driver_word {
     WORD_UNRESPONSIVE,
 };
 
+/* A job that is not Done, or is one of the last ends. */
+struct job_shown {
+    const struct job *job;
+    pid_t pid;           /* while it runs: its first process; 0: not known */
+    uint64_t elapsed_us; /* while it runs */
+    uint64_t left_ms;    /* until its limit */
+};
+
 struct counter {
     const char *name;
     uint64_t value;
@@ -24,12 +32,15 @@ struct counter {
  * command; or they write to line, which has TEXT_SIZE, or to out, and return the line's size. All
  * sizes are in bytes. */
 struct format {
-    const char *name;   /* the word for it of the command session; NULL: it has none */
-    bool shows_command; /* done() shows the job's command */
+    const char *name;             /* the word for it of the command session; NULL: it has none */
+    bool shows_command;           /* done() shows the job's command */
+    const char *paused, *resumed; /* the replies to pause and resume */
     void (*state)(struct buffer *, const struct call *); /* for OUTCOME_STATE */
     void (*word)(struct buffer *, pid_t, enum driver_word);
-    void (*done)(struct buffer *, const struct job *); /* for OUTCOME_DONE */
-    void (*count)(struct buffer *, unsigned drivers);  /* ends a list */
+    void (*done)(struct buffer *, const struct job *);                /* for OUTCOME_DONE */
+    void (*job)(struct buffer *, const struct job_shown *);           /* a line of get_jobs */
+    void (*waiting)(struct buffer *, const struct job *);             /* the reply to submit */
+    void (*count)(struct buffer *, unsigned count, const char *noun); /* ends a list */
     /* The message is printable ASCII; code is the kind of error, for programs. */
     size_t (*error)(char *line, const char *code, const char *message);
     size_t (*stats)(char *line, const struct counter *, size_t count);

@@ -110,11 +110,48 @@ json_done(struct buffer *out, const struct job *job)
     buffer_append_string(out, "}\n");
 }
 
+/* {"job":18,"state":"waiting","command":"make"} */
 static void
-json_count(struct buffer *out, unsigned drivers)
+json_waiting(struct buffer *out, const struct job *job)
 {
+    buffer_append_string(out, "{\"job\":");
+    buffer_append_number(out, job->number);
+    buffer_append_string(out, ",\"state\":\"waiting\"");
+    json_command(out, job->text);
+    buffer_append_string(out, "}\n");
+}
+
+/* {"job":17,"state":"running","driver":4711,"pid":4712,"ms":12.3,"left_ms":9987,"command":"make"} */
+static void
+json_job(struct buffer *out, const struct job_shown *shown)
+{
+    const struct job *job = shown->job;
+
+    if (job->state != JOB_RUNNING) {
+        (job->state == JOB_DONE ? json_done : json_waiting)(out, job);
+        return;
+    }
+    buffer_append_string(out, "{\"job\":");
+    buffer_append_number(out, job->number);
+    buffer_append_string(out, ",\"state\":\"running\",\"driver\":");
+    buffer_append_number(out, (uint64_t)job->driver_pid);
+    if (shown->pid != 0) {
+        buffer_append_string(out, ",\"pid\":");
+        buffer_append_number(out, (uint64_t)shown->pid);
+    }
+    json_ms(out, "ms", shown->elapsed_us);
+    buffer_append_string(out, ",\"left_ms\":");
+    buffer_append_number(out, shown->left_ms);
+    json_command(out, job->text);
+    buffer_append_string(out, "}\n");
+}
+
+static void
+json_count(struct buffer *out, unsigned count, const char *noun)
+{
+    (void)noun;
     buffer_append_string(out, "{\"count\":");
-    buffer_append_number(out, drivers);
+    buffer_append_number(out, count);
     buffer_append_string(out, "}\n");
 }
 
@@ -156,6 +193,10 @@ const struct format format_json = {
     .state = json_state,
     .word = json_word,
     .done = json_done,
+    .job = json_job,
+    .waiting = json_waiting,
+    .paused = "{\"paused\":true}\n",
+    .resumed = "{\"paused\":false}\n",
     .count = json_count,
     .error = json_error,
     .stats = json_stats,

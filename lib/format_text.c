@@ -48,12 +48,64 @@ text_done(struct buffer *out, const struct job *job)
     buffer_append_string(out, "\n");
 }
 
+/* A command, with control characters as \xNN. */
+static void
+text_command(struct buffer *out, const struct job_text *text)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    struct span shown = job_text_shown(text);
+
+    for (size_t i = 0; i < shown.size; i++) {
+        unsigned char byte = (unsigned char)shown.at[i];
+        char code[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+        if (byte < ' ' || byte == 0x7f)
+            buffer_append(out, code, sizeof(code));
+        else
+            buffer_append(out, &shown.at[i], 1);
+    }
+}
+
+/* "Job 17 Waiting" */
+static void
+text_waiting(struct buffer *out, const struct job *job)
+{
+    buffer_append_string(out, "Job ");
+    buffer_append_number(out, job->number);
+    buffer_append_string(out, " Waiting\n");
+}
+
+/* "Job 17 Running 4711 9 make", "Job 17 Waiting make", "Job 17 Done exit 0", a tab, "make" */
+static void
+text_job(struct buffer *out, const struct job_shown *shown)
+{
+    const struct job *job = shown->job;
+
+    if (job->state == JOB_DONE)
+        text_done(out, job);
+    else
+        text_waiting(out, job);
+    out->end--; /* the newline */
+    if (job->state == JOB_RUNNING) {
+        out->end -= strlen("Waiting");
+        buffer_append_string(out, "Running ");
+        buffer_append_number(out, (uint64_t)job->driver_pid);
+        buffer_append_string(out, " ");
+        buffer_append_number(out, (shown->left_ms + 999) / 1000);
+    }
+    buffer_append_string(out, job->state == JOB_DONE ? "\t" : " ");
+    text_command(out, job->text);
+    buffer_append_string(out, "\n");
+}
+
 /* "2 drivers" */
 static void
-text_count(struct buffer *out, unsigned drivers)
+text_count(struct buffer *out, unsigned count, const char *noun)
 {
-    buffer_append_number(out, drivers);
-    buffer_append_string(out, drivers == 1 ? " driver\n" : " drivers\n");
+    buffer_append_number(out, count);
+    buffer_append_string(out, " ");
+    buffer_append_string(out, noun);
+    buffer_append_string(out, count == 1 ? "\n" : "s\n");
 }
 
 static size_t
@@ -90,6 +142,10 @@ const struct format format_text = {
     .state = text_state,
     .word = text_word,
     .done = text_done,
+    .job = text_job,
+    .waiting = text_waiting,
+    .paused = "Paused\n",
+    .resumed = "Resumed\n",
     .count = text_count,
     .error = text_error,
     .stats = text_stats,

@@ -1,18 +1,20 @@
 /*
  * job.h: a job, as the server sees it: a command line on its way, and what became of it.
  *
- * Until a driver has taken a job, its call owns it; from then on until it is Done, the driver; and
- * then its call again, if it has one.
+ * A job counts its users: one until it is Done, which first is its call and then the driver that has
+ * it; when it is Done, each call that tells so, and the list of the last ends.
  */
 #ifndef JOB_H
 #define JOB_H
 
 #include "job_text.h"
+#include "list.h"
 #include "result.h"
 
 #include <sys/types.h>
 
 struct call;
+struct giver;
 
 enum job_state {
     JOB_WAITING, /* for a driver, or for the driver's answer: it has not begun */
@@ -20,17 +22,33 @@ enum job_state {
     JOB_DONE,
 };
 
+enum {
+    ENDS_KEPT = 1000, /* of the jobs that are Done, how many can still be asked for */
+};
+
 struct job {
+    struct list link; /* jobs' live, by number; once it is Done, jobs' ends, if it is in them */
+    struct job *next_hash; /* the chain in jobs' table by number */
+    struct list waiters;   /* calls that wait for its end: those of wait_job and cancel_job */
+    const struct job_result
+        *before;           /* how it ended before it was run again, see resume.h; or NULL */
+    struct giver *giver;   /* of a job that was submitted, until it is Done; else NULL */
     uint64_t number;       /* from 1 on */
     struct job_text *text; /* shared; NULL once it is Done, if no reply shows it */
     struct call *call; /* whose line of reply says that it is Done; NULL if its client is gone */
     uint64_t limit_ms;
     pid_t driver_pid; /* 0: it was given to none */
+    pid_t named_pid;  /* the driver that its command names; 0: it is for any */
     uint32_t slot;    /* 0: it has none */
+    unsigned users;
+    bool counted; /* in jobs_count() */
     enum job_state state;
-    bool any;   /* it is for any driver */
-    bool batch; /* standard input gave it, without a prompt */
-    bool past;  /* it is from the log of jobs, and does not run again */
+    bool submitted; /* nobody's reply waits for it */
+    bool cancelled; /* it must end, or must not begin: somebody has asked for that */
+    bool shown;     /* a reply that is still to come shows its text */
+    bool any;       /* it is for any driver */
+    bool batch;     /* standard input gave it, without a prompt */
+    bool past;      /* it is from the log of jobs, and does not run again */
     struct job_result result;
 };
 
@@ -38,18 +56,32 @@ struct job {
 void jobs_open(uint64_t output, uint64_t logged);
 void jobs_close(void);
 
-/* Returns a job with a copy of the command line, of at most PROTO_TEXT_MAX bytes, or NULL if there
- * is no memory. It has no number yet. */
+/* Return a job with a copy of the command line, or of words, of at most PROTO_TEXT_MAX bytes; or
+ * NULL if there is no memory. It has no number yet. */
 struct job *job_new(const struct span *command, uint64_t limit_ms);
-void job_free(struct job *);
+struct job *job_new_words(const struct span *words, uint64_t limit_ms);
+void job_free(struct job *); /* by one of its users; the last one frees it */
 
-/* Jobs are numbered in the order in which they are taken. A job that gets an Error after all gives
- * its number back, if that is still the last one. */
+/* Jobs are numbered in the order in which they are taken, unless they have a number already. A job
+ * that gets an Error after all has none any more; if again is set and its number is still the last
+ * one, it is given again. */
 void job_number(struct job *);
-void job_number_return(struct job *);
+void job_number_return(struct job *, bool again);
 
-/* How many jobs there are, with those that are Done and not told yet. */
+/* The job is Done: it is one of the last ends, until ENDS_KEPT others have ended. */
+void job_keep_end(struct job *);
+
+/* Finds a job that is not Done, or is one of the last ends. Returns NULL if there is none. */
+struct job *job_find(uint64_t number);
+
+/* Returns the job with the lowest number above that one, or NULL; of those that are not Done and,
+ * with ends, also of the last ends. Is fast for the number of the job that it returned last. */
+struct job *job_after(uint64_t number, bool ends);
+
+/* How many jobs there are, with those that are Done and not told yet, but without the last ends. */
 size_t jobs_count(void);
+
+void jobs_forget_ends(void);
 
 /* Whether all jobs and their texts have been freed. */
 bool jobs_all_freed(void);

@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "format.h"
+#include "giver.h"
 #include "job_result.h"
 #include "joblog.h"
 #include "log.h"
@@ -10,27 +11,22 @@
 #include "phase.h"
 #include "slot.h"
 #include "stats.h"
+#include "tally.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 enum {
-    COMMAND_SHOWN = 200,    /* how much of a command the log shows, in bytes */
     LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
 };
 
 static struct {
-    bool halted;   /* see client_halted() */
-    bool must_end; /* see batch_must_end() */
+    bool halted;      /* see client_halted() */
+    bool halted_anew; /* see batch_has_halted() */
     char why[64];
 } batch = {.why = "halted by an Error"};
 
-/* Returns how many bytes of a job's command the log shows. */
-static int
-text_shown(const struct job *job)
-{
-    return job->text->size < COMMAND_SHOWN ? job->text->size : COMMAND_SHOWN;
-}
+static uint64_t jobs_submitted; /* and not begun */
 
 /* Whether the client is a batch: standard input without a prompt. */
 static bool
@@ -46,8 +42,10 @@ call_own_job(struct call *call, struct job *job)
     struct client *client = call->request->client;
 
     call->job = job;
+    call->runs_job = true;
     job->call = call;
     job->batch = client_is_batch(client);
+    job->shown = call->request->format->shows_command;
     client->jobs++;
     client->owed -= JOB_OWED;
     client->gave_jobs = true;
@@ -58,7 +56,41 @@ job_take(struct call *call, struct job *job)
 {
     call_own_job(call, job);
     job_number(job);
+    stats.jobs_live++;
     joblog_step(job, STEP_WAITING);
+}
+
+void
+job_submit(struct call *call, struct job *job, struct client *client)
+{
+    call->job = job;
+    job->call = call;
+    job->any = job->submitted = true;
+    job->batch = client_is_batch(client);
+    job->giver = client->giver;
+    job->giver->jobs++;
+    client->gave_jobs = true;
+    job_number(job);
+    stats.jobs_live++;
+    jobs_submitted++;
+    joblog_step(job, STEP_WAITING);
+}
+
+uint64_t
+jobs_submitted_waiting(void)
+{
+    return jobs_submitted;
+}
+
+/* A submitted job begins, or waits again, or ends. */
+static void
+job_count_begun(const struct job *job, bool begun)
+{
+    stats.jobs_begun += begun ? 1 : UINT64_C(-1);
+    if (!job->submitted)
+        return;
+    job->giver->begun += begun ? 1U : -1U;
+    jobs_submitted += begun ? UINT64_C(-1) : 1;
 }
 
 /* With --listen the server serves others, too, and its status is not about the batch. */
@@ -75,8 +107,7 @@ batch_halt(const struct job *job)
 {
     if (options.halt == HALT_NEVER || batch.halted || phase_stopping())
         return;
-    batch.halted = true;
-    batch.must_end = options.halt == HALT_NOW;
+    batch.halted = batch.halted_anew = true;
     if (job != NULL)
         snprintf(batch.why, sizeof(batch.why), "halted by job %" PRIu64, job->number);
     log_line("%s", batch.why);
@@ -92,12 +123,12 @@ client_halted(const struct client *client)
 }
 
 bool
-batch_must_end(void)
+batch_has_halted(void)
 {
-    bool must_end = batch.must_end;
+    bool anew = batch.halted_anew;
 
-    batch.must_end = false;
-    return must_end;
+    batch.halted_anew = false;
+    return anew;
 }
 
 void
@@ -112,15 +143,20 @@ client_job_refused(const struct client *client)
 {
     if (!client_is_batch(client))
         return;
+    tally_job_refused();
     batch_failed();
     batch_halt(NULL);
 }
 
-void
+/* The job gives back its slot, if it has one. */
+static void
 job_leave_slot(struct job *job)
 {
+    if (job->slot == 0)
+        return;
     slot_return(job->slot);
     job->slot = 0;
+    job_count_begun(job, false);
 }
 
 bool
@@ -128,7 +164,14 @@ job_assign(struct job *job, const struct driver *driver)
 {
     job->driver_pid = driver->pid;
     job->slot = slot_take();
+    job_count_begun(job, true);
     return joblog_step(job, STEP_RUNNING);
+}
+
+bool
+job_is_halted(const struct job *job)
+{
+    return batch.halted && job->batch;
 }
 
 void
@@ -136,19 +179,33 @@ job_return(struct job *job)
 {
     job_leave_slot(job);
     job->state = JOB_WAITING;
+    if (!job->cancelled)
+        joblog_step(job, STEP_WAITING);
     if (job->any)
         job->driver_pid = 0;
-    joblog_step(job, STEP_WAITING);
+}
+
+static void
+job_tell_waiters(struct job *job)
+{
+    while (!list_empty(&job->waiters)) {
+        struct call *waiter = container_of(job->waiters.next, struct call, of_driver);
+        waiter->job = job;
+        job->users++;
+        job->shown |= waiter->request->format->shows_command;
+        call_end(waiter, OUTCOME_DONE);
+    }
 }
 
 void
 job_refuse(struct job *job)
 {
     job_leave_slot(job);
-    if (options.log_path == NULL)
-        job_number_return(job);
+    stats.jobs_live--;
+    job_number_return(job, options.log_path == NULL);
     job->result = (struct job_result){.ending = JOB_UNRUN, .reason = REASON_REFUSED};
     joblog_step(job, STEP_DONE);
+    job_tell_waiters(job);
     client_job_refused(job->call->request->client);
 }
 
@@ -164,6 +221,8 @@ job_begin(struct driver *driver, struct call *call)
 
     job->state = JOB_RUNNING;
     driver->job = job;
+    if (!driver->killed) /* or it was looked at before this was read */
+        driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;
     deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + options.grace_ns);
     stats.jobs++;
@@ -172,12 +231,9 @@ job_begin(struct driver *driver, struct call *call)
 void
 job_begun(struct driver *driver, pid_t pid)
 {
-    const struct job *job = driver->job;
-
     driver->job_pid = pid;
-    if (options.verbose && job != NULL)
-        log_line("job %" PRIu64 " runs on driver %d as process %d: %.*s", job->number, driver->pid,
-                 pid, text_shown(job), job->text->bytes);
+    if (driver->job != NULL)
+        first_log(driver->job, pid);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -198,20 +254,20 @@ job_log_end(const struct job *job)
                  result->left == 1 ? "process" : "processes");
     bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
 
-    if (job->call != NULL && result->reason == REASON_CLIENT_GONE)
+    if (job->call != NULL && job->call->request != NULL && result->reason == REASON_CLIENT_GONE)
         loss_add_job(&job->call->request->client->loss, job->number, job->text);
-    else if (failed && (job->batch || job->call == NULL))
+    else if (failed && (job->batch || job->call == NULL || job->submitted))
         told = true;
     if (!options.verbose && !told)
         return;
+    struct span command = job_text_logged(job->text);
     job_result_text(job, text);
     if (result->ending == JOB_UNRUN)
-        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, text_shown(job),
-                 job->text->bytes);
+        log_line("job %" PRIu64 " Done %s: %.*s", job->number, text, (int)command.size, command.at);
     else
         log_line("job %" PRIu64 " Done %s after %" PRIu64 ".%03u s: %.*s", job->number, text,
                  result->elapsed_us / 1000000, (unsigned)(result->elapsed_us / 1000 % 1000),
-                 text_shown(job), job->text->bytes);
+                 (int)command.size, command.at);
 }
 
 static void
@@ -230,6 +286,42 @@ job_count_end(const struct job *job)
     }
 }
 
+/* Whoever waits for the job's end is told; the caller's use of the job is over. */
+static void
+job_tell_end(struct job *job)
+{
+    job_tell_waiters(job);
+    if (!job->past)
+        job_keep_end(job);
+    struct call *call = job->call;
+    job->call = NULL;
+    if (call == NULL) {
+        job_free(job);
+        return;
+    }
+    if (call->request == NULL) {
+        call->job = NULL;
+        job_free(job);
+    }
+    call_end(call, OUTCOME_DONE); /* with a request, its use of the job goes on until it is told */
+}
+
+/* A submitted job has ended: its giver counts it no more. */
+static void
+job_leave_giver(struct job *job)
+{
+    struct giver *giver = job->giver;
+
+    if (giver == NULL)
+        return;
+    jobs_submitted--; /* it counts as one that waits, since it has given back its slot */
+    job->giver = NULL;
+    job->submitted = false;
+    if (--giver->jobs == 0)
+        client_wake(&console); /* whose end may wait for that */
+    giver_release(giver);
+}
+
 void
 job_end(struct job *job, const struct job_result *result)
 {
@@ -238,23 +330,29 @@ job_end(struct job *job, const struct job_result *result)
     job_leave_slot(job);
     if (job->batch && !result_is_good(result))
         batch_failed();
+    if (job->batch)
+        tally_job_ended(result, job->past);
     if (!job->past) {
+        stats.jobs_live--;
         job_count_end(job);
         job_log_end(job);
         joblog_step(job, STEP_DONE);
         if (job->batch && !result_is_good(result) && result->ending != JOB_CANCELLED)
             batch_halt(job);
     }
-    if (job->call == NULL) {
-        job_free(job);
-        return;
-    }
-    /* The reply may have to wait for many others. */
-    if (!job->call->request->format->shows_command) {
-        job_text_free(job->text);
-        job->text = NULL;
-    }
-    call_end(job->call, OUTCOME_DONE);
+    job_leave_giver(job);
+    job_tell_end(job);
+}
+
+void
+job_end_unbegun(struct job *job)
+{
+    struct job_result result = {.ending = JOB_CANCELLED};
+
+    if (job_is_halted(job))
+        job_unrun_halted(job);
+    else
+        job_end(job, &result);
 }
 
 void
@@ -265,6 +363,17 @@ job_recall(struct call *call, struct job *job, const struct past *past)
     job->number = past->number;
     job->driver_pid = past->driver;
     job_end(job, &past->result);
+}
+
+void
+job_end_soon(struct driver *driver)
+{
+    int64_t time_ns = options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
+
+    if (driver->job_deadline.at_ns <= clock_turn_ns + time_ns)
+        return;
+    deadline_stop(&driver->job_deadline);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, time_ns);
 }
 
 void

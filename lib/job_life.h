@@ -18,11 +18,18 @@ bool job_assign(struct job *, const struct driver *);
 /* A driver has not begun the job, which waits again. */
 void job_return(struct job *);
 
+/* The same for a call without a request: the client has submitted the job, and does not wait for
+ * it. */
+void job_submit(struct call *, struct job *, struct client *);
+
+/* How many submitted jobs have not begun. */
+uint64_t jobs_submitted_waiting(void);
+
+/* Whether the batch that the job belongs to has ended, see client_halted(). */
+bool job_is_halted(const struct job *);
+
 /* The call is for a job of the log, which does not run again, and is Done. */
 void job_recall(struct call *, struct job *, const struct past *);
-
-/* The job gives back its slot, if it has one. */
-void job_leave_slot(struct job *);
 
 /* The job gets an Error in place of a Done: it does not run. */
 void job_refuse(struct job *);
@@ -36,9 +43,8 @@ void client_unfinished(const struct client *);
  * otherwise NULL. */
 const char *client_halted(const struct client *);
 
-/* Whether the jobs of the batch that run must be cancelled for that, from now on. The first call
- * that returns true is the only one. */
-bool batch_must_end(void);
+/* Whether the batch has halted since the last call. */
+bool batch_has_halted(void);
 
 /* The driver has taken the job of the call. */
 void job_begin(struct driver *, struct call *);
@@ -51,6 +57,8 @@ void job_end(struct job *, const struct job_result *);
 
 /* The same for a job that has not begun, and for the one that the driver had taken. */
 void job_unrun(struct job *, enum job_reason, int value);
+void job_end_soon(struct driver *);  /* the driver was asked to end its job: it has not long */
+void job_end_unbegun(struct job *);  /* it is cancelled, or its batch has halted */
 void job_unrun_halted(struct job *); /* because its batch has ended, see client_halted() */
 void job_of_driver_end(struct driver *, const struct job_result *);
 

@@ -5,6 +5,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum {
+    WORD_SHOWN = 64, /* of a word in a message, in bytes */
+};
+
 static const char blanks[] = " \t";
 
 /* Whether a shell would do more with the line than split it at blanks and run the first word. */
@@ -25,6 +29,7 @@ job_line_set(struct job_line *line, const char *text, size_t size)
     assert(size <= PROTO_TEXT_MAX);
     memcpy(line->text, text, size);
     line->text[size] = '\0';
+    line->is_words = false;
     line->shell[0] = "sh";
     line->shell[1] = "-c";
     line->shell[2] = "--";
@@ -42,14 +47,26 @@ job_line_set(struct job_line *line, const char *text, size_t size)
     line->words[count] = NULL;
 }
 
-/* Writes why not even the shell can be run. Returns the exit status. */
-static int
-line_exec_failed(struct job_line *line, int error)
+void
+job_line_set_words(struct job_line *line, const char *text, size_t size)
 {
-    size_t size =
-        text_append(line->message, 0, sizeof(line->message), "driver: cannot run /bin/sh: ");
+    size_t count = 0;
 
-    size = text_append(line->message, size, sizeof(line->message), strerror(error));
+    assert(size <= PROTO_TEXT_MAX);
+    memcpy(line->text, text, size);
+    line->is_words = true;
+    for (char *word = line->text; word < line->text + size; word += strlen(word) + 1)
+        line->words[count++] = word;
+    line->words[count] = NULL;
+}
+
+/* Writes the message, whose beginning has that size, and the reason. Returns the exit status. */
+static int
+line_exec_failed(struct job_line *line, size_t size, int error)
+{
+    const char *why = line->is_words && error == ENOENT ? "not found" : strerror(error);
+
+    size = text_append(line->message, size, sizeof(line->message) - 1, why);
     line->message[size++] = '\n';
     ssize_t written = write(STDERR_FILENO, line->message, size);
     (void)written;
@@ -62,11 +79,49 @@ line_exec_failed(struct job_line *line, int error)
  * the shell has the words and the exit status that a user expects: "sh: 1: x: not found", 127.
  * The job's user chooses PATH and the working directory, as at a shell.
  */
-int
-job_line_exec(struct job_line *line)
+static int
+line_exec(struct job_line *line)
 {
     if (line->words[0] != NULL)
         execvp(line->words[0], line->words);
     execve("/bin/sh", (char *const *)line->shell, environ); /* which does not write to them */
-    return line_exec_failed(line, errno);
+    int error = errno;
+    return line_exec_failed(
+        line, text_append(line->message, 0, sizeof(line->message), "driver: cannot run /bin/sh: "),
+        error);
+}
+
+/* The program is a script that does not say which interpreter it is for. Some libcs have a shell
+ * run it, as a shell does; for the others, a shell that finds it once more does. */
+static void
+words_exec_script(struct job_line *line)
+{
+    static char *const shell[JOB_WORDS_SHELL] = {"sh", "-c", "exec \"$0\" \"$@\""};
+    size_t count = 0;
+
+    while (line->words[count++] != NULL)
+        ;
+    memmove(line->words + JOB_WORDS_SHELL, line->words, count * sizeof(line->words[0]));
+    memcpy(line->words, shell, sizeof(shell));
+    execve("/bin/sh", line->words, environ);
+}
+
+static int
+words_exec(struct job_line *line)
+{
+    execvp(line->words[0], line->words);
+    if (errno == ENOEXEC)
+        words_exec_script(line);
+    int error = errno;
+    size_t size = text_append(line->message, 0, sizeof(line->message), "driver: ");
+    size_t shown = strnlen(line->text, WORD_SHOWN);
+    escape(line->message + size, sizeof(line->message) - size, line->text, shown);
+    size = text_append(line->message, strlen(line->message), sizeof(line->message), ": ");
+    return line_exec_failed(line, size, error);
+}
+
+int
+job_line_exec(struct job_line *line)
+{
+    return line->is_words ? words_exec(line) : line_exec(line);
 }

@@ -81,8 +81,8 @@ job_reason_text(const struct job *job, char *text)
     case REASON_ERR:
         size = output_reason(job, text, ".err");
         break;
-    case REASON_SERVER:
-        size = snprintf(text, RESULT_SIZE, "the server died");
+    case REASON_UNLOGGED:
+        size = snprintf(text, RESULT_SIZE, "its end is not in the log");
         break;
     case REASON_TEXT:
         size = snprintf(text, RESULT_SIZE, "%s", result->why);
@@ -107,6 +107,18 @@ job_result_text(const struct job *job, char *text)
                             RESULT_SIZE - 16, reason);
 }
 
+/* Whether that can be a reason: it will be in replies. */
+static bool
+is_reason(const char *text)
+{
+    size_t size = strlen(text);
+
+    for (size_t i = 0; i < size; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            return false;
+    return size > 0 && size < RESULT_SIZE - 16;
+}
+
 bool
 job_result_parse(const char *text, struct job_result *result)
 {
@@ -124,7 +136,7 @@ job_result_parse(const char *text, struct job_result *result)
         if (result_has_reason(result)) {
             result->reason = REASON_TEXT;
             result->why = rest;
-            return *rest != '\0';
+            return is_reason(rest);
         }
         bool valid = digits_parse(rest, strlen(rest), UINT8_MAX, &number) && number <= UINT8_MAX;
         result->value = (int)number;

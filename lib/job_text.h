@@ -1,5 +1,6 @@
 /*
- * job_text.h: the command lines of jobs. Most are short, and a hundred thousand may wait.
+ * job_text.h: the command lines of jobs, or their words. Most are short, and a hundred thousand may
+ * wait.
  */
 #ifndef JOB_TEXT_H
 #define JOB_TEXT_H
@@ -7,17 +8,33 @@
 #include "../proto.h"
 #include "text.h"
 
-/* A command line, without a newline. The frame that carries it may be sent in part while its job
- * has gone to another driver, so the text counts its users. */
+enum {
+    TEXT_BYTE_MAX = 6, /* what a byte of a text may become when it is shown: in JSON, \u00XX */
+    /* A command that the log of jobs has, quoted, may be this long. */
+    TEXT_LOGGED_MAX = TEXT_BYTE_MAX * PROTO_TEXT_MAX,
+};
+
+/* A command line, without a newline; or words, each with a zero byte at its end. The frame that
+ * carries it may be sent in part while its job has gone to another driver, so the text counts its
+ * users. */
 struct job_text {
     unsigned users;
     uint16_t size; /* in bytes */
+    bool is_words;
     char bytes[];
 };
 
-/* Returns a copy of a command line of at most PROTO_TEXT_MAX bytes, with one user, or NULL if there
- * is no memory. */
+/* Returns a copy of a command line, with one user, or NULL if there is no memory. It has at most
+ * PROTO_TEXT_MAX bytes; if it is from the log of jobs, TEXT_LOGGED_MAX. */
 struct job_text *job_text_new(const struct span *command);
+
+/* Returns what people and logs see: the line, or the words as sh would read them, quoted where that
+ * is necessary. It lasts until the next call. Escaped, it takes at most TEXT_BYTE_MAX for each byte
+ * of the text. */
+struct span job_text_shown(const struct job_text *);
+
+/* Returns as much of that as the log shows. */
+struct span job_text_logged(const struct job_text *);
 
 /* Adds a user, and takes one away; the last one frees the text. */
 struct job_text *job_text_share(struct job_text *);

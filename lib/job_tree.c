@@ -412,7 +412,10 @@ job_tree_take(struct job_tree *job, const struct proto_frame *request, const voi
     job->grace_ns = (int64_t)job->run.grace_ms * NS_PER_MS;
     job->result = (struct proto_result){0};
     job->directory = directory;
-    job_line_set(&job->line, text, size);
+    if (job->run.flags & PROTO_RUN_WORDS)
+        job_line_set_words(&job->line, text, size);
+    else
+        job_line_set(&job->line, text, size);
     job->stage = JOB_TAKEN;
 }
 

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 static struct {
     int fd; /* -1: no log is kept */
     bool failed;
+    off_t whole;   /* the size of the file when it was opened, without a torn line at the end */
     time_t second; /* what second_text shows */
     char second_text[sizeof("2026-01-31T23:59:59")];
 } joblog = {.fd = -1};
@@ -24,12 +24,23 @@ static struct {
 /* A line that is being made: a command of 4 KiB takes 24 KiB at most. */
 static char block[BLOCK_SIZE];
 
+static void
+joblog_failed(void)
+{
+    log_line("cannot write the log %s: %s", options.log_path, strerror(errno));
+    joblog.failed = true;
+}
+
+enum {
+    TAIL_MAX = 2 * BLOCK_SIZE, /* a whole line, and the beginning of one */
+};
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 /* Returns why a file must not be the log, or NULL. Others could forge what a file says that they can
  * write, and a name of theirs for a file of ours could make us append to any of our files. */
 static const char *
-joblog_refusal(int fd)
+file_refusal(int fd)
 {
     struct stat file;
 
@@ -41,23 +52,73 @@ joblog_refusal(int fd)
         return "it is another user's";
     if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return "others can write it (try chmod go-w)";
-    if (file.st_nlink != 1)
-        return "it has another name, too";
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? "another server writes it" : strerror(errno);
-    return NULL;
+    return file.st_nlink != 1 ? "it has another name, too" : NULL;
+}
+
+static const char *
+format_refusal(const char *line)
+{
+    if ((line[0] == '{') == options.json)
+        return "it is no log of jobs";
+    return options.json ? "it is not in JSON" : "it is in JSON (try --json)";
+}
+
+static bool
+line_parse(char *line, size_t size, struct entry *entry)
+{
+    bool valid =
+        options.json ? entry_parse_json(line, size, entry) : entry_parse(line, size, entry);
+
+    return valid && entry->command.size <= PROTO_TEXT_MAX;
+}
+
+/* Looks at the end of the file: it must have a line of a log of jobs, or nothing. A server that was
+ * killed, or a full disk, may have left the beginning of a line behind it; *whole is the size of the
+ * file without that. Returns why the file must not be the log, or NULL. */
+static const char *
+tail_refusal(int fd, off_t *whole)
+{
+    static char tail[TAIL_MAX];
+    off_t size = lseek(fd, 0, SEEK_END);
+    size_t room = size < TAIL_MAX ? (size_t)size : TAIL_MAX;
+    struct entry entry;
+
+    if (size < 0 || pread(fd, tail, room, size - (off_t)room) != (ssize_t)room)
+        return strerror(errno);
+    char *end = memrchr(tail, '\n', room), *torn = end != NULL ? end + 1 : tail;
+    *whole = size - (tail + room - torn);
+    if ((end == NULL && size > TAIL_MAX) ||
+        !entry_begins(torn, (size_t)(tail + room - torn), options.json))
+        return format_refusal(torn);
+    if (end == NULL)
+        return NULL;
+    char *before = memrchr(tail, '\n', (size_t)(end - tail));
+    char *line = before != NULL ? before + 1 : tail;
+    char first = *line;
+    return line_parse(line, (size_t)(end - line), &entry) ? NULL : format_refusal(&first);
+}
+
+/* A lock that only those can take who can write the file, fcntl(2). */
+static const char *
+lock_refusal(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return NULL;
+    return errno == EAGAIN || errno == EACCES ? "another server writes it" : strerror(errno);
 }
 
 /* Opens the file. Returns its descriptor, or -1; *why then says why. */
 static int
-joblog_file(const char **why)
+file_open(const char **why)
 {
     /* O_NONBLOCK, because a FIFO would make us wait for somebody who reads it. */
     int fd =
         open(options.log_path,
              O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 
-    *why = fd >= 0 ? joblog_refusal(fd) : errno == ELOOP ? "it is a link" : strerror(errno);
+    *why = fd >= 0 ? file_refusal(fd) : errno == ELOOP ? "it is a link" : strerror(errno);
     if (fd >= 0 && *why != NULL) {
         close(fd);
         fd = -1;
@@ -65,20 +126,16 @@ joblog_file(const char **why)
     return fd;
 }
 
-/* A server that was killed, or a full disk, may have left the beginning of a line at the end: drops
- * it, so that the next line is whole. */
-static void
-joblog_mend(void)
+/* Looks at an open file as a whole, and locks it; otherwise closes it and returns false. */
+static bool
+file_take(int fd, off_t *whole, const char **why)
 {
-    off_t size = lseek(joblog.fd, 0, SEEK_END), end = size;
-    char byte = '\n';
-
-    while (end > 0 && pread(joblog.fd, &byte, 1, end - 1) == 1 && byte != '\n')
-        end--;
-    if (size < 0 || (end > 0 && byte != '\n') || (end < size && ftruncate(joblog.fd, end) < 0))
-        err(EXIT_FAILURE, "cannot write the log %s", options.log_path);
-    if (end < size)
-        log_line("the last line of the log %s was torn, and is dropped", options.log_path);
+    *why = tail_refusal(fd, whole);
+    if (*why == NULL)
+        *why = lock_refusal(fd);
+    if (*why != NULL)
+        close(fd);
+    return *why == NULL;
 }
 
 void
@@ -88,10 +145,30 @@ joblog_open(void)
 
     if (options.log_path == NULL)
         return;
-    joblog.fd = joblog_file(&why);
-    if (joblog.fd < 0)
+    joblog.fd = file_open(&why);
+    if (joblog.fd < 0 || !file_take(joblog.fd, &joblog.whole, &why))
         errx(EXIT_FAILURE, "cannot write the log %s: %s", options.log_path, why);
-    joblog_mend();
+}
+
+/* Drops the beginning of a line at the end of the file, so that the next line is whole. */
+static void
+joblog_mend(void)
+{
+    struct stat file;
+
+    if (fstat(joblog.fd, &file) < 0 || file.st_size == joblog.whole)
+        return;
+    if (ftruncate(joblog.fd, joblog.whole) < 0)
+        joblog_failed();
+    else
+        log_line("the last line of the log %s was torn, and is dropped", options.log_path);
+}
+
+void
+joblog_start(void)
+{
+    if (joblog.fd >= 0)
+        joblog_mend();
 }
 
 void
@@ -101,23 +178,44 @@ joblog_close(void)
         close(joblog.fd);
 }
 
+/* Whether both are the same file. */
+static bool
+log_is_file(int a, int b)
+{
+    struct stat one, other;
+
+    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
 void
 joblog_reopen(void)
 {
     const char *why;
+    off_t whole;
 
-    if (joblog.fd < 0)
+    if (joblog.fd < 0 || joblog.failed)
         return;
-    int old = joblog.fd;
-    flock(old, LOCK_UN); /* it may be the same file */
-    int fd = joblog_file(&why);
-    if (fd < 0) {
-        flock(old, LOCK_EX | LOCK_NB);
+    int fd = file_open(&why);
+    if (fd >= 0 && log_is_file(fd, joblog.fd)) {
+        close(fd);
+        return;
+    }
+    if (fd < 0 || !file_take(fd, &whole, &why)) {
         log_line("cannot reopen the log %s: %s", options.log_path, why);
         return;
     }
+    close(joblog.fd);
     joblog.fd = fd;
-    close(old);
+    joblog.whole = whole;
+    joblog_mend();
+    /* The new file says by itself which jobs wait and run. */
+    for (const struct job *job = job_after(0, false); job != NULL;
+         job = job_after(job->number, false)) {
+        joblog_step(job, STEP_WAITING);
+        if (job->slot != 0)
+            joblog_step(job, STEP_RUNNING);
+    }
 }
 
 bool
@@ -135,16 +233,13 @@ lines_read(FILE *file, void (*visit)(const struct entry *))
     size_t room = 0;
     ssize_t size;
 
-    for (int number = 1; (size = getline(&line, &room, file)) > 0; number++) {
+    for (int number = 1; (size = getline(&line, &room, file)) > 0 && line[size - 1] == '\n';
+         number++) {
         struct entry entry;
-        bool valid = options.json ? entry_parse_json(line, (size_t)size - 1, &entry)
-                                  : entry_parse(line, (size_t)size - 1, &entry);
-        if (!valid)
-            errx(EXIT_FAILURE, "cannot resume from %s: line %d is not from such a log%s",
-                 options.log_path, number,
-                 (line[0] == '{') == options.json ? ""
-                 : options.json                   ? " (it is not in JSON)"
-                                                  : " (try --json)");
+        char first = line[0];
+        if (!line_parse(line, (size_t)size - 1, &entry))
+            errx(EXIT_FAILURE, "cannot resume from %s: line %d: %s", options.log_path, number,
+                 format_refusal(&first));
         visit(&entry);
     }
     if (ferror(file))
@@ -206,7 +301,8 @@ static void
 put_command(struct buffer *out, const struct job_text *text)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *at = text->bytes, *end = at + text->size;
+    struct span command = job_text_shown(text);
+    const char *at = command.at, *end = at + command.size;
 
     while (at < end) {
         size_t size = utf8_size(at, (size_t)(end - at));
@@ -226,16 +322,37 @@ put_command(struct buffer *out, const struct job_text *text)
     }
 }
 
-/* Appends the driver that has the job; of a job that waits, what its command asks for. */
+/* Returns the driver that a line shows: the one that has the job or, in Waiting, that has given it
+ * back, or that its command names; 0 if there is none. */
+static pid_t
+shown_driver(const struct job *job)
+{
+    return job->driver_pid != 0 ? job->driver_pid : job->named_pid;
+}
+
+/* Whether the line shows that the job is for any driver: that of a run any, while it waits. */
+static bool
+shows_any(const struct job *job, enum job_step step)
+{
+    return step == STEP_WAITING && shown_driver(job) == 0 && !job->submitted;
+}
+
 static void
 put_driver(struct buffer *out, const struct job *job, enum job_step step)
 {
-    if (step == STEP_WAITING && job->any)
+    if (shows_any(job, step))
         buffer_append_string(out, "any");
-    else if (job->driver_pid != 0)
-        buffer_append_number(out, (uint64_t)job->driver_pid);
+    else if (shown_driver(job) != 0)
+        buffer_append_number(out, (uint64_t)shown_driver(job));
     else
         buffer_append_string(out, "-");
+}
+
+/* Returns what the job was before it is run again, as far as its RESULT needs it. */
+static struct job
+job_before(const struct job *job)
+{
+    return (struct job){.result = job->before != NULL ? *job->before : job->result};
 }
 
 static void
@@ -243,6 +360,7 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
 {
     static const char *const steps[] = {"\tWaiting\t", "\tRunning\t", "\tDone\t"};
     char result[RESULT_SIZE];
+    struct job before = job_before(job);
 
     put_time(out);
     buffer_append_string(out, "\t");
@@ -257,8 +375,8 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
     else
         buffer_append_string(out, "-");
     buffer_append_string(out, "\t");
-    if (step == STEP_DONE)
-        buffer_append(out, result, job_result_text(job, result));
+    if (step == STEP_DONE || (step == STEP_WAITING && job->before != NULL))
+        buffer_append(out, result, job_result_text(step == STEP_DONE ? job : &before, result));
     else
         buffer_append_string(out, "-");
     buffer_append_string(out, "\t");
@@ -279,15 +397,20 @@ put_json(struct buffer *out, const struct job *job, enum job_step step)
     buffer_append_string(out, ",\"state\":\"");
     buffer_append_string(out, states[step]);
     buffer_append_string(out, "\"");
-    if (job->driver_pid != 0 || (step == STEP_WAITING && job->any)) {
-        buffer_append_string(out,
-                             step == STEP_WAITING && job->any ? ",\"driver\":\"" : ",\"driver\":");
-        put_driver(out, job, step);
-        buffer_append_string(out, step == STEP_WAITING && job->any ? "\"" : "");
+    if (shows_any(job, step)) {
+        buffer_append_string(out, ",\"driver\":\"any\"");
+    } else if (shown_driver(job) != 0) {
+        buffer_append_string(out, ",\"driver\":");
+        buffer_append_number(out, (uint64_t)shown_driver(job));
     }
     if (step == STEP_WAITING) {
+        struct job before = job_before(job);
         buffer_append_string(out, ",\"seconds\":");
         put_seconds(out, job->limit_ms);
+        if (job->before != NULL) {
+            buffer_append_string(out, ",");
+            json_result(out, &before);
+        }
     } else if (step == STEP_DONE) {
         if (job->result.ending != JOB_UNRUN) {
             buffer_append_string(out, ",\"seconds\":");
@@ -312,9 +435,7 @@ joblog_step(const struct job *job, enum job_step step)
     else
         put_text(&line, job, step);
     errno = ENOSPC; /* write(2) may write a part, and sets no errno then */
-    if (write(joblog.fd, line.data, line.end) != (ssize_t)line.end) {
-        log_line("cannot write the log %s: %s", options.log_path, strerror(errno));
-        joblog.failed = true;
-    }
+    if (write(joblog.fd, line.data, line.end) != (ssize_t)line.end)
+        joblog_failed();
     return !joblog.failed;
 }

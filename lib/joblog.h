@@ -10,8 +10,10 @@
 #include "entry.h"
 #include "job.h"
 
-/* Opens the log, if there is one to be kept. Exits if that is not possible. */
+/* Opens the log, if there is one to be kept. Exits if that is not possible. joblog_start() is called
+ * when it has been read, and before the first line is written. */
 void joblog_open(void);
+void joblog_start(void);
 void joblog_close(void);
 
 /* Opens the file anew, in case it was moved away. If that fails, the old one stays in use. */

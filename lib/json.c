@@ -4,7 +4,8 @@ void
 json_command(struct buffer *out, const struct job_text *text)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *at = text->bytes, *end = at + text->size;
+    struct span command = job_text_shown(text);
+    const char *at = command.at, *end = at + command.size;
 
     buffer_append_string(out, ",\"command\":\"");
     while (at < end) {

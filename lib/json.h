@@ -8,8 +8,10 @@
 #include "buffer.h"
 #include "job_result.h"
 
+static_assert(TEXT_LOGGED_MAX + 4 * RESULT_SIZE <= BLOCK_SIZE, "a command and a RESULT fit");
+
 enum {
-    JSON_BYTE_MAX = 6, /* what a byte of a command may become: \u00XX */
+    JSON_BYTE_MAX = TEXT_BYTE_MAX, /* what a byte of a command may become: \u00XX */
 };
 
 /* ,"command":"make test", with bytes that are no UTF-8 or not printable as \u00XX. */

@@ -3,10 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum {
-    COMMAND_LOSS_MAX = 200, /* how much of a command the text shows, in bytes */
-};
-
 void
 loss_add_job(struct loss *loss, uint64_t number, struct job_text *text)
 {
@@ -47,9 +43,8 @@ loss_text(const struct loss *loss, char *text)
     size = count_append(text, size, loss->jobs, " job", "not run");
     if (loss->jobs == 0)
         return size;
-    const struct job_text *first = loss->first_text;
-    int shown = first->size < COMMAND_LOSS_MAX ? first->size : COMMAND_LOSS_MAX;
+    struct span first = job_text_logged(loss->first_text);
     return size + (size_t)snprintf(text + size, LOSS_SIZE - size, "%s job %" PRIu64 ": %.*s",
-                                   loss->jobs > 1 ? ", the first is" : ",", loss->first_job, shown,
-                                   first->bytes);
+                                   loss->jobs > 1 ? ", the first is" : ",", loss->first_job,
+                                   (int)first.size, first.at);
 }

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ enum {
 };
 
 struct options options = {
+    .name_separator = '\n',
     .ready_fd = -1,
     .grace_ns = GRACE_DEFAULT_S * NS_PER_S,
     .linger_ns = LINGER_DEFAULT_MS * NS_PER_MS,
@@ -142,6 +144,12 @@ take_drivers(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_each(const struct option_kind *kind, const char *value)
+{
+    options.each_ms = (uint64_t)(seconds_take(kind, value) / NS_PER_MS);
+}
+
+static void
 take_env(const struct option_kind *kind, const char *value)
 {
     struct environment_choice *choice = &options.environment;
@@ -203,6 +211,14 @@ take_log(const struct option_kind *kind, const char *value)
     options.log_path = value;
 }
 
+static void
+take_null(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.name_separator = '\0';
+}
+
 /* The path must be one that replies can contain. */
 static void
 take_output(const struct option_kind *kind, const char *value)
@@ -217,6 +233,14 @@ take_output(const struct option_kind *kind, const char *value)
         if (value[i] < ' ' || value[i] > '~')
             usage_error("--%s: replies name the path, which has to be printable ASCII", kind->name);
     options.output_path = value;
+}
+
+static void
+take_progress(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.progress = isatty(STDERR_FILENO);
 }
 
 /* A descriptor that we were started with. */
@@ -292,7 +316,11 @@ static const struct option_kind option_kinds[] = {
     {'o', false, "output", "DIR", "write the output of jobs to files in DIR", take_output},
     {'L', false, "log", "FILE", "append each step of each job to FILE", take_log},
     {'R', false, "resume", "[=failed]", "do not repeat what FILE has as Done", take_resume},
+    {'E', false, "each", "SECONDS WORD...", "run WORD... for each name in the input, as {}",
+     take_each},
+    {'0', false, "null", NULL, "names of --each end with a zero byte", take_null},
     {'H', false, "halt", "WHEN", "end a batch once a job has failed: soon or now", take_halt},
+    {'p', false, "progress", NULL, "show at a terminal how far a batch is", take_progress},
     {0, false, "clean-env", NULL, "drivers and jobs inherit only basic variables", take_clean_env},
     {0, false, "env", "NAME[=VALUE]", "a variable for drivers and jobs, passed or set", take_env},
     {'r', false, "ready-fd", "FD", "write a newline to descriptor FD when ready", take_ready_fd},
@@ -312,7 +340,7 @@ take_help(const struct option_kind *kind, const char *value)
 {
     (void)kind;
     (void)value;
-    puts("usage: server [OPTION]...\n"
+    puts("usage: server [OPTION]... [--each SECONDS WORD...]\n"
          "       server --connect PATH [--json] [COMMAND [WORD]...]\n"
          "Gives tasks and jobs to driver processes. Reads commands from standard input.\n");
     for (size_t i = 0; i < OPTIONS; i++) {
@@ -362,6 +390,50 @@ option_find(int found)
     return NULL;
 }
 
+/* Returns how many processors we may use. */
+static unsigned
+processors_count(void)
+{
+    cpu_set_t set;
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* if there are more than the set can name */
+    long count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : online;
+
+    return count >= 1 && count <= DRIVERS_MAX ? (unsigned)count : 1;
+}
+
+/* The words after --each SECONDS are a template for jobs. There must be drivers to run them. */
+static void
+options_each(char **words)
+{
+    size_t size = 0;
+
+    if (words[0] == NULL)
+        usage_error("--each needs SECONDS and WORD...");
+    for (size_t i = 0; words[i] != NULL; i++)
+        size += strlen(words[i]) + 1;
+    if (size > PROTO_TEXT_MAX)
+        usage_error("--each: the words are too long (limit %d bytes)", PROTO_TEXT_MAX);
+    options.each = words;
+    if (options.drivers == 0)
+        options.drivers = processors_count();
+}
+
+/* Exits if the options do not fit together; *words are what is left after them. */
+static void
+options_check(char **words, bool for_servers)
+{
+    if (options.connect_path != NULL && for_servers)
+        usage_error("--connect goes with --json only");
+    if (options.each_ms > 0)
+        options_each(words);
+    else if (options.connect_path == NULL && words[0] != NULL)
+        usage_error("unexpected argument '%s'", words[0]);
+    else if (options.name_separator == '\0')
+        usage_error("--null needs --each SECONDS WORD..., and comes before it");
+    if (options.resume != RESUME_NONE && options.log_path == NULL)
+        usage_error("--resume needs --log FILE");
+}
+
 char **
 options_parse(int argc, char **argv)
 {
@@ -371,7 +443,7 @@ options_parse(int argc, char **argv)
     int found;
 
     options_describe(named, letters);
-    while ((found = getopt_long(argc, argv, letters, named, NULL)) != -1) {
+    while (options.each_ms == 0 && (found = getopt_long(argc, argv, letters, named, NULL)) != -1) {
         const struct option_kind *kind = option_find(found);
         if (found == ':')
             usage_error("%s needs a value", argv[optind - 1]);
@@ -382,12 +454,7 @@ options_parse(int argc, char **argv)
         kind->take(kind, optarg);
         for_servers |= !kind->for_clients;
     }
-    if (options.connect_path == NULL && optind < argc)
-        usage_error("unexpected argument '%s'", argv[optind]);
-    if (options.connect_path != NULL && for_servers)
-        usage_error("--connect goes with --json only");
-    if (options.resume != RESUME_NONE && options.log_path == NULL)
-        usage_error("--resume needs --log FILE");
+    options_check(argv + optind, for_servers);
     return argv + optind;
 }
 

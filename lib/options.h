@@ -39,10 +39,14 @@ extern struct options {
     const char *watchdog;
     enum resume_choice resume;
     enum halt_choice halt;
+    char **each;         /* words, then NULL; NULL: standard input has commands, not names */
+    uint64_t each_ms;    /* the limit of each job of --each */
+    char name_separator; /* a newline, or a zero byte */
     struct environment_choice environment;
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */
     bool json;
+    bool progress; /* and standard error is a terminal */
     bool verbose;
     int64_t grace_ns;
     int64_t linger_ns;

@@ -7,12 +7,26 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "tally.h"
+#include "turns.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
+
+bool
+client_gives_names(const struct client *client)
+{
+    return client == &console && options.each != NULL;
+}
+
+char
+client_separator(const struct client *client)
+{
+    return client_gives_names(client) ? options.name_separator : '\n';
+}
 
 static void
 client_end_input(struct client *client)
@@ -33,7 +47,8 @@ client_drop_half_line(struct client *client)
 
     if (used == 0)
         return;
-    const char *at = input->data + input->start, *newline = memrchr(at, '\n', used);
+    const char *at = input->data + input->start;
+    const char *newline = memrchr(at, client_separator(client), used);
     size_t whole = newline != NULL ? (size_t)(newline - at) + 1 : 0;
     client->loss.half_line |= whole < used && !(client->skipping_line && whole == 0);
     input->end = input->start + whole;
@@ -49,7 +64,8 @@ client_break_input(struct client *client)
     client_end_input(client);
     if (client != &console || !client->loss.half_line)
         return;
-    log_line("standard input broke off in the middle of a line, which is not run");
+    log_line("standard input broke off in the middle of a %s, which is not run",
+             client_gives_names(client) ? "name" : "line");
     client->loss.half_line = false;
     if (options.listen_path == NULL)
         phase_set_failed();
@@ -76,6 +92,7 @@ shell_stop(int number, pid_t whom)
 {
     sigset_t set;
 
+    log_status_take();
     sigemptyset(&set);
     sigaddset(&set, number);
     kill(whom, number);
@@ -283,6 +300,8 @@ client_read(struct client *client)
     ssize_t n = stream_read(&client->in, input->data + input->end, room);
     int error = errno;
     client->more = n == (ssize_t)room;
+    if (n > 0 && options.progress && client == &console && client->in.kind != STREAM_FILE)
+        tally_input(input->data + input->end, (size_t)n);
     if (n > 0)
         input->end += (size_t)n;
     buffer_consume(input, 0); /* gives back the block if nothing was read */

@@ -14,6 +14,10 @@ void client_read(struct client *);
  * as that is possible without waiting; their replies are dropped. */
 void client_gone(struct client *);
 
+/* Whether the client gives names for --each, not commands; and what ends each of them. */
+bool client_gives_names(const struct client *);
+char client_separator(const struct client *);
+
 /* Whether the last line of the input, which has no newline, is a command: the input has ended as it
  * should, and whoever gave it still listens. Half a line of somebody who died while writing it is
  * none. */

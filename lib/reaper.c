@@ -160,30 +160,33 @@ sweep_soon(void)
 
 /* ---- jobs of dead drivers -------------------------------------------------------------------- */
 
-/* Notes whether the first process of an overdue job still ran when its driver was killed: then the
- * job was ended at its limit, and it is known how. */
+/* If it was the first process of a job that nobody else has told the end of, notes that end. */
 static void
 orphan_reaped(pid_t pid, int status)
 {
     struct driver *driver = NULL;
 
     while ((driver = suspect_next(driver)) != NULL)
-        if (driver->job_pid == pid && driver->job_overdue)
-            driver->job_ran_on = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (driver->job_pid == pid && driver->first != FIRST_ENDED)
+            driver->first = first_status(status);
 }
 
-/* Returns how the job of a dead driver has ended: somebody asked for its end, or for that of its
- * driver; or the driver was killed because it did not end the job at its limit; or nobody knows. */
+/* Returns how the job of a dead driver has ended: at its limit, when the driver was killed because it
+ * did not end the job; or because somebody asked for the end of its driver; or nobody knows. The
+ * first two are said only of a job that had not ended by itself. */
 static struct job_result
 job_result_of_dead(const struct driver *driver)
 {
-    if (driver->end >= END_ASKED || phase_stopping())
-        return (struct job_result){.ending = JOB_CANCELLED};
-    if (driver->job_ran_on)
+    bool asked = driver->end >= END_ASKED || driver->job->cancelled;
+
+    if (driver->first == FIRST_RAN_ON && driver->job_overdue && !driver->job->cancelled)
         return (struct job_result){.ending = JOB_TIMEOUT};
+    if (driver->first == FIRST_RAN_ON && asked)
+        return (struct job_result){.ending = JOB_CANCELLED};
+    bool in_vain = asked && driver->killed && !driver->unheard; /* it had the grace period */
     return (struct job_result){
         .ending = JOB_LOST,
-        .reason = driver->job_overdue || !driver->reaped ? REASON_OVERDUE : REASON_DIED,
+        .reason = driver->job_overdue || in_vain || !driver->reaped ? REASON_OVERDUE : REASON_DIED,
         .value = driver->status,
     };
 }

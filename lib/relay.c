@@ -116,7 +116,7 @@ relay_fd(void)
 bool
 relay_is_active(void)
 {
-    return deadline_is_set(&relay.quiet);
+    return deadline_is_set(&relay.quiet) || relay.start < relay.end;
 }
 
 void

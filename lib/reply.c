@@ -46,6 +46,9 @@ stats_line(const struct format *as, char *line)
         {"dropped", stats.jobs_dropped},
         {"left", stats.left},
         {"unanswered", stats.unanswered},
+        {"waiting", stats.jobs_live - stats.jobs_begun},
+        {"running", stats.jobs_begun},
+        {"paused", stats.paused},
         {"log_dropped", log_dropped()},
     };
     size_t size = as->stats(line, counters, sizeof(counters) / sizeof(counters[0]));
@@ -131,7 +134,14 @@ reply_line(struct request *request, const struct call *call)
         request->format->state(out, call);
         return true;
     case OUTCOME_DONE:
-        request->format->done(out, call->job);
+        /* It may have ended by itself before it was cancelled. */
+        if (call->cancels && call->job->result.ending != JOB_CANCELLED)
+            reply_error(request, "done", "job %" PRIu64 " is Done", call->job->number);
+        else
+            request->format->done(out, call->job);
+        return true;
+    case OUTCOME_WAITING:
+        request->format->waiting(out, call->job);
         return true;
     case OUTCOME_DELETED:
         request->format->word(out, call->pid, WORD_DELETED);
@@ -173,6 +183,42 @@ line_room(const struct call *call)
     return REPLY_SIZE + (shown ? JSON_BYTE_MAX * (size_t)job->text->size : 0);
 }
 
+/* Writes a line of get_jobs. */
+static void
+reply_job(struct request *request, const struct job *job)
+{
+    const struct driver *driver = job->state == JOB_RUNNING ? driver_find(job->driver_pid) : NULL;
+    struct job_shown shown = {.job = job, .left_ms = 1};
+
+    if (driver != NULL && driver->job == job) {
+        int64_t elapsed_ns = clock_turn_ns - driver->job_taken_ns;
+        uint64_t elapsed_ms = (uint64_t)(elapsed_ns / NS_PER_MS);
+        shown.pid = driver->job_pid;
+        shown.elapsed_us = (uint64_t)(elapsed_ns / NS_PER_US);
+        if (elapsed_ms < job->limit_ms)
+            shown.left_ms = job->limit_ms - elapsed_ms;
+    }
+    request->format->job(&request->client->output, &shown);
+}
+
+/* Writes lines of get_jobs as far as there is room. Returns true if all are written. Jobs that begin
+ * or end meanwhile are shown as they are when their line is written. */
+static bool
+reply_jobs(struct request *request)
+{
+    const struct buffer *out = &request->client->output;
+    const struct job *job;
+
+    while ((job = job_after(request->last_job, request->lists_ends)) != NULL) {
+        if (buffer_room(out) < REPLY_SIZE + JSON_BYTE_MAX * (size_t)job->text->size)
+            return false;
+        reply_job(request, job);
+        request->last_job = job->number;
+        request->lines++;
+    }
+    return true;
+}
+
 /* Writes what can be written of a request: its text, or the lines that are next in order and have
  * an outcome. Returns true if nothing is left. Sets client.output_full if there was too little
  * room. */
@@ -199,11 +245,15 @@ request_write(struct request *request)
             request->listing ? reply_listed(request, call) : reply_line(request, call);
         call_free(call);
     }
+    if (request->lists_jobs && !reply_jobs(request)) {
+        client->output_full = true;
+        return false;
+    }
     client->output_full = buffer_room(out) < REPLY_SIZE;
     if (client->output_full || request->to_start > 0)
         return false;
-    if (request->counted)
-        request->format->count(out, request->lines);
+    if (request->noun != NULL)
+        request->format->count(out, request->lines, request->noun);
     return true;
 }
 

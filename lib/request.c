@@ -43,8 +43,9 @@ request_new(struct client *client)
     request->format = client->format;
     request->text = NULL;
     request->text_is_own = false;
-    request->counted = false;
+    request->noun = NULL;
     request->listing = false;
+    request->lists_jobs = false;
     request->lines = 0;
     request->to_start = 0;
     request->starting = 0;

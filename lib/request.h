@@ -21,9 +21,12 @@ struct request {
     const char *text;  /* the whole reply, if it waits for nothing; or NULL */
     size_t text_size;
     bool text_is_own;  /* the text is from request_text(), and the request owns it */
-    bool counted;      /* the reply ends with "N drivers" */
+    const char *noun;  /* of what the last line of the reply counts, such as "driver"; or NULL */
     bool listing;      /* get_drivers: an unresponsive driver has a line, too */
-    unsigned lines;    /* Driver lines that are written */
+    bool lists_jobs;   /* get_jobs */
+    bool lists_ends;   /* get_jobs all */
+    uint64_t last_job; /* get_jobs: the number of the last one that is written */
+    unsigned lines;    /* lines that are written and count */
     unsigned to_start; /* create_driver: drivers that must still be started */
     unsigned starting; /* create_driver: drivers started, no HELLO yet */
 };

@@ -25,13 +25,13 @@ enum job_reason {
     REASON_LOG,     /* its beginning cannot be logged */
     REASON_CLIENT_GONE,
     REASON_NO_DRIVER,
-    REASON_DIED,    /* its driver: value is its status from wait(2) */
-    REASON_OVERDUE, /* its driver did not report the end in time */
-    REASON_OUT,     /* its file for standard output cannot be created: value is the errno */
-    REASON_ERR,     /* the same for standard error */
-    REASON_START,   /* its process cannot be started: value is the errno */
-    REASON_SERVER,  /* the server that ran it died: only in the log of jobs */
-    REASON_TEXT,    /* why says it */
+    REASON_DIED,     /* its driver: value is its status from wait(2) */
+    REASON_OVERDUE,  /* its driver did not report the end in time */
+    REASON_OUT,      /* its file for standard output cannot be created: value is the errno */
+    REASON_ERR,      /* the same for standard error */
+    REASON_START,    /* its process cannot be started: value is the errno */
+    REASON_UNLOGGED, /* the log of jobs has its beginning alone */
+    REASON_TEXT,     /* why says it */
 };
 
 struct job_result {

@@ -13,13 +13,19 @@ enum {
     CHAINS = 1 << 16, /* a log of a million jobs still has short chains */
 };
 
+/* Each table has CHAINS chains, oldest first. */
 static struct {
-    struct list *undone; /* by number: jobs that have begun or wait; CHAINS chains */
-    struct list *good;   /* by command: jobs that ended with exit 0 */
-    struct list *bad;    /* by command: all other jobs that are Done */
-    struct list order;   /* the undone ones, in the order of the log */
-    struct list taken;   /* those that were taken */
+    struct list *undone;  /* by number: jobs that have begun or wait */
+    struct list *kept;    /* by command: jobs that are Done, with their last ends */
+    struct list *failed;  /* by command: those of them that failed */
+    struct list *older;   /* by command: ends of jobs that were run again */
+    struct list *waiting; /* by command: submitted jobs that wait again */
+    struct list order;    /* the undone ones, in the order of the log */
+    struct list done;     /* the kept and older ones */
+    struct list again;    /* submitted jobs that wait again, in the order of the log */
+    struct list taken;    /* those that resume_take() was called for */
     uint64_t highest;
+    uint64_t last; /* the number of the last job that was taken */
 } resume;
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -40,24 +46,18 @@ static void
 past_free(struct past *past)
 {
     list_remove(&past->link);
+    list_remove(&past->failed);
+    list_remove(&past->order);
     job_text_free(past->command);
     free((char *)past->result.why);
     free(past);
 }
 
 static void
-chain_free(struct list *chain)
+list_free(struct list *list)
 {
-    while (!list_empty(chain))
-        past_free(container_of(chain->next, struct past, link));
-}
-
-static void
-table_free(struct list *chains)
-{
-    for (size_t i = 0; chains != NULL && i < CHAINS; i++)
-        chain_free(&chains[i]);
-    free(chains);
+    while (!list_empty(list))
+        past_free(container_of(list->next, struct past, order));
 }
 
 /* Returns the chain of a command, by the hash FNV-1a. */
@@ -71,15 +71,14 @@ past_chain(struct list *chains, const struct span *command)
     return &chains[(hash ^ hash >> 32) % CHAINS];
 }
 
-/* The last one that was added comes first: of a job that was run again, that is the newest. */
-static void
-past_add(struct list *chains, struct past *past)
+static bool
+past_is(const struct past *past, const struct span *command)
 {
-    struct span command = {past->command->bytes, past->command->size};
-
-    list_append(past_chain(chains, &command)->next, &past->link);
+    return past->command->size == command->size &&
+           memcmp(past->command->bytes, command->at, command->size) == 0;
 }
 
+/* Returns the first job in a table with that command, or NULL. */
 static struct past *
 past_find(struct list *chains, const struct span *command)
 {
@@ -87,23 +86,36 @@ past_find(struct list *chains, const struct span *command)
 
     for (struct list *link = chain->next; link != chain; link = link->next) {
         struct past *past = container_of(link, struct past, link);
-        if (past->command->size == command->size &&
-            memcmp(past->command->bytes, command->at, command->size) == 0)
+        if (past_is(past, command))
             return past;
     }
     return NULL;
 }
 
-/* Returns the job of the entry if it is not Done, or NULL. Another job may have had the number. */
+/* Returns the first kept job that failed, with that command, or NULL. */
 static struct past *
-undone_find(const struct entry *entry)
+failed_find(const struct span *command)
+{
+    struct list *chain = past_chain(resume.failed, command);
+
+    for (struct list *link = chain->next; link != chain; link = link->next) {
+        struct past *past = container_of(link, struct past, failed);
+        if (past_is(past, command))
+            return past;
+    }
+    return NULL;
+}
+
+/* Returns the job of the entry if it is not Done, or NULL. Another job may have had the number; one
+ * that an earlier server has left counts only if left is set. */
+static struct past *
+undone_find(const struct entry *entry, bool left)
 {
     struct list *chain = &resume.undone[entry->number % CHAINS];
 
     for (struct list *link = chain->next; link != chain; link = link->next) {
         struct past *past = container_of(link, struct past, link);
-        if (past->number == entry->number && past->command->size == entry->command.size &&
-            memcmp(past->command->bytes, entry->command.at, entry->command.size) == 0)
+        if (past->number == entry->number && past->left == left && past_is(past, &entry->command))
             return past;
     }
     return NULL;
@@ -120,41 +132,70 @@ past_new(const struct entry *entry)
     if (past == NULL || command == NULL)
         err(EXIT_FAILURE, "cannot resume");
     *past = (struct past){.number = entry->number, .command = command};
+    list_init(&past->failed);
     list_append(&resume.undone[entry->number % CHAINS], &past->link);
     list_append(&resume.order, &past->order);
     return past;
 }
 
-/* The job is Done. Whoever is not to run again is remembered by its command. */
+/* The job is Done. If it was run again because it had failed, it stands in the place of the failure. */
 static void
 past_end(struct past *past)
 {
-    bool good = result_is_good(&past->result);
+    struct span command = {past->command->bytes, past->command->size};
+    struct past *before = past->again ? failed_find(&command) : NULL;
 
     list_remove(&past->order);
     list_remove(&past->link);
-    if (past->result.ending == JOB_UNRUN || (!good && options.resume == RESUME_FAILED)) {
+    if (past->result.ending == JOB_UNRUN) {
         past_free(past);
-    } else {
-        past_add(good ? resume.good : resume.bad, past);
+        return;
     }
+    list_append(&resume.done, &past->order);
+    if (before != NULL) {
+        list_append(&before->link, &past->link);
+        list_remove(&before->link);
+        list_remove(&before->failed);
+        list_append(past_chain(resume.older, &command), &before->link);
+    } else {
+        list_append(past_chain(resume.kept, &command), &past->link);
+    }
+    if (!result_is_good(&past->result))
+        list_append(past_chain(resume.failed, &command), &past->failed);
+}
+
+/* A job was taken, or was given back by its driver. If the numbers begin anew, a server that did not
+ * resume has begun: a batch of its own, in which nothing of before counts. */
+static struct past *
+past_wait(struct past *past, const struct entry *entry)
+{
+    bool given_back = past != NULL && past->step == STEP_RUNNING && entry->driver == past->driver;
+
+    if (past != NULL && past->step == STEP_RUNNING && !given_back) {
+        past->left = true;
+        past = NULL;
+    }
+    if (past == NULL) {
+        if (entry->number <= resume.last)
+            list_free(&resume.done);
+        resume.last = entry->number;
+        past = past_new(entry);
+    }
+    if (!given_back) {
+        past->submitted = entry->submitted;
+        past->again = entry->again;
+    }
+    past->limit_ms = entry->ms;
+    return past;
 }
 
 static void
-entry_take(const struct entry *entry)
+past_done(struct past *past, const struct entry *entry)
 {
-    struct past *past = undone_find(entry);
-
-    if (entry->number > resume.highest)
-        resume.highest = entry->number;
-    if (past == NULL)
-        past = past_new(entry);
-    past->step = entry->step;
-    past->driver = entry->driver;
-    if (entry->step == STEP_WAITING)
-        past->limit_ms = entry->ms;
-    if (entry->step != STEP_DONE)
+    if (past->submitted && entry->result.ending == JOB_UNRUN) { /* as at a stop */
+        past->step = STEP_WAITING;
         return;
+    }
     past->result = entry->result;
     past->result.elapsed_us = entry->ms * 1000;
     if (entry->result.why != NULL && (past->result.why = strdup(entry->result.why)) == NULL)
@@ -162,27 +203,23 @@ entry_take(const struct entry *entry)
     past_end(past);
 }
 
-/* Nobody will know how the jobs ended that had begun. */
 static void
-begun_are_lost(void)
+entry_take(const struct entry *entry)
 {
-    while (!list_empty(&resume.order)) {
-        struct past *past = container_of(resume.order.next, struct past, order);
-        struct job job = {.number = past->number,
-                          .text = past->command,
-                          .driver_pid = past->driver,
-                          .result = {.ending = JOB_LOST, .reason = REASON_SERVER}};
-        if (past->step == STEP_RUNNING) {
-            if (!joblog_step(&job, STEP_DONE))
-                exit(EXIT_FAILURE);
-            past->result = job.result;
-            log_line("job %" PRIu64 " Done lost the server died: %.*s", past->number,
-                     past->command->size, past->command->bytes);
-        } else {
-            past->result.ending = JOB_UNRUN;
-        }
-        past_end(past);
-    }
+    struct past *past = undone_find(entry, false);
+
+    if (entry->number > resume.highest)
+        resume.highest = entry->number;
+    if (entry->step == STEP_WAITING)
+        past = past_wait(past, entry);
+    else if (past == NULL && entry->step == STEP_DONE)
+        past = undone_find(entry, true);
+    if (past == NULL)
+        past = past_new(entry);
+    past->step = entry->step;
+    past->driver = entry->driver;
+    if (entry->step == STEP_DONE)
+        past_done(past, entry);
 }
 
 uint64_t
@@ -191,13 +228,80 @@ resume_open(void)
     if (options.resume == RESUME_NONE)
         return 0;
     list_init(&resume.order);
+    list_init(&resume.done);
+    list_init(&resume.again);
     list_init(&resume.taken);
     resume.undone = table_new();
-    resume.good = table_new();
-    resume.bad = table_new();
+    resume.kept = table_new();
+    resume.failed = table_new();
+    resume.older = table_new();
+    resume.waiting = table_new();
     joblog_read(entry_take);
-    begun_are_lost();
+    if (resume.highest >= ENTRY_NUMBER_MAX)
+        errx(EXIT_FAILURE, "cannot go on from %s: number too large (limit %" PRIu64 ")",
+             options.log_path, ENTRY_NUMBER_MAX - 1);
     return resume.highest;
+}
+
+/* ---- what is left ---------------------------------------------------------------------------- */
+
+static void
+past_wait_again(struct past *past)
+{
+    struct span command = {past->command->bytes, past->command->size};
+
+    list_remove(&past->order);
+    list_append(&resume.again, &past->order);
+    list_remove(&past->link);
+    list_append(past_chain(resume.waiting, &command), &past->link);
+}
+
+/* Nobody will know how the job ended. */
+static void
+past_lose(struct past *past)
+{
+    struct job job = {.number = past->number,
+                      .text = past->command,
+                      .driver_pid = past->driver,
+                      .result = {.ending = JOB_LOST, .reason = REASON_UNLOGGED}};
+    char text[RESULT_SIZE];
+
+    joblog_step(&job, STEP_DONE);
+    job_result_text(&job, text);
+    log_line("job %" PRIu64 " Done %s: %.*s", past->number, text, past->command->size,
+             past->command->bytes);
+    past->result = job.result;
+    past_end(past);
+}
+
+void
+resume_start(void)
+{
+    if (options.resume == RESUME_NONE)
+        return;
+    while (!list_empty(&resume.order)) {
+        struct past *past = container_of(resume.order.next, struct past, order);
+        if (past->step == STEP_RUNNING)
+            past_lose(past);
+        else if (past->submitted)
+            past_wait_again(past);
+        else
+            past_free(past);
+    }
+    for (struct list *link = resume.done.next; link != &resume.done; link = link->next) {
+        struct past *past = container_of(link, struct past, order);
+        if (options.resume == RESUME_FAILED && !result_is_good(&past->result))
+            list_remove(&past->link); /* it is run again */
+    }
+}
+
+void
+resume_forget(void)
+{
+    if (options.resume == RESUME_NONE)
+        return;
+    list_free(&resume.done);
+    list_free(&resume.again);
 }
 
 void
@@ -205,24 +309,53 @@ resume_close(void)
 {
     if (options.resume == RESUME_NONE)
         return;
-    table_free(resume.undone);
-    table_free(resume.good);
-    table_free(resume.bad);
-    chain_free(&resume.taken);
+    resume_forget();
+    list_free(&resume.order);
+    list_free(&resume.taken);
+    free(resume.undone);
+    free(resume.kept);
+    free(resume.failed);
+    free(resume.older);
+    free(resume.waiting);
 }
+
+/* ---- the jobs -------------------------------------------------------------------------------- */
 
 struct past *
 resume_find(const struct span *command)
 {
     if (options.resume == RESUME_NONE)
         return NULL;
-    struct past *past = past_find(resume.good, command);
-    return past != NULL ? past : past_find(resume.bad, command);
+    struct past *past = past_find(resume.kept, command);
+    return past != NULL ? past : past_find(resume.older, command);
+}
+
+struct past *
+resume_find_failed(const struct span *command)
+{
+    return options.resume == RESUME_FAILED ? failed_find(command) : NULL;
+}
+
+struct past *
+resume_find_waiting(const struct span *command)
+{
+    return options.resume != RESUME_NONE ? past_find(resume.waiting, command) : NULL;
+}
+
+struct past *
+resume_waiting_after(struct past *past)
+{
+    if (options.resume == RESUME_NONE)
+        return NULL;
+    struct list *next = past != NULL ? past->order.next : resume.again.next;
+    return next != &resume.again ? container_of(next, struct past, order) : NULL;
 }
 
 void
 resume_take(struct past *past)
 {
     list_remove(&past->link);
-    list_append(&resume.taken, &past->link);
+    list_remove(&past->failed);
+    list_remove(&past->order);
+    list_append(&resume.taken, &past->order);
 }

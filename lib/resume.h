@@ -11,14 +11,18 @@
 #include "job.h"
 #include "list.h"
 
-/* A job that is Done. It lasts until resume_close(). */
+/* A job of an earlier server. It lasts until resume_close(). */
 struct past {
-    struct list link;  /* in a chain of one of resume's tables */
-    struct list order; /* resume's begun, if it has begun and is not Done */
+    struct list link;   /* in a chain of one of resume's tables */
+    struct list failed; /* in a chain of resume's failed, too */
+    struct list order;  /* resume's order; its done; its again; or its taken */
     uint64_t number;
     uint64_t limit_ms;
     pid_t driver;
     enum job_step step;
+    bool submitted;
+    bool again; /* it was run again because it had failed */
+    bool left;  /* an earlier server has left it, and its number was given anew */
     struct job_result result;
     struct job_text *command;
 };
@@ -28,9 +32,23 @@ struct past {
 uint64_t resume_open(void);
 void resume_close(void);
 
+/* Tells what is lost. The logs must be open. */
+void resume_start(void);
+
+/* Standard input has ended: nobody asks any more. */
+void resume_forget(void);
+
 /* Returns a job with that command that need not run again, or NULL. Once taken, it is not found any
  * more. */
 struct past *resume_find(const struct span *command);
 void resume_take(struct past *);
+
+/* Returns a job with that command that has failed and is run again, or NULL. It must be taken. */
+struct past *resume_find_failed(const struct span *command);
+
+/* Submitted jobs that had not begun wait again: the first one, after NULL, and those after it; and one
+ * with that command, if standard input gives it again. */
+struct past *resume_waiting_after(struct past *);
+struct past *resume_find_waiting(const struct span *command);
 
 #endif

@@ -169,9 +169,11 @@ spawn_start(int *error)
         return -1;
     }
     spawn.shared = 1;
+    pid_t *parent_word = NULL; /* for flags that are not set, as is the descriptor of TLS */
+    void *tls = NULL;
     spawn.child = clone(spawn_child, stack + sizeof(stack),
-                        CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD | spawn.flags, error, NULL, NULL,
-                        &spawn.shared);
+                        CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD | spawn.flags, error, parent_word,
+                        tls, &spawn.shared);
     if (spawn.child < 0) {
         spawn.shared = 0;
         return -1;

@@ -5,6 +5,8 @@
 #include "command.h"
 #include "console.h"
 #include "create.h"
+#include "each.h"
+#include "giver.h"
 #include "job_life.h"
 #include "log.h"
 #include "options.h"
@@ -41,12 +43,12 @@ enum line {
     LINE_TOO_LONG,
 };
 
-/* A terminal in canonical mode silently cuts a longer line to 4095 bytes, termios(3). What is left
- * could be another command. */
+/* Whether a line is longer than max, or may have been: a terminal in canonical mode silently cuts a
+ * line to 4095 bytes, termios(3), and half a command is another command. */
 static bool
-line_is_too_long(const struct client *client, size_t size)
+line_is_too_long(const struct client *client, size_t size, size_t max)
 {
-    return size >= LINE_MAX_SIZE - 1 && (size >= LINE_MAX_SIZE || client->terminal);
+    return size >= LINE_MAX_SIZE - 1 && (size > max || client->terminal);
 }
 
 /* Finds the next line of the input. *line is the line without its newline; *size is how many bytes
@@ -63,7 +65,7 @@ client_line(struct client *client, struct span *line, size_t *size)
     const char *newline = memchr(at, '\n', used);
     *size = newline != NULL ? (size_t)(newline - at) + 1 : used;
     *line = (struct span){.at = at, .size = newline != NULL ? *size - 1 : used};
-    if (line_is_too_long(client, line->size) || client->skipping_line)
+    if (line_is_too_long(client, line->size, LINE_MAX_SIZE - 1) || client->skipping_line)
         return LINE_TOO_LONG;
     if (newline == NULL && (!client_last_line_counts(client) || client_halted(client) != NULL))
         return LINE_NONE;
@@ -72,20 +74,48 @@ client_line(struct client *client, struct span *line, size_t *size)
     return LINE_WHOLE;
 }
 
+/* Does the same for a name, which may be as long as EACH_NAME_MAX, and may have any byte. */
+static enum line
+client_name(struct client *client, struct span *name, size_t *size)
+{
+    const struct buffer *input = &client->input;
+    size_t used = buffer_used(input);
+
+    if (used == 0)
+        return LINE_NONE;
+    const char *at = input->data + input->start;
+    const char *end = memchr(at, client_separator(client), used);
+    *size = end != NULL ? (size_t)(end - at) + 1 : used;
+    *name = (struct span){.at = at, .size = end != NULL ? *size - 1 : used};
+    if (line_is_too_long(client, name->size, EACH_NAME_MAX) || client->skipping_line)
+        return LINE_TOO_LONG;
+    if (end == NULL && (!client_last_line_counts(client) || client_halted(client) != NULL))
+        return LINE_NONE;
+    return LINE_WHOLE;
+}
+
+static enum handling
+client_refuse_line(struct client *client, const struct span *piece)
+{
+    if (client_gives_names(client))
+        return each_refuse(client, piece);
+    enum handling handling = client_error(client, "line_too_long", "line too long (limit %d bytes)",
+                                          LINE_MAX_SIZE - client->terminal);
+    if (handling == COMMAND_TAKEN && line_begins(piece, "run"))
+        client_job_refused(client);
+    return handling;
+}
+
 /* Drops a line that is too long, or the next piece of it; size is the size of that piece. The Error
  * comes as soon as the line is known to be too long. */
 static enum handling
 client_skip_line(struct client *client, size_t size)
 {
     struct span piece = {client->input.data + client->input.start, size};
-    bool whole = piece.at[size - 1] == '\n';
+    bool whole = piece.at[size - 1] == client_separator(client);
 
-    if (!client->skipping_line &&
-        client_error(client, "line_too_long", "line too long (limit %d bytes)",
-                     LINE_MAX_SIZE - client->terminal) == COMMAND_HELD)
+    if (!client->skipping_line && client_refuse_line(client, &piece) == COMMAND_HELD)
         return COMMAND_HELD;
-    if (!client->skipping_line && line_begins(&piece, "run"))
-        client_job_refused(client);
     client->skipping_line = !whole;
     return COMMAND_TAKEN;
 }
@@ -111,7 +141,7 @@ client_gave_enough(const struct client *client)
 }
 
 /* Whether the client's next command may be run. */
-static bool
+__attribute__((always_inline)) static inline bool
 client_willing(struct client *client)
 {
     return client->input_state != INPUT_QUIT && client->barrier == NULL &&
@@ -130,10 +160,11 @@ client_skip_mark(struct client *client)
         buffer_consume(input, 3);
 }
 
-/* Runs the commands that are in the input, until until_ns at the latest. Returns whether there were
- * any. */
-static bool
-client_execute(struct client *client, int64_t until_ns)
+/* Runs the commands that are in the input, or the jobs for the names, until until_ns at the latest.
+ * Returns whether there were any. It is compiled for each of the two, so that a command does not
+ * pay for what names need. */
+__attribute__((always_inline)) static inline bool
+client_execute_all(struct client *client, bool names, int64_t until_ns)
 {
     enum handling handling = COMMAND_TAKEN;
     struct span line;
@@ -141,13 +172,14 @@ client_execute(struct client *client, int64_t until_ns)
     int taken = 0;
 
     client->starved = false;
-    if (client->lines == 0)
+    if (client->lines == 0 && !names)
         client_skip_mark(client);
     while (client_willing(client)) {
-        enum line kind = client_line(client, &line, &size);
+        enum line kind =
+            names ? client_name(client, &line, &size) : client_line(client, &line, &size);
         client->starved = kind == LINE_NONE;
         if (kind == LINE_WHOLE)
-            handling = command_run(client, &line);
+            handling = names ? each_run(client, &line) : command_run(client, &line);
         else if (kind == LINE_TOO_LONG)
             handling = client_skip_line(client, size);
         if (client->starved || handling == COMMAND_HELD)
@@ -162,6 +194,19 @@ client_execute(struct client *client, int64_t until_ns)
     if (handling == COMMAND_HELD && list_empty(&client->held))
         client_lacks_memory(client);
     return taken > 0;
+}
+
+__attribute__((noinline)) static bool
+client_execute_names(struct client *client, int64_t until_ns)
+{
+    return client_execute_all(client, true, until_ns);
+}
+
+static bool
+client_execute(struct client *client, int64_t until_ns)
+{
+    return client_gives_names(client) ? client_execute_names(client, until_ns)
+                                      : client_execute_all(client, false, until_ns);
 }
 
 /* Whether to read without waiting for epoll: a file is always ready, a read that filled the block
@@ -213,12 +258,20 @@ client_flush(struct client *client)
         client_wake(client);
 }
 
+/* The end of standard input waits for the jobs that it has submitted, unless the server goes on. */
+static bool
+client_jobs_ended(const struct client *client)
+{
+    return client != &console || options.listen_path != NULL || client->giver->jobs == 0;
+}
+
 /* Whether nothing more will be read from the client, run or answered. */
 static bool
 client_answered(const struct client *client)
 {
     return (client->input_state != INPUT_OPEN || phase_stopping()) &&
-           list_empty(&client->requests) && (client->input_state == INPUT_QUIT || client->starved);
+           list_empty(&client->requests) &&
+           (client->input_state == INPUT_QUIT || client->starved) && client_jobs_ended(client);
 }
 
 bool
@@ -258,12 +311,15 @@ client_prompt(struct client *client)
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
-/* Whether to read although no command is run now. The kernel's buffer of a terminal has 4 KiB, and
- * once it is full, not even Ctrl+C is seen. */
+/* Whether to read, while the next command has to wait, what there is room for. The kernel's buffer of
+ * a terminal has 4 KiB, and once it is full, not even Ctrl+C is seen. And --progress tells how many
+ * jobs there are as soon as the end of the input is seen. */
 static bool
-client_types_ahead(const struct client *client)
+client_reads_ahead(const struct client *client)
 {
-    return client->terminal && buffer_used(&client->input) < BLOCK_SIZE;
+    bool counts = options.progress && client == &console && client->prompt == PROMPT_NONE;
+
+    return (client->terminal || counts) && buffer_used(&client->input) < BLOCK_SIZE;
 }
 
 /* Makes epoll watch for what the client waits for. epoll always reports that a connection's other
@@ -272,7 +328,7 @@ client_types_ahead(const struct client *client)
 static void
 client_watch(struct client *client)
 {
-    bool reads = (client->starved || client_types_ahead(client)) &&
+    bool reads = (client->starved || client_reads_ahead(client)) &&
                  client->input_state == INPUT_OPEN && !phase_stopping() &&
                  list_empty(&client->lacking);
     uint32_t in = reads ? EPOLLIN : 0, out = client->output_state == OUTPUT_WAITS ? EPOLLOUT : 0;
@@ -316,6 +372,7 @@ client_end(struct client *client)
             phase_stop(false);
         else
             console_end();
+        resume_forget();
         return;
     }
     client_log_end(client);

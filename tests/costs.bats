@@ -33,7 +33,7 @@ load lib/helpers
     flooded=${lines[0]//[^0-9]/} asked=${lines[1]//[^0-9]/}
     : >trace
     control "get_status $asked" >/dev/null
-    driver=$(sed -n 's/^sendto(\([0-9]*\), "\\2.*/\1/p' trace)
+    driver=$(sed -n 's/^sendto(\([0-9]*\), "\\3.*/\1/p' trace)
     start_crowd
     crowd attach 1
     for flood in "get_status $flooded" "get_status $asked" fly get_drivers; do

@@ -55,13 +55,13 @@ breaks_protocol() {
 
 @test "driver: if the server breaks the protocol, it reports that and exits with status 1" {
     cases=(
-        'frame 1 2 0 1'                   # version
-        'frame 3 2 0 1'
-        'frame 2 9 0 1'                   # type
-        "frame 2 66 16 1 $(printf '%032d' 0)" # a type that only a driver sends
-        'frame 2 2 1 1 78'                # length
+        'frame 2 2 0 1'                   # version
+        'frame 4 2 0 1'
+        'frame 3 9 0 1'                   # type
+        "frame 3 66 16 1 $(printf '%032d' 0)" # a type that only a driver sends
+        'frame 3 2 1 1 78'                # length
         'status 0'                        # no id where there should be one
-        'frame 2 4 0 1'                   # an id where there should be none
+        'frame 3 4 0 1'                   # an id where there should be none
         'task 1 0'                        # a task without a duration
         'task 1 31536000001'              # a task of more than a year
     )
@@ -195,7 +195,7 @@ breaks_protocol() {
 
 @test "driver: understands a RUN with the longest text, also byte by byte" {
     start_as_server
-    say 'run 1 100000 1000 - 0 exit { *4088}42' # 4095 bytes
+    say 'run 1 100000 1000 - 0 exit { *10233}42' # 10240 bytes
     expect 'state 1 *' 'begun 1 *' 'result 1 3 42 0 0'
     say 'slowly run 2 100000 1000 - 0 exit { *4088}42'
     expect 'state 2 *' 'begun 2 *' 'result 2 3 42 0 0'
@@ -203,16 +203,32 @@ breaks_protocol() {
     expect 'state 3 *' 'begun 3 *' 'result 3 3 *'
 }
 
+@test "driver: a RUN of words is run without a shell; flag 4 says so, also with the other flags" {
+    start_as_server
+    say "run 1 100000 1000 - 4 $HELPERS/args\\0a  b\\0\\0\$HOME;\\0"
+    expect 'state 1 2 0 *' 'begun 1 *' 'result 1 3 0 0 0'
+    [ "$(<err)" = '4:a  b,0:,6:$HOME;,' ]
+    say "run 2 100000 1000 - 6 $HELPERS/args\\0b\\0"
+    expect 'state 2 2 0 *' 'begun 2 *' 'result 2 3 0 0 0'
+    say 'run 3 100000 1000 - 4 ./no such\0x\0'
+    expect 'state 3 2 0 *' 'begun 3 *' 'result 3 3 127 0 0'
+    [[ $(<err) == *$'\n1:b,\ndriver: ./no such: not found' ]]
+    say "slowly run 4 100000 1000 - 4 true\\0{x*5000}\\0"
+    expect 'state 4 2 0 *' 'begun 4 *' 'result 4 3 0 0 0'
+    say 'run 5 100000 1000 - 0 exit 5' # the next one is a line again
+    expect 'state 5 2 0 *' 'begun 5 *' 'result 5 3 5 0 0'
+}
+
 @test "driver: if a RUN breaks the protocol, it reports that and exits with status 1" {
     body=$(printf '0100000000000000%.0s' 1 2 3 4 5)0100000000000000
     cases=(
-        'run 1 100000 1000 - 0 {x*4096}'     # text too long
+        'run 1 100000 1000 - 0 {x*10241}'    # text too long
         'run 1 100000 1000 - 0 '             # no text
         'run 1 100000 1000 - 0 echo \0 x'    # a zero byte in the text
         'run 1 100000 1000 - 0 \0'           # nothing but a zero byte
         'run 1 100000 1000 - 0 x\0'          # a zero byte at its end
-        "frame 2 5 47 1 $(printf '%094d' 0)" # an incomplete body
-        "frame 2 5 49 0 ${body}78"           # no id
+        "frame 3 5 47 1 $(printf '%094d' 0)" # an incomplete body
+        "frame 3 5 49 0 ${body}78"           # no id
         'run 1 0 1000 - 0 true'              # no time limit
         'run 1 31536000001 1000 - 0 true'    # a time limit of more than a year
         'run 1 1 0 - 0 true'                 # no grace period
@@ -220,9 +236,12 @@ breaks_protocol() {
         'job 1 1 1 31536000001 - 1 1 0 true' # what is left may linger for more than a year
         'job 1 1 1 0 - 0 1 0 true'           # no number
         'job 1 1 1 0 - 1 0 0 true'           # no slot
-        'job 1 1 1 0 - 1 1 4 true'           # output is neither to files nor not
-        "frame 2 68 48 1 $(printf '%096d' 0)" # types that only a driver sends
-        'frame 2 69 4 1 01000000'
+        'job 1 1 1 0 - 1 1 4 true'           # words without a zero byte at the end
+        'job 1 1 1 0 - 1 1 4 true\0x'
+        'job 1 1 1 0 - 1 1 4 {x*10240}\0'    # words too long
+        'job 1 1 1 0 - 1 1 8 true'           # an unknown flag
+        "frame 3 68 48 1 $(printf '%096d' 0)" # types that only a driver sends
+        'frame 3 69 4 1 01000000'
     )
     for case in "${cases[@]}"; do
         breaks_protocol "$case"

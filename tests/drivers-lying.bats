@@ -7,12 +7,12 @@ load lib/helpers
     cases=(
         'printf garbage-and-more-of-it >&3'
         'frame 1 65 4 0 "$(u32 $$)"' # version
-        'frame 3 65 4 0 "$(u32 $$)"'
-        'frame 2 99 4 0 "$(u32 $$)"' # type
-        'frame 2 2 0 0'              # a type that only the server sends
-        'frame 2 65 5 0 "$(u32 $$)"' # length
+        'frame 2 65 4 0 "$(u32 $$)"'
+        'frame 3 99 4 0 "$(u32 $$)"' # type
+        'frame 3 2 0 0'              # a type that only the server sends
+        'frame 3 65 5 0 "$(u32 $$)"' # length
         'hello 1'                    # pid
-        'frame 2 65 4 9 "$(u32 $$)"' # an id where there should be none
+        'frame 3 65 4 9 "$(u32 $$)"' # an id where there should be none
         'state 1 0 0 0'              # no HELLO first
     )
     for case in "${cases[@]}"; do
@@ -27,10 +27,10 @@ load lib/helpers
 @test "protocol: a driver that breaks it later is killed and logged, and the server works on" {
     cases=(
         'hello'                         # a second one
-        'frame 2 66 16 1'               # the socket ends in the middle of the frame
+        'frame 3 66 16 1'               # the socket ends in the middle of the frame
         'state 1 0 0 0'                 # an answer to no question
-        'frame 2 67 4 0 "$(u32 1)"'     # the end of no task
-        'while :; do frame 2 67 4 0 "$(u32 1)"; done'
+        'frame 3 67 4 0 "$(u32 1)"'     # the end of no task
+        'while :; do frame 3 67 4 0 "$(u32 1)"; done'
         'while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx >&3; done'
     )
     for case in "${cases[@]}"; do
@@ -73,7 +73,7 @@ load lib/helpers
 }
 
 @test "protocol: a driver that speaks one byte at a time is understood" {
-    fake_driver slow 'for byte in 2 65 4 0 0 0 0 0 $(($$ & 255)) $(($$ >> 8 & 255)) $(($$ >> 16)) 0; do
+    fake_driver slow 'for byte in 3 65 4 0 0 0 0 0 $(($$ & 255)) $(($$ >> 8 & 255)) $(($$ >> 16)) 0; do
         printf "$(u8 $byte)" >&3; done' linger
     start_server -g 0.2 --driver ./slow
     create
@@ -101,7 +101,7 @@ load lib/helpers
         'take $RUN; state 1 2 1 1000|cannot be|'
         'take $RUN; state 1 2 3 1000|cannot be|'
         'take $RUN; state 1 0 4 0|body|'
-        'take $RUN; state 1 2 0 1000; frame 2 67 4 0 "$(u32 1)"|end of no task|'
+        'take $RUN; state 1 2 0 1000; frame 3 67 4 0 "$(u32 1)"|end of no task|'
         'take $RUN; state 1 2 0 1000; result 1 1 0|body|'
         'take $RUN; state 1 2 0 1000; result 1 3 256|body|'
         'take $RUN; state 1 2 0 1000; result 1 4 0|body|'

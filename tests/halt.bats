@@ -88,3 +88,51 @@ load lib/helpers
         [ "$output" = "server: bad --halt '$bad' (soon or now) (try --help)" ]
     done
 }
+
+# The second driver is stopped, so that the job is still on its way when the first job fails.
+on_its_way() {
+    mkfifo gate
+    start_server --halt "$1" --reply-timeout 100 --log jobs.log
+    create_many 2
+    say 'run any 100 read x <gate; exit 3'
+    wait_until any_has_child
+    stopped=${pids[0]}
+    ! has_children_of "$stopped" 1 || stopped=${pids[1]}
+    kill -STOP "$stopped"
+    wait_until in_state "$stopped" T
+    say 'run any 1000 : >ran; sleep 1000' "run any 1000 : >ran2"
+    wait_until grep -q $'\t2\tRunning\t' jobs.log
+    echo >gate
+    wait_until logged '^server: halted by job 1$'
+    kill -CONT "$stopped"
+}
+
+any_has_child() {
+    has_children_of "${pids[0]}" 1 || has_children_of "${pids[1]}" 1
+}
+
+@test "--halt now: a job that is on its way to its driver is ended, too" {
+    on_its_way now
+    expect 'Job 1 Done exit 3' 'Job 2 Done @(cancelled|unrun halted by job 1)' 'Job 3 Done unrun halted by job 1'
+    server_ends 4
+    [ ! -e ran2 ]
+}
+
+@test "--halt: jobs that wait are unrun at once, though no driver is free" {
+    mkfifo gate
+    start_server --halt soon --listen socket
+    create_many 2
+    say 'run any 100 read x <gate; exit 3'
+    wait_until any_has_child
+    "$SERVER" --connect socket run any 1000 sleep 1000 >/dev/null 3>&- &
+    started+=("$!")
+    wait_until all_have_children
+    say 'run any 100 : >ran'
+    echo >gate
+    expect 'Job 1 Done exit 3' 'Job @(2|3) Done unrun halted by job 1'
+    [ ! -e ran ]
+}
+
+all_have_children() {
+    has_children_of "${pids[0]}" 1 && has_children_of "${pids[1]}" 1
+}

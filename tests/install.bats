@@ -164,6 +164,14 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server --env A = b : c --he)" = --help ]
     [ "$(offered ./server --env = A = b : c --he)" = --help ]
     [ -z "$(offered ./server --env '')" ]
+    # After --each SECONDS, the words of a job.
+    for words in '--each 5' '-0 -E 5' '-jE5' '--each = 5'; do
+        # shellcheck disable=SC2086
+        offered ./server $words 'gzi' | grep -qx gzip || fail "$words"
+        # shellcheck disable=SC2086
+        [ -z "$(offered ./server $words gzip --he)" ] || fail "$words"
+    done
+    [ -z "$(offered ./server --each '')" ]
 }
 
 @test "completion: offers nothing for values other than paths, nor after a command's last word" {

@@ -29,7 +29,7 @@ Running|D|-|-|read x <gate; exit 3" ]
     end_input
     server_ends 4
     [ "$(steps 1 | tail -n 1)" = 'Done|D|S|exit 3|read x <gate; exit 3' ]
-    [ "$(steps 2)" = "Waiting|-|0.250|-|true
+    [ "$(steps 2)" = "Waiting|D|0.250|-|true
 Running|D|-|-|true
 Done|D|-|unrun driver $pid did not take it|true" ]
     [ "$(steps 3)" = "Waiting|any|50.000|-|true
@@ -78,10 +78,10 @@ END
     expect 'Job 1 Done exit 0'
     [ "$(steps 1)" = "Waiting|any|50.000|-|true
 Running|D|-|-|true
-Waiting|any|50.000|-|true
+Waiting|D|50.000|-|true
 Running|D|-|-|true
 Done|D|S|exit 0|true" ]
-    [ "$(cut -f 4 jobs.log | uniq | xargs)" = "any $stopped any $pid" ]
+    [ "$(cut -f 4 jobs.log | uniq | xargs)" = "any $stopped $pid" ]
     end_input
     server_ends 0
 }

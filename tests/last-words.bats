@@ -114,7 +114,7 @@ ends_unseen() {
     start_server --driver ./says
     create
     say "run any 50 x" "delete_driver $pid"
-    expect "Job 1 Done cancelled" "Driver $pid Deleted"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)" "Driver $pid Deleted"
 }
 
 @test "protocol: a task that was not answered in time is taken back by its own id" {

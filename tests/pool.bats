@@ -100,7 +100,7 @@ load lib/helpers
     start_listening
     create_many 2
     say "wait ${pids[0]}" 'wait 77' 'wait x' "wait ${pids[0]} 5"
-    expect "Driver ${pids[0]} Available" 'Error: no driver 77' "Error: bad pid 'x'" 'Error: usage: wait [[]PID]'
+    expect "Driver ${pids[0]} Available" 'Error: no driver 77' "Error: bad pid 'x'" 'Error: usage: wait [[]PID|own]'
     say "send_task ${pids[0]} 100" "send_task ${pids[1]} 100"
     expect '*' '*'
     attach other

@@ -38,6 +38,10 @@ document() {
     document
 }
 
+@test "README: A queue of the day" {
+    document
+}
+
 @test "README: As a service, for many at once" {
     document
 }
@@ -193,6 +197,17 @@ tested() {
     env printf 'run any 5 echo \0\n' >&"$to"
     note_reply
 
+    another_server start_server
+    create
+    provoke 'wait_job x'
+    provoke 'wait_job 99'
+    for ((job = 1; job <= 17; job++)); do
+        say "run $pid 50 true"
+        expect "Job $job Done exit 0"
+    done
+    provoke 'cancel_job 17'
+    tested 'Error: queue is full (limit 100000)'
+
     another_server start_server --halt soon
     create
     env printf 'run any 50 %s\n' false true >lines
@@ -200,6 +215,13 @@ tested() {
     cat lines >&"$to" # by one write: the third line is read before the first job has failed
     expect 'Job 1 Done exit 1' 'Job 2 Done unrun halted by job 1'
     note_reply
+
+    long=$(printf '%04096d' 0)
+    another_server start_server --each 5 true {}{}{}
+    printf 'a\0b\n' >&"$to"
+    note_reply
+    provoke "$long"
+    provoke "0$long"
 
     another_server start_server -t 0.1
     create
@@ -243,5 +265,5 @@ tested() {
     read_document "$ROOT/$SERVER_PAGE"
     diff -U 100 --label "$SERVER_PAGE" --label 'the server' \
         <(printf '%s\n' "${outside[@]}" | sed -n 's/^[0-9]*: \(Error: \)/\1/p' | sort) \
-        <(printf '%s\n' "${said[@]}" | sed -E 's/(driver:? )[0-9]+/\14711/' | sort) >&2
+        <(printf '%s\n' "${said[@]}" | sed -E 's/(driver:? )[0-9]+/\14711/; s|0{64}|photos/2026|' | sort) >&2
 }

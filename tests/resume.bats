@@ -72,7 +72,7 @@ Job 5 Done exit 0' ]
     server_ends 4
     batch --resume 'run any 50 echo a >>deeds; : >up; sleep 1000' 'run any 50 echo b >>deeds' 'run any 50 echo c >>deeds'
     [ "${output%%$'\n'*}" = 'Job 1 Done cancelled' ]
-    [ "$(deeds)" = 'a b c' ]
+    [ "$(deeds)" = 'a b c' ] || fail "$(deeds)" "$output" "$(cat jobs.log)"
     [ "$status" = 4 ]
 }
 
@@ -84,12 +84,12 @@ Job 5 Done exit 0' ]
     kill -KILL "$server_pid"
     wait_until ended "$pid"
     batch --resume 'run any 50 echo a >>deeds; : >up; sleep 1000' 'run any 50 echo b >>deeds'
-    [ "$output" = 'Job 1 Done lost the server died
+    [ "$output" = 'Job 1 Done lost its end is not in the log
 Job 3 Done exit 0' ]
-    [ "$(cat err)" = 'server: job 1 Done lost the server died: echo a >>deeds; : >up; sleep 1000' ]
+    [ "$(cat err)" = 'server: job 1 Done lost its end is not in the log: echo a >>deeds; : >up; sleep 1000' ]
     [ "$status" = 4 ]
     batch --resume 'run any 50 echo a >>deeds; : >up; sleep 1000'
-    [ "$output" = 'Job 1 Done lost the server died' ]
+    [ "$output" = 'Job 1 Done lost its end is not in the log' ]
     [ "$(cat err)" = '' ]
     [ "$(grep -c $'\t1\tDone\t' jobs.log)" = 1 ]
     [ "$(deeds)" = 'a b' ]
@@ -113,7 +113,7 @@ Job 3 Done exit 0' ]
     session --drivers 3 --log jobs.log --resume <lines >out 2>err || [ $? = 4 ]
     [ "$(grep -c '^Job ' out)" = 40 ]
     [ -z "$(sort deeds | uniq -d)" ]
-    lost=$(grep -c 'Done lost the server died' out) || true
+    lost=$(grep -c 'Done lost its end is not in the log' out) || true
     [ "$(($(grep -c 'Done exit 0' out) + lost))" = 40 ]
     # A lost one may have been killed before its first deed.
     [ "$(wc -l <deeds)" -ge "$((40 - lost))" ]
@@ -149,11 +149,11 @@ no_drivers() {
     [[ ${lines[2]} == '{"job":2,"driver":'*',"exit":3,"ms":'*'}' ]]
     [[ ${lines[3]} == '{"job":3,"driver":'*',"timeout":true,"ms":'*'}' ]]
     run -1 session --log jobs.log --resume </dev/null
-    [ "$output" = 'server: cannot resume from jobs.log: line 1 is not from such a log (try --json)' ]
+    [ "$output" = 'server: cannot write the log jobs.log: it is in JSON (try --json)' ]
     rm jobs.log
     batch '' 'run any 5 true'
     run -1 session --log jobs.log --resume --json </dev/null
-    [ "$output" = 'server: cannot resume from jobs.log: line 1 is not from such a log (it is not in JSON)' ]
+    [ "$output" = 'server: cannot write the log jobs.log: it is not in JSON' ]
 }
 
 @test "--resume: with --output, numbers go on behind both" {
@@ -180,7 +180,7 @@ Job 8 Done exit 0' ]
         { head -n 1 good; printf '%s\n' "$bad"; tail -n 1 good; } >jobs.log
         cp jobs.log before
         run -1 session --log jobs.log --resume </dev/null
-        [ "$output" = 'server: cannot resume from jobs.log: line 2 is not from such a log' ] || fail "$bad" "$output"
+        [ "$output" = 'server: cannot resume from jobs.log: line 2: it is no log of jobs' ] || fail "$bad" "$output"
         cmp before jobs.log
     done
 }

@@ -29,6 +29,10 @@ unit() {
     unit
 }
 
+@test "unit: each" {
+    unit
+}
+
 @test "unit: entry" {
     unit
 }
@@ -38,6 +42,10 @@ unit() {
 }
 
 @test "unit: family" {
+    unit
+}
+
+@test "unit: first" {
     unit
 }
 
@@ -98,6 +106,10 @@ unit() {
 }
 
 @test "unit: slot" {
+    unit
+}
+
+@test "unit: tally" {
     unit
 }
 

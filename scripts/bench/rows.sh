@@ -174,6 +174,16 @@ row_jobs() {
         "$(calc %.2f "${ours[0]} / ${bare[0]}")" '>= 0.80' "${ours[0]} >= 0.80 * ${bare[0]}"
 }
 
+row_each() {
+    local n
+    n=$(size 10000 20)
+    alternate figures "$TWO" scripts/bench/batch.sh server "$n" -- \
+        figures "$TWO" "$BENCH/bare-run" 2 "$((n / 2))" /bin/true || return
+    report "each true, $n names, 2 drivers, a log, 2 processors" "$(rate "${ours[0]}")" \
+        "vfork, exec, wait, 2 loops: $(rate "${bare[0]}")" \
+        "$(calc %.2f "${ours[0]} / ${bare[0]}")" '>= 0.80' "${ours[0]} >= 0.80 * ${bare[0]}"
+}
+
 row_crew() {
     local n
     n=$(size 2000 20)

@@ -14,6 +14,7 @@
  *     syscall : ENOMEM                   fails, if it is close_range(2) with RANGE_UNSHARE
  *     execve, execv, execvp : delayed            waits for a moment before the exec
  *     execve, execv, execvp : killed, termed     the same, after killing or terminating its parent
+ *     execvp : ENOEXEC                   fails, as with a libc that runs no script without #!
  *
  * Each injected fault is a line in the file "trace" in the working directory, as with strace.
  */
@@ -214,5 +215,5 @@ int
 faulty_execvp(const char *file, char *const *argv)
 {
     exec_held_up("execvp");
-    return execvp(file, argv);
+    return fails("execvp", "ENOEXEC", ENOEXEC) ? -1 : execvp(file, argv);
 }

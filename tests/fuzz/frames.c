@@ -24,7 +24,10 @@ decode_all(enum proto_sender sender, const uint8_t *data, size_t size)
         if (frame.header.type == PROTO_RUN) {
             const char *text = proto_text(copy + done, &frame, &text_size);
             assert(text_size >= 1 && text_size <= PROTO_TEXT_MAX);
-            assert(memchr(text, '\0', text_size) == NULL);
+            if (proto_run(copy + done).flags & PROTO_RUN_WORDS)
+                assert(text[text_size - 1] == '\0');
+            else
+                assert(memchr(text, '\0', text_size) == NULL);
         }
         assert(frame.header.length == body + text_size);
         done += proto_size(&frame);

@@ -1,7 +1,8 @@
 /*
  * Drivers that keep to the protocol, as lib/job_tree.c and driver.c do: a job is taken by a STATE
  * that is on its way before the clock is looked at, and only then begins. They know which jobs have
- * begun, so that no job can begin twice, and none that has begun can be called unrun.
+ * begun, so that no job can begin twice, and none that has begun can be called unrun; nor cancelled or
+ * timeout, unless its driver says so, since the server finds no process of a job here.
  */
 #ifndef HONEST_H
 #define HONEST_H
@@ -22,7 +23,7 @@ static struct honest {
     bool begun, cancelled, exits;
 } honest[FUZZ_DRIVERS];
 
-static bool honest_begun[HONEST_JOBS];
+static bool honest_begun[HONEST_JOBS], honest_cancelled[HONEST_JOBS];
 
 /* Says a frame. A driver whose socket does not take it gives up. */
 static void
@@ -57,6 +58,8 @@ honest_end(struct fuzz_driver *driver, struct honest *self, struct proto_result 
 {
     uint32_t outcome = self->cancelled ? PROTO_CANCELLED : PROTO_DONE;
 
+    if (self->work == PROTO_ON_JOB && self->job < HONEST_JOBS)
+        honest_cancelled[self->job] = result.outcome == PROTO_CANCELLED;
     if (self->work == PROTO_ON_JOB)
         honest_say(driver, PROTO_RESULT, self->id, &result, sizeof(result));
     else if (self->work == PROTO_ON_TASK)
@@ -183,19 +186,27 @@ honest_step(struct fuzz_driver *driver, unsigned choice)
     }
 }
 
+static bool
+honest_begins_with(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
 /* A line of a reply. */
 static void
 honest_hear(const char *line)
 {
-    static const char unrun[] = " Done unrun ";
     unsigned long job;
     char *end;
 
     if (strncmp(line, "Job ", 4) != 0)
         return;
     job = strtoul(line + 4, &end, 10);
-    if (strncmp(end, unrun, sizeof(unrun) - 1) == 0)
-        assert(job >= HONEST_JOBS || !honest_begun[job]);
+    if (job >= HONEST_JOBS || !honest_begun[job])
+        return;
+    assert(!honest_begins_with(end, " Done unrun "));
+    assert(!honest_begins_with(end, " Done timeout"));
+    assert(!honest_begins_with(end, " Done cancelled") || honest_cancelled[job]);
 }
 
 static void
@@ -203,6 +214,7 @@ honest_world_begin(void)
 {
     memset(honest, 0, sizeof(honest));
     memset(honest_begun, 0, sizeof(honest_begun));
+    memset(honest_cancelled, 0, sizeof(honest_cancelled));
 }
 
 #endif

@@ -20,13 +20,16 @@
     each(dispatch) \
     each(epoll_fd) \
     each(fleet) \
+    each(giver_pool) \
     each(helps) \
     each(joblog) \
     each(jobs) \
+    each(jobs_submitted) \
     each(keeper) \
     each(life) \
     each(logging) \
     each(memory) \
+    each(meter) \
     each(options) \
     each(output) \
     each(partings) \
@@ -36,13 +39,16 @@
     each(relay) \
     each(requests) \
     each(resume) \
+    each(scan) \
     each(server) \
     each(session) \
     each(slots) \
     each(slow_stop) \
     each(spawn) \
     each(stats) \
+    each(tally) \
     each(texts) \
+    each(turns) \
     each(watchdog)
 /* clang-format on */
 

@@ -36,7 +36,7 @@ close $its;
 $SIG{PIPE} = 'IGNORE';
 STDOUT->autoflush;
 
-sub packed { my ($type, $id, $body) = (@_, ''); pack 'CCSLa*', 2, $type, length $body, $id, $body }
+sub packed { my ($type, $id, $body) = (@_, ''); pack 'CCSLa*', 3, $type, length $body, $id, $body }
 sub never { my ($ns) = @_; !defined $ns || $ns eq '-' ? ~0 : $ns }
 
 sub text {

@@ -9,13 +9,13 @@ u32() { u16 $(($1 & 65535)); u16 $(($1 >> 16 & 65535)); }
 u64() { u32 $(($1 & 4294967295)); u32 $(($1 >> 32)); }
 # frame VERSION TYPE LENGTH ID [BODY]; BODY is as u8 and the others print it
 frame() { printf "$(u8 "$1")$(u8 "$2")$(u16 "$3")$(u32 "$4")${5-}" >&3; }
-hello() { frame 2 65 4 0 "$(u32 "${1-$$}")"; }
+hello() { frame 3 65 4 0 "$(u32 "${1-$$}")"; }
 # state ID WORK REFUSAL REMAINING_MS [RESERVED]; WORK is 0 if it is free, 1 on a task, 2 on a job
-state() { frame 2 66 16 "$1" "$(u8 "$2")$(u8 "$3")$(u16 0)$(u32 "${5-0}")$(u64 "$4")"; }
-begun() { frame 2 69 4 "$1" "$(u32 "$2")"; }
+state() { frame 3 66 16 "$1" "$(u8 "$2")$(u8 "$3")$(u16 0)$(u32 "${5-0}")$(u64 "$4")"; }
+begun() { frame 3 69 4 "$1" "$(u32 "$2")"; }
 # result ID OUTCOME STATUS [CAUSE [LEFT]]
 result() {
-    frame 2 68 48 "$1" "$(u32 "$2")$(u32 "$3")$(u32 "${4-0}")$(u32 "${5-0}")$(u64 1)$(u64 1)$(u64 1)$(u64 1)"
+    frame 3 68 48 "$1" "$(u32 "$2")$(u32 "$3")$(u32 "${4-0}")$(u32 "${5-0}")$(u64 1)$(u64 1)$(u64 1)$(u64 1)"
 }
 
 # take BYTES: reads that many bytes, and sets byte to the last one. The socket is nonblocking, so a

@@ -3,6 +3,7 @@
 #include "lib/clients.h"
 #include "lib/clock.h"
 #include "lib/format.h"
+#include "lib/giver.h"
 
 #include "driver.h"
 
@@ -151,6 +152,7 @@ main(void)
     clients_open();
     CHECK(fleet_open() && requests_open() && calls_open());
     client_init(&client, &format_text);
+    client.giver = giver_new();
     test_numbers();
     test_wrap();
     test_task();

@@ -3,6 +3,7 @@
 #include "lib/create.h"
 #include "lib/clients.h"
 #include "lib/format.h"
+#include "lib/giver.h"
 #include "lib/question.h"
 
 #include "check.h"
@@ -119,6 +120,7 @@ main(void)
     clients_open();
     CHECK(requests_open() && calls_open());
     client_init(&client, &format_text);
+    client.giver = giver_new();
     test_cut();
     return checks_failed();
 }

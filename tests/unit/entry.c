@@ -39,6 +39,9 @@ test_steps(void)
     check_entry(TIME "\t1\tWaiting\t4711\t1.000\t-\ttrue", false, STEP_WAITING, 1000, "true",
                 __LINE__);
     CHECK(!entry.submitted && entry.driver == 4711);
+    check_entry(TIME "\t1\tWaiting\tany\t1.000\texit 3\ttrue", false, STEP_WAITING, 1000, "true",
+                __LINE__);
+    CHECK(entry.again && entry.result.value == 3);
     check_entry(TIME "\t1\tRunning\t4711\t-\t-\ttrue", false, STEP_RUNNING, 0, "true", __LINE__);
     CHECK(entry.driver == 4711);
     check_entry(TIME "\t1\tDone\t4711\t0.000\texit 3\ttrue", false, STEP_DONE, 0, "true", __LINE__);
@@ -144,7 +147,7 @@ test_malformed(void)
         TIME "\t17\tDone\t4711\t-1\texit 0\ta",
         TIME "\t17\tdone\t4711\t0.250\texit 0\ta",
         TIME "\t17\tWaiting\tany\t-\t-\ta",
-        TIME "\t17\tWaiting\tany\t1.000\texit 0\ta",
+        TIME "\t17\tWaiting\tany\t1.000\texit\ta",
         TIME "\t17\tRunning\tany\t-\t-\ta",
         TIME "\t17\tRunning\t-\t-\t-\ta",
         TIME "\t17\tRunning\t1\t-\t-\ta\\",
@@ -164,6 +167,27 @@ test_malformed(void)
         check_true(!parse(lines[i], lines[i][0] == '{'), lines[i], __FILE__, __LINE__);
 }
 
+/* The longest command: what must not be longer when it is written again. */
+static void
+test_longest(void)
+{
+    static char text[TEXT_LOGGED_MAX + 128];
+    static const char head[] = TIME "\t1\tRunning\t1\t-\t-\t";
+    const size_t start = sizeof(head) - 1;
+
+    memcpy(text, head, start);
+    memset(text + start, 'x', TEXT_LOGGED_MAX + 1);
+    CHECK(entry_parse(text, start + TEXT_LOGGED_MAX, &entry));
+    CHECK_NUMBER(entry.command.size, TEXT_LOGGED_MAX);
+    memcpy(text, head, start);
+    CHECK(!entry_parse(text, start + TEXT_LOGGED_MAX + 1, &entry));
+    memcpy(text, head, start);
+    memset(text + start, '\1', PROTO_TEXT_MAX + 1);
+    CHECK(entry_parse(text, start + PROTO_TEXT_MAX, &entry));
+    memcpy(text, head, start);
+    CHECK(!entry_parse(text, start + PROTO_TEXT_MAX + 1, &entry));
+}
+
 int
 main(void)
 {
@@ -172,5 +196,6 @@ main(void)
     test_escapes();
     test_damage();
     test_malformed();
+    test_longest();
     return checks_failed();
 }

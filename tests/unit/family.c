@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -225,6 +226,56 @@ test_no_stopping(void)
     close(held[1]);
 }
 
+static pid_t traced;
+
+static void
+trace(void)
+{
+    bool holds = ptrace(PTRACE_SEIZE, traced, NULL, NULL) == 0;
+
+    CHECK(write(held[1], holds ? "t" : "n", 1) == 1);
+}
+
+/* A member that traces that process, which is us or our parent, is killed before any is stopped. */
+static void
+test_tracer(pid_t pid)
+{
+    siginfo_t info;
+    sigset_t set;
+    char byte;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(pipe(held) == 0);
+    traced = pid;
+    start(trace);
+    read_bytes(1, 'x');
+    CHECK(read(held[0], &byte, 1) == 1);
+    if (byte == 't') { /* this kernel lets it trace what it does not descend from */
+        family_end(&family, not_spared, &spared);
+        CHECK_NUMBER(sigwaitinfo(&set, &info), SIGCHLD);
+        CHECK_NUMBER(info.si_code, CLD_KILLED); /* CLD_STOPPED would come first */
+    }
+    CHECK_NUMBER(end(), FAMILY_NONE);
+    close(held[0]);
+    close(held[1]);
+}
+
+/* The same in a child, for its parent. */
+static void
+test_tracer_of_parent(void)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        test_tracer(getppid());
+        _exit(checks_failed());
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 int
 main(void)
 {
@@ -240,6 +291,8 @@ main(void)
     test_end(threads, 2);
     test_ask();
     test_no_stopping();
+    test_tracer(getpid());
+    test_tracer_of_parent();
     kill(spared, SIGKILL);
     CHECK_NUMBER(waitpid(spared, NULL, 0), spared);
     return checks_failed();

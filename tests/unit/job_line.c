@@ -1,4 +1,5 @@
-/* lib/job_line.h: which lines need a shell, and the words of those that do not. */
+/* lib/job_line.h: which lines need a shell, and the words of those that do not, or of jobs that are
+ * words. */
 #include "lib/job_line.h"
 
 #include "check.h"
@@ -62,9 +63,32 @@ test_longest(void)
     job_line_set(&line, text, PROTO_TEXT_MAX);
     while (line.words[count] != NULL)
         count++;
-    CHECK_NUMBER(count, JOB_WORDS_MAX);
+    CHECK_NUMBER(count, PROTO_TEXT_MAX / 2);
     CHECK_STRING(line.words[count - 1], "x");
+    CHECK(!line.is_words);
     CHECK_NUMBER(strlen(line.text), PROTO_TEXT_MAX);
+}
+
+/* Words are what they are, and as many as there are zero bytes. */
+static void
+test_given_words(void)
+{
+    static const char text[] = "a b\0\0$x\nY=\0\377";
+    static char empty[PROTO_TEXT_MAX];
+    size_t count = 0;
+
+    job_line_set_words(&line, text, sizeof(text));
+    CHECK(line.is_words && line.words[4] == NULL);
+    CHECK_STRING(line.words[0], "a b");
+    CHECK_STRING(line.words[1], "");
+    CHECK_STRING(line.words[2], "$x\nY=");
+    CHECK_STRING(line.words[3], "\377");
+    job_line_set_words(&line, empty, sizeof(empty));
+    while (line.words[count] != NULL)
+        count++;
+    CHECK_NUMBER(count, JOB_WORDS_MAX);
+    check_line("true", "true|", __LINE__); /* the next job is a line again */
+    CHECK(!line.is_words);
 }
 
 int
@@ -73,5 +97,6 @@ main(void)
     test_words();
     test_shell();
     test_longest();
+    test_given_words();
     return checks_failed();
 }

@@ -9,8 +9,10 @@
 #include "lib/clock.h"
 #include "lib/dispatch.h"
 #include "lib/format.h"
+#include "lib/giver.h"
 #include "lib/job_life.h"
 #include "lib/options.h"
+#include "lib/turns.h"
 
 #include "driver.h"
 
@@ -164,11 +166,13 @@ jobs_begin(void)
     clients_open();
     CHECK(fleet_open() && requests_open() && calls_open());
     client_init(&client, &format_text);
+    client.giver = giver_new();
 }
 
 static inline int
 jobs_end(void)
 {
+    jobs_forget_ends();
     CHECK(client.owed == 0 && client.jobs == 0 && jobs_all_freed());
     return checks_failed();
 }

@@ -111,11 +111,12 @@ test_types(void)
 
 /* A RUN with that much text; zero_at: where a 0 is put, if it is inside. */
 static enum proto_verdict
-decode_run(size_t text_size, size_t zero_at)
+decode_run(uint32_t flags, size_t text_size, size_t zero_at)
 {
     struct raw raw = valid(PROTO_FROM_SERVER, PROTO_RUN);
     struct proto_header header = proto_header(PROTO_FROM_SERVER, PROTO_RUN, 1);
 
+    memcpy(raw.bytes + sizeof(header) + offsetof(struct proto_run, flags), &flags, sizeof(flags));
     memset(raw.bytes + 56, 'x', text_size);
     if (zero_at < text_size)
         raw.bytes[56 + zero_at] = '\0';
@@ -128,12 +129,29 @@ decode_run(size_t text_size, size_t zero_at)
 static void
 test_text(void)
 {
-    CHECK(decode_run(0, SIZE_MAX) == PROTO_BAD_LENGTH);
-    CHECK(decode_run(1, SIZE_MAX) == PROTO_COMPLETE);
-    CHECK(decode_run(1, 0) == PROTO_BAD_BODY);
-    CHECK(decode_run(PROTO_TEXT_MAX, SIZE_MAX) == PROTO_COMPLETE);
-    CHECK(decode_run(PROTO_TEXT_MAX, PROTO_TEXT_MAX - 1) == PROTO_BAD_BODY);
-    CHECK(decode_run(PROTO_TEXT_MAX + 1, SIZE_MAX) == PROTO_BAD_LENGTH);
+    CHECK(decode_run(0, 0, SIZE_MAX) == PROTO_BAD_LENGTH);
+    CHECK(decode_run(0, 1, SIZE_MAX) == PROTO_COMPLETE);
+    CHECK(decode_run(0, 1, 0) == PROTO_BAD_BODY);
+    CHECK(decode_run(0, PROTO_TEXT_MAX, SIZE_MAX) == PROTO_COMPLETE);
+    CHECK(decode_run(0, PROTO_TEXT_MAX, PROTO_TEXT_MAX - 1) == PROTO_BAD_BODY);
+    CHECK(decode_run(0, PROTO_TEXT_MAX + 1, SIZE_MAX) == PROTO_BAD_LENGTH);
+}
+
+/* Of words, the last byte is 0. */
+static void
+test_words(void)
+{
+    const uint32_t flags = PROTO_RUN_WORDS;
+
+    CHECK(decode_run(flags, 0, SIZE_MAX) == PROTO_BAD_LENGTH);
+    CHECK(decode_run(flags, 1, SIZE_MAX) == PROTO_BAD_BODY);
+    CHECK(decode_run(flags, 1, 0) == PROTO_COMPLETE);
+    CHECK(decode_run(flags, 9, 4) == PROTO_BAD_BODY);
+    CHECK(decode_run(flags, 9, 8) == PROTO_COMPLETE);
+    CHECK(decode_run(PROTO_RUN_FLAGS, PROTO_TEXT_MAX, PROTO_TEXT_MAX - 1) == PROTO_COMPLETE);
+    CHECK(decode_run(flags, PROTO_TEXT_MAX, PROTO_TEXT_MAX - 2) == PROTO_BAD_BODY);
+    CHECK(decode_run(flags, PROTO_TEXT_MAX + 1, PROTO_TEXT_MAX) == PROTO_BAD_LENGTH);
+    CHECK(decode_run(PROTO_RUN_FLAGS + 1, 9, 8) == PROTO_BAD_BODY);
 }
 
 /* Whether a frame is valid with that body. */
@@ -336,6 +354,7 @@ main(void)
 {
     test_types();
     test_text();
+    test_words();
     test_tasks();
     test_states();
     test_reserved();

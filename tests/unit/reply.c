@@ -1,6 +1,7 @@
 /* lib/reply.h, format_text.c, format_json.c: the lines of replies, and what they are put into. */
 #include "lib/reply.h"
 #include "lib/clients.h"
+#include "lib/giver.h"
 #include "lib/job_life.h"
 #include "lib/json.h"
 #include "lib/options.h"
@@ -79,11 +80,13 @@ job_done(const char *command, pid_t driver_pid, struct job_result result)
     struct span span = {command, strlen(command)};
     struct job *job = job_new(&span, 5000);
 
-    job_take(ended(OUTCOME_PENDING), job);
+    struct call *call = ended(OUTCOME_PENDING);
+
+    job_take(call, job);
     job->driver_pid = driver_pid;
     job_end(job, &result);
     list_remove(&client.runnable);
-    CHECK(job->call->outcome == OUTCOME_DONE && client.jobs == 1);
+    CHECK(call->outcome == OUTCOME_DONE && client.jobs == 1);
     return job;
 }
 
@@ -128,6 +131,7 @@ test_jobs(void)
     check_job(4711, used(JOB_CANCELLED, 0), "Job 17 Done cancelled\n",
               "{\"job\":17,\"driver\":4711,\"cancelled\":true," USED "\"command\":\"make all\"}\n",
               __LINE__);
+    jobs_forget_ends();
     CHECK(client.jobs == 0 && jobs_all_freed());
 }
 
@@ -145,6 +149,7 @@ test_reasons(void)
               "{\"job\":17,\"driver\":4711,\"lost\":\"driver 4711 died (killed by signal 9)\","
               "\"command\":\"make all\"}\n",
               __LINE__);
+    jobs_forget_ends();
     CHECK(jobs_all_freed());
 }
 
@@ -275,7 +280,8 @@ test_list(void)
     struct request *request = request_new(&client);
 
     client.format = request->format = &format_text;
-    request->listing = request->counted = true;
+    request->listing = true;
+    request->noun = "driver";
     for (int i = 0; i < 3; i++) {
         struct call *call = call_new(request, NULL);
         call->pid = 11 + i;
@@ -285,7 +291,7 @@ test_list(void)
     CHECK_NUMBER(client.owed, 4);
     check_said("Driver 11 Available\nDriver 13 Unresponsive\n2 drivers\n", __LINE__);
     request = request_new(&client);
-    request->counted = true;
+    request->noun = "driver";
     request->lines = 1;
     check_said("1 driver\n", __LINE__);
 }
@@ -352,6 +358,7 @@ test_room_for_command(void)
     CHECK(size > JSON_BYTE_MAX * PROTO_TEXT_MAX && client.output.end <= BLOCK_SIZE);
     buffer_consume(&client.output, buffer_used(&client.output));
     CHECK(client_reply(&client)); /* the rest of the request, for which there was no room */
+    jobs_forget_ends();
     CHECK(client.owed == 0 && jobs_all_freed());
 }
 
@@ -378,6 +385,7 @@ main(void)
     clients_open();
     CHECK(buffers_open() && requests_open() && calls_open());
     client_init(&client, &format_text);
+    client.giver = giver_new();
     test_states();
     test_jobs();
     test_reasons();

@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# --log and --resume: files that are no logs, damaged ones, and logs of several servers.
+
+load lib/helpers
+
+TIME=2026-11-26T15:50:36.333Z
+
+# refused FILE REASON [OPTION...]: the file is refused as a log, and stays as it is.
+refused() {
+    cp "$1" copy
+    run -1 session --log "$1" "${@:3}" </dev/null
+    [ "$output" = "server: cannot write the log $1: $2" ] || fail "$output"
+    cmp "$1" copy
+}
+
+@test "--log: a file that is no log of jobs is refused, and stays as it is" {
+    printf '{"precious":1}' >p.json
+    refused p.json 'it is no log of jobs' --json
+    refused p.json 'it is in JSON (try --json)'
+    printf 'a text\nof mine' >text
+    refused text 'it is no log of jobs'
+    printf 'a text\nof mine\n' >text
+    refused text 'it is no log of jobs' --resume
+    head -c 200000 /dev/zero >zeros
+    refused zeros 'it is no log of jobs'
+    cp "$SERVER" program
+    refused program 'it is no log of jobs' --resume
+    truncate -s 3G sparse
+    run -1 session --log sparse </dev/null
+    [ "$output" = 'server: cannot write the log sparse: it is no log of jobs' ]
+}
+
+@test "--log: text and JSON do not mix in a file" {
+    printf 'create_driver\nrun any 5 true\n' | session --log text.log >/dev/null
+    printf 'create_driver\nrun any 5 true\n' | session --json --log json.log >/dev/null
+    refused text.log 'it is not in JSON' --json
+    refused json.log 'it is in JSON (try --json)'
+    printf '%s' "$TIME" >>text.log
+    refused text.log 'it is not in JSON' --json
+}
+
+@test "--log: a torn line is dropped only when nothing else is wrong" {
+    printf '%s\t1\tWait' "$TIME" >torn.log
+    run -1 session --log torn.log --output /dev/null/x </dev/null
+    [ "$(<torn.log)" = "$TIME	1	Wait" ]
+    run -0 session --log torn.log </dev/null
+    [ ! -s torn.log ]
+}
+
+@test "--resume: a command that is too long, an odd reason or number is no line of a log" {
+    long=$(printf '%011000d' 0)
+    for bad in "$TIME	1	Waiting	any	5.000	-	$long" "$TIME	1	Done	7	0.1	lost $(printf '\033[31m')	x" \
+        "$TIME	1	Done	7	0.1	lost $(printf '%01020d' 0)	x"; do
+        printf '%s\n' "$bad" "$TIME	2	Waiting	any	5.000	-	true" >bad.log
+        run -1 session --log bad.log --resume </dev/null
+        [ "$output" = 'server: cannot resume from bad.log: line 1: it is no log of jobs' ]
+    done
+    printf '%s\n' "$TIME	999999999999999	Waiting	any	5.000	-	true" >bad.log
+    run -1 session --log bad.log --resume </dev/null
+    [ "$output" = 'server: cannot go on from bad.log: number too large (limit 999999999999998)' ]
+}
+
+@test "--resume: how long a driver says that its job ran does not matter" {
+    printf '%s\n' "$TIME	1	Done	7	18446744073709.551	exit 0	true" >odd.log
+    run -0 session --log odd.log --resume <<<'run any 5 true'
+    [ "$output" = 'Job 1 Done exit 0' ]
+}
+
+@test "--resume: what had begun is lost, though another server has begun to count anew" {
+    start_server --log jobs.log
+    create
+    say 'run any 50 echo >>ran; : >up; sleep 1000'
+    wait_until test -e up
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    run -4 session --log jobs.log --drivers 1 --driver /bin/false <<<'run any 50 echo >>ran; : >up; sleep 1000' ||
+        [ "$status" = 1 ]
+    printf 'create_driver\nrun any 50 echo >>ran; : >up; sleep 1000\n' >lines
+    run -4 --separate-stderr session --log jobs.log --resume <lines
+    [ "${lines[1]}" = 'Job 1 Done lost its end is not in the log' ]
+    # shellcheck disable=SC2154
+    [[ $stderr == 'server: job 1 Done lost its end is not in the log: echo '* ]]
+    [ "$(wc -l <ran)" = 1 ]
+    run -4 --separate-stderr session --log jobs.log --resume <lines
+    [ "${lines[1]}" = 'Job 1 Done lost its end is not in the log' ]
+    [ "$stderr" = '' ]
+    [ "$(wc -l <ran)" = 1 ]
+}
+
+@test "--resume: after USR2 the new file knows what waits and runs" {
+    start_server --log jobs.log
+    create
+    say 'submit 50 echo >>ran; : >up; sleep 1000' 'submit 50 echo b >>ran'
+    expect 'Job 1 Waiting' 'Job 2 Waiting'
+    wait_until test -e up
+    mv jobs.log old.log
+    kill -USR2 "$server_pid"
+    wait_until grep -qs $'\t2\tWaiting\t' jobs.log
+    kill -KILL "$server_pid"
+    wait_until ended "$pid"
+    printf 'create_driver\nwait_job 2\nwait own\n' >lines
+    run -0 --separate-stderr session --log jobs.log --resume <lines
+    [ "${lines[1]}" = 'Job 2 Done exit 0' ]
+    [[ $stderr == 'server: job 1 Done lost its end is not in the log: echo '* ]]
+    [ "$(xargs <ran)" = b ]
+}
+
+@test "--log: USR2 on a file with a torn line begins a new one" {
+    start_server --log jobs.log
+    create
+    rm jobs.log
+    printf '%s\t1\tWait' "$TIME" >jobs.log
+    kill -USR2 "$server_pid"
+    wait_until logged '^server: the last line of the log jobs.log was torn, and is dropped$'
+    say 'run any 5 true'
+    expect 'Job 1 Done exit 0'
+    kill -USR2 "$server_pid" # the same file
+    say 'run any 5 true'
+    expect 'Job 2 Done exit 0'
+    [ "$(wc -l <jobs.log)" = 6 ]
+}
+
+@test "--resume: commands that are the same are answered in order; another try takes the place of a failure" {
+    cat >lines <<'END'
+create_driver
+run any 5 echo >>count; exit $(($(wc -l <count) - 1))
+run any 5 echo >>count; exit $(($(wc -l <count) - 1))
+run any 5 echo >>count; exit $(($(wc -l <count) - 1))
+END
+    run -4 session --log jobs.log <lines 2>/dev/null
+    run -4 --separate-stderr session --log jobs.log --resume <lines
+    [ "${lines[*]:1}" = 'Job 1 Done exit 0 Job 2 Done exit 1 Job 3 Done exit 2' ]
+    sed -i 's/2\texit 1\t/&/' jobs.log
+    : >count
+    sed -i 's/ - 1))$/ - 1)) \&\& true/' lines
+    run -4 --separate-stderr session --log jobs.log --resume=failed <lines
+    [ "${lines[*]:1}" = 'Job 4 Done exit 0 Job 5 Done exit 1 Job 6 Done exit 2' ]
+}
+
+@test "--resume=failed: the newest end of a command counts" {
+    printf 'create_driver\nrun any 5 test ! -e flag\n' >lines
+    run -0 session --log jobs.log <lines
+    touch flag
+    run -4 session --log jobs.log <lines
+    run -4 --separate-stderr session --log jobs.log --resume=failed <lines
+    [ "${lines[1]}" = 'Job 2 Done exit 1' ]
+    rm flag
+    run -0 --separate-stderr session --log jobs.log --resume=failed <lines
+    [ "${lines[1]}" = 'Job 3 Done exit 0' ]
+}
+
+@test "--resume: a log that nobody reads does not hold the start up" {
+    for ((i = 1; i <= 400; i++)); do
+        printf '%s\t%d\tRunning\t77\t-\t-\ttrue %0300d\n' "$TIME" $i $i
+    done >many.log
+    mkfifo in out silent
+    exec {silence}<>silent
+    "$SERVER" --log many.log --resume <in >out 2>silent 3>&- &
+    server_pid=$!
+    started+=("$server_pid")
+    exec {to}>in {from}<out
+    create
+    kill -TERM "$server_pid"
+    wait_until ended "$server_pid"
+    [ "$(grep -c $'\tDone\t' many.log)" = 400 ]
+    exec {silence}>&-
+}
+
+@test "--log: a lock that others can take does not matter" {
+    : >jobs.log
+    chmod 600 jobs.log
+    exec {held}<jobs.log
+    perl -MFcntl=:flock -e 'open(F, "<&=", $ARGV[0]) && flock(F, LOCK_EX) or die' "$held"
+    run -0 session --log jobs.log </dev/null
+    exec {held}<&-
+}
