@@ -5,6 +5,7 @@
 #include "deadline.h"
 #include "fleet.h"
 #include "format.h"
+#include "giver.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -121,16 +122,17 @@ console_drain(void)
 static void
 console_say_what_for(void)
 {
-    bool one = console.jobs == 1;
+    unsigned jobs = console.jobs + console.giver->jobs;
+    bool one = jobs == 1;
 
-    if (options.listen_path == NULL && console.jobs == 0 && console.barrier == NULL)
+    if (options.listen_path == NULL && jobs == 0 && console.barrier == NULL)
         return;
     console_leave_prompt();
     if (options.listen_path != NULL)
         log_line("the console has ended; go on with --connect %s, stop the server with Ctrl+C",
                  options.listen_path);
-    else if (console.jobs > 0)
-        log_line("waiting for %u job%s; Ctrl+C cancels %s", console.jobs, one ? "" : "s",
+    else if (jobs > 0)
+        log_line("waiting for %u job%s; Ctrl+C cancels %s", jobs, one ? "" : "s",
                  one ? "it" : "them");
     else
         log_line("waiting for the last replies; Ctrl+C stops the server");

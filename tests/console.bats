@@ -200,6 +200,17 @@ ENDED='server: the console has ended; go on with --connect taxi.sock, stop the s
     terminal_ends 0
 }
 
+@test "console: Ctrl+D while a submitted job runs says so, too" {
+    mkfifo gate
+    start_with_drivers 1
+    keys 'submit 100 read x <gate\n'
+    wait_until has_children_of "$driver" 1
+    keys '\004'
+    shows '^server: waiting for 1 job; Ctrl\+C cancels it'
+    open_gate
+    terminal_ends 0
+}
+
 @test "console: Ctrl+D while jobs run, and then Ctrl+C, which cancels them" {
     start_with_drivers 2
     keys 'run any 100 sleep 1000\nrun any 100 sleep 1000\n'

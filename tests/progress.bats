@@ -134,7 +134,9 @@ ends_with_newline() {
 
 @test "progress: at a prompt there is no line" {
     start_server_at_terminal --progress
-    keys 'create_driver\nrun any 50 true\n'
+    keys 'create_driver\n'
+    wait_until prompts 2
+    keys 'run any 50 true\n'
     shows 'Job 1 Done exit 0'
     wait_until prompts 3
     keys 'quit\n'
