@@ -21,6 +21,7 @@
     each(epoll_fd) \
     each(fleet) \
     each(helps) \
+    each(here) \
     each(joblog) \
     each(jobs) \
     each(keeper) \
