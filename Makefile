@@ -18,7 +18,7 @@ COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 # others, and the driver shares a few of them. See lib/README.md.
 DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
 DRIVER     = driver.c $(DRIVER_OWN) \
-             $(addprefix lib/,children.c clock.c directory.c family.c signals.c source.c text.c timer.c)
+             $(addprefix lib/,children.c clock.c directory.c family.c signals.c source.c stack.c text.c timer.c)
 SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
 all: server driver
@@ -90,7 +90,8 @@ build/tests/%: tests/lib/%.c proto.h Makefile
 # the tests and the sweep; asan, with AddressSanitizer and UndefinedBehaviorSanitizer, which is
 # tested by TEST_BUILD=build/asan make test; coverage, which counts how often each line is executed.
 INJECT = $(foreach call,read write send recv close epoll_ctl malloc calloc prctl setpgid dup2 \
-                        setrlimit syscall execve execv execvp,-D$(call)=faulty_$(call))
+                        setrlimit readlink syscall execve execv \
+                        execvp,-D$(call)=faulty_$(call))
 FLAGS_faulty   = -O1 -g
 FLAGS_asan     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
                  -fno-omit-frame-pointer

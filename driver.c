@@ -22,6 +22,7 @@
 #include "lib/link.h"
 #include "lib/signals.h"
 #include "lib/source.h"
+#include "lib/stack.h"
 #include "lib/timer.h"
 
 #include <errno.h>
@@ -152,6 +153,8 @@ loop_open(void)
     static const char unwatched[] = "cannot fill the epoll set";
     sigset_t set;
 
+    if (!stack_has(STACK_OF_DRIVER))
+        return "the stack is too small: 16 KiB are needed, see ulimit -s";
     if (!signals_block(&set))
         return "cannot block signals";
     if (!sources_open())

@@ -39,12 +39,12 @@
 #include "lib/joblog.h"
 #include "lib/keeper.h"
 #include "lib/log.h"
+#include "lib/memory.h"
 #include "lib/notify.h"
 #include "lib/options.h"
 #include "lib/output.h"
 #include "lib/parting.h"
 #include "lib/phase.h"
-#include "lib/pool.h"
 #include "lib/reader.h"
 #include "lib/reaper.h"
 #include "lib/relay.h"
@@ -53,6 +53,7 @@
 #include "lib/session.h"
 #include "lib/signals.h"
 #include "lib/spawn.h"
+#include "lib/stack.h"
 #include "lib/stats.h"
 #include "lib/stream.h"
 #include "lib/turn.h"
@@ -68,11 +69,7 @@
 enum {
     SIGNALS_PER_TURN = 32,  /* the next turn reads the rest: a flood delays nothing else */
     FLUSHES_PER_TURN = 512, /* a send takes about a microsecond */
-    SWEEP_DELAY_MS = 100,   /* how long a dead child that only a search can find may wait */
-    RETRY_DELAY_MS = 100,   /* after memory or a descriptor was lacking */
     LAST_WORDS_MS = 250, /* after the grace period, for replies caused by the last drivers' end */
-    GIVE_UP_MS = 4500, /* after that, for the end of what was killed: a busy machine takes longer */
-    GIVE_UP_AT_ONCE_MS = 900, /* the same, if the server is asked to stop at once */
 };
 
 static struct server {
@@ -98,7 +95,7 @@ static bool output_written(void);
 /* signals and deadlines */
 static void signals_ready(struct source *source, uint32_t events);
 static void signal_stop(bool at_once);
-static void signal_handle(const struct signalfd_siginfo *info);
+static void signal_handle(const struct signalfd_siginfo *info, bool again);
 static void deadlines_over(void);
 static void server_retry(void);
 
@@ -112,6 +109,7 @@ int
 main(int argc, char **argv)
 {
     options_name();
+    stack_check();
     streams_fill();
     char **words = options_parse(argc, argv);
     if (options.connect_path != NULL)
@@ -168,6 +166,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot create a timerfd");
     deadlines_prepare();
     clients_open();
+    memory_open();
     dispatch_open();
     keeper_open();
     watchdog_open();
@@ -192,8 +191,6 @@ deadlines_prepare(void)
     deadline_set(DEADLINE_START, options.start_timeout_ns);
     deadline_set(DEADLINE_EXIT, options.grace_ns);
     deadline_set(DEADLINE_STOP, options.grace_ns + LAST_WORDS_MS * NS_PER_MS);
-    deadline_set(DEADLINE_SWEEP, SWEEP_DELAY_MS * NS_PER_MS);
-    deadline_set(DEADLINE_RETRY, RETRY_DELAY_MS * NS_PER_MS);
 }
 
 /* Tells the program that started us that commands are accepted and all kept drivers are up. */
@@ -239,7 +236,7 @@ loop_turn(void)
         control_close();
     drivers_free_dropped(false);
     clients_free_dropped();
-    clients_retry();
+    memory_tend();
     deadlines_arm();
 }
 
@@ -274,15 +271,18 @@ output_written(void)
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
+/* Signals that were pending together count as one request to stop: none of them hurries a stop that
+ * another one begins. */
 static void
 signals_ready(struct source *source, uint32_t events)
 {
     struct signalfd_siginfo infos[SIGNALS_PER_TURN];
     int count = signals_read(source, infos, SIGNALS_PER_TURN);
+    bool again = phase_stopping();
 
     (void)events;
     for (int i = 0; i < count; i++)
-        signal_handle(&infos[i]);
+        signal_handle(&infos[i], again);
     if (count < 0)
         log_line("cannot read signals: %s", strerror(errno)); /* the next turn tries again */
 }
@@ -296,8 +296,10 @@ signal_stop(bool at_once)
     phase_stop(at_once);
 }
 
+/* again: the server was stopping before. A second HUP hurries nothing, because a terminal that
+ * closes sends two: one from the kernel, one from the shell. */
 static void
-signal_handle(const struct signalfd_siginfo *info)
+signal_handle(const struct signalfd_siginfo *info, bool again)
 {
     char line[TEXT_SIZE];
 
@@ -308,7 +310,7 @@ signal_handle(const struct signalfd_siginfo *info)
         break;
     case SIGINT:
     case SIGTERM:
-        signal_stop(false);
+        signal_stop(again);
         break;
     case SIGQUIT:
         signal_stop(true);
@@ -353,20 +355,20 @@ deadlines_over(void)
     if ((deadline = deadline_over(DEADLINE_STOP)) != NULL) {
         deadline_stop(deadline);
         if (phase_reach(PHASE_OVERDUE))
-            reaper_give_up_after(GIVE_UP_MS);
+            reaper_give_up_later(false);
     }
     if (deadline_over(DEADLINE_GIVE_UP) != NULL)
         reaper_give_up();
     if (deadline_over(DEADLINE_SWEEP) != NULL)
         children_sweep();
-    if ((deadline = deadline_over(DEADLINE_RETRY)) != NULL) {
-        deadline_stop(deadline);
+    if (retry_is_due())
         server_retry();
-    }
     if (deadline_over(DEADLINE_REPLACE) != NULL)
         keeper_replace();
     if (deadline_over(DEADLINE_WATCH) != NULL)
         watchdog_over();
+    if (deadline_over(DEADLINE_MEMORY) != NULL)
+        memory_look();
     partings_over();
     if (deadline_over(DEADLINE_QUIET) != NULL)
         relay_quiet();
@@ -376,7 +378,7 @@ deadlines_over(void)
 static void
 server_retry(void)
 {
-    pool_freed = true; /* another process may have freed memory */
+    memory_may_be_back();
     orphans_look_again();
     control_retry();
 }
@@ -397,7 +399,7 @@ server_stop(void)
     while (phase_overdue() && (driver = fleet_next(driver)) != NULL)
         driver_kill(driver);
     if (phase_overdue())
-        reaper_give_up_after(GIVE_UP_AT_ONCE_MS);
+        reaper_give_up_later(true);
     if (server.stop_begun)
         return;
     server.stop_begun = true;

@@ -57,8 +57,9 @@ children_listed(const char *path, bool (*visit)(pid_t, void *), void *argument)
     return found ? CHILDREN_FOUND : CHILDREN_NONE;
 }
 
-/* Only root can mount a /proc. A wrong one, of another pid namespace, is found by its "self". */
-bool
+/* Whether /proc is that of our own pid namespace. If not, errno says why. Only root can mount a
+ * /proc. A wrong one, of another pid namespace, is found by its "self". */
+static bool
 proc_is_ours(void)
 {
     char link[DIGITS_MAX], pid[DIGITS_MAX];
@@ -71,13 +72,21 @@ proc_is_ours(void)
            memcmp(link, pid, (size_t)size) == 0;
 }
 
+/* What is lacking now may be there in a moment. Whatever else fails goes on failing. */
+static bool
+may_pass(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 enum children
 children_each(bool (*visit)(pid_t pid, void *argument), void *argument)
 {
-    if (!proc_is_ours())
-        return errno == ENOENT ? CHILDREN_NO_PROC : CHILDREN_UNKNOWN;
-    enum children found = children_listed("/proc/thread-self/children", visit, argument);
-    return found == CHILDREN_UNKNOWN && errno == ENOENT ? CHILDREN_NO_PROC : found;
+    enum children found = CHILDREN_UNKNOWN;
+
+    if (proc_is_ours())
+        found = children_listed("/proc/thread-self/children", visit, argument);
+    return found == CHILDREN_UNKNOWN && !may_pass(errno) ? CHILDREN_NO_PROC : found;
 }
 
 enum children

@@ -15,17 +15,17 @@
 enum children {
     CHILDREN_NONE,    /* visit() returned true for no child */
     CHILDREN_FOUND,   /* visit() returned true for at least one */
-    CHILDREN_UNKNOWN, /* the search failed; see errno */
-    CHILDREN_NO_PROC, /* no search is possible: there is no /proc, or it is not ours */
+    CHILDREN_UNKNOWN, /* the search failed for lack of a descriptor or of memory, see errno */
+    CHILDREN_NO_PROC, /* no search is possible: there is no /proc, it is not ours, or it refuses */
 };
 
-/* Whether there is a /proc of our own pid namespace; if not, errno is ENOENT. The /proc of an outer
- * one gives every process another number: ours has a different pid, and the pids of our children
- * belong to strangers. */
-bool proc_is_ours(void);
-
-/* Calls visit() for each child that is not reaped yet; visit() returns whether the child is one of
- * those that the caller looks for. Needs one free descriptor. */
+/*
+ * Calls visit() for each child that is not reaped yet; visit() returns whether the child is one of
+ * those that the caller looks for. Needs one free descriptor.
+ *
+ * The /proc of an outer pid namespace gives every process another number: ours has a different pid,
+ * and the pids of our children belong to strangers. errno is then ENOENT.
+ */
 enum children children_each(bool (*visit)(pid_t pid, void *argument), void *argument);
 
 /* The same for the children of a thread of another process; the first thread's number is the pid.

@@ -39,7 +39,7 @@ void clients_wake(void);           /* all clients */
 struct list *clients_runnable(void);
 
 /* Notes that there is no memory for what the client must do next. clients_retry() schedules it
- * again when memory has been given back, or a moment later. */
+ * again when memory has been given back, or a moment later, see memory.h. */
 void client_lacks_memory(struct client *);
 void clients_retry(void);
 

@@ -33,31 +33,28 @@ create_continue(struct request *request)
     return request->to_start > 0;
 }
 
-/* Ends a driver that was started after one that failed. Its client gets no line for it. */
+/*
+ * An Error must be the last line of a create_driver, except for the count. So no more drivers are
+ * started for it, and drivers that were started after the failed one are ended. Some of those may
+ * be gone, and their pids may belong to drivers of others, so a call's pid says nothing here. But a
+ * creator is the request itself, even if another one had the same memory before: drivers that are
+ * younger than the failed one were started while the request was there.
+ */
 static void
-create_undo(struct call *call)
+create_cut(const struct driver *failed, const struct call *birth)
 {
-    struct driver *driver = driver_find(call->pid);
-
-    if (call->outcome == OUTCOME_PENDING) {
-        driver->birth = NULL;
-        call->request->starting--;
-    }
-    if (driver != NULL)
-        driver_dismiss(driver);
-    call_free(call);
-}
-
-/* An Error must be the last line of a create_driver, except for the count. So no more drivers are
- * started for it, and drivers that were started after the failed one are ended. */
-static void
-create_cut(struct call *failed)
-{
-    struct request *request = failed->request;
+    struct request *request = birth->request;
 
     request->to_start = 0;
-    while (request->calls.prev != &failed->of_request)
-        create_undo(container_of(request->calls.prev, struct call, of_request));
+    for (struct driver *driver = fleet_next(failed); driver != NULL; driver = fleet_next(driver)) {
+        if (driver->creator != request)
+            continue;
+        request->starting -= driver->birth != NULL;
+        driver->birth = NULL;
+        driver_dismiss(driver);
+    }
+    while (request->calls.prev != &birth->of_request)
+        call_free(container_of(request->calls.prev, struct call, of_request));
 }
 
 void
@@ -69,7 +66,7 @@ create_failed(struct driver *driver, int status)
         return;
     driver->birth = NULL;
     birth->request->starting--;
-    create_cut(birth);
+    create_cut(driver, birth);
     birth->status = status;
     call_end(birth, phase_stopping() ? OUTCOME_STOPPING : driver->birth_failure);
 }

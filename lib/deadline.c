@@ -7,6 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+    RETRY_DELAY_MS = 100, /* after memory or a descriptor was lacking */
+};
+
 static struct {
     struct {
         struct list queue;
@@ -14,6 +18,7 @@ static struct {
     } kinds[DEADLINE_KINDS];
     struct source timer;
     int64_t armed_ns; /* what the timer is armed for; 0: it is not armed */
+    bool failed;      /* it cannot be set, which was logged */
     void (*over)(void);
     struct deadline retry;
 } deadlines = {.timer.fd = -1};
@@ -93,7 +98,7 @@ void
 retry_later(void)
 {
     if (!deadline_is_set(&deadlines.retry))
-        deadline_start(&deadlines.retry, DEADLINE_RETRY);
+        deadline_start_for(&deadlines.retry, DEADLINE_RETRY, RETRY_DELAY_MS * NS_PER_MS);
 }
 
 static struct deadline *
@@ -110,6 +115,15 @@ deadline_over(enum deadline_kind kind)
     struct deadline *first = deadline_first(kind);
 
     return first != NULL && first->at_ns <= clock_turn_ns ? first : NULL;
+}
+
+bool
+retry_is_due(void)
+{
+    if (deadline_over(DEADLINE_RETRY) == NULL)
+        return false;
+    deadline_stop(&deadlines.retry);
+    return true;
 }
 
 bool
@@ -141,8 +155,10 @@ deadlines_arm(void)
 
     if (earliest_ns == armed_ns || (earliest_ns != 0 && armed_ns != 0 && armed_ns < earliest_ns))
         return;
-    if (!timer_set(&deadlines.timer, earliest_ns))
-        log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
-    else
+    bool set = timer_set(&deadlines.timer, earliest_ns);
+    if (set)
         deadlines.armed_ns = earliest_ns;
+    else if (!deadlines.failed)
+        log_line("cannot set the timer: %s", strerror(errno)); /* the next turn tries again */
+    deadlines.failed = !set;
 }

@@ -25,6 +25,7 @@ enum deadline_kind {
     DEADLINE_RETRY,   /* of the server: then it tries again what lacked memory or a descriptor */
     DEADLINE_REPLACE, /* of the server: then it replaces kept drivers that have died */
     DEADLINE_WATCH,   /* of the server: then it looks which kept drivers have answered */
+    DEADLINE_MEMORY,  /* of the server: then it looks for memory that is not needed any more */
     DEADLINE_QUIET,   /* of the server: then the prompt comes back after what a job has written */
     DEADLINE_KINDS,
 };
@@ -53,8 +54,9 @@ void deadline_start_for(struct deadline *, enum deadline_kind, int64_t timeout_n
 void deadline_stop(struct deadline *);
 bool deadline_is_set(const struct deadline *);
 
-/* Starts DEADLINE_RETRY, unless it is already running. */
+/* Starts DEADLINE_RETRY, unless it is already running. retry_is_due() stops it when it is over. */
 void retry_later(void);
+bool retry_is_due(void);
 
 /* Returns the earliest deadline of that kind if its time is over, or else NULL. It stays set. */
 struct deadline *deadline_over(enum deadline_kind);

@@ -43,7 +43,8 @@ struct driver {
     struct list awaited;      /* clients that wait until it has no task or job */
     struct deadline deadline; /* DEADLINE_START while STARTING, DEADLINE_EXIT while STOPPING */
     struct call *birth;       /* the call of a create_driver that waits for HELLO; or NULL */
-    struct call *death;       /* the call of a delete_driver that waits for its end; or NULL */
+    const struct request *creator; /* the create_driver that started it; perhaps gone, create.c */
+    struct call *death;            /* the call of a delete_driver that waits for its end; or NULL */
     pid_t pid;
     struct pid_text pid_text;
     enum driver_state state;

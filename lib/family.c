@@ -29,6 +29,8 @@ struct family_caller {
     bool (*ours)(pid_t pid, void *argument);
     void *argument;
     pid_t group; /* this process group has been asked already; 0: none has */
+    void (*visit)(pid_t pid, void *visitor); /* NULL, or called for each member */
+    void *visitor;
 };
 
 /* What /proc/PID/stat says. */
@@ -231,6 +233,8 @@ member_visit(const struct family_caller *caller, const struct family_member *mem
 
     if (!member_look(caller, member, &process))
         return false;
+    if (caller->visit != NULL)
+        caller->visit(member->pid, caller->visitor);
     if (strchr("ZX", process.state) != NULL && process.threads <= 1)
         return true;
     if (family->pass == FAMILY_STOPS)
@@ -388,4 +392,14 @@ family_ask(struct family *family, pid_t group, unsigned *count,
         kill(-group, SIGCONT);
     }
     return found == FAMILY_STOPPING ? family_pass(&caller, FAMILY_ASKS) : found;
+}
+
+enum family_found
+family_list(struct family *family, bool (*ours)(pid_t pid, void *argument), void *argument,
+            void (*visit)(pid_t pid, void *visitor), void *visitor)
+{
+    struct family_caller caller = {
+        .family = family, .ours = ours, .argument = argument, .visit = visit, .visitor = visitor};
+
+    return family_pass(&caller, FAMILY_COUNTS);
 }

@@ -35,8 +35,8 @@ enum family_found {
     FAMILY_NONE,     /* there is no such child */
     FAMILY_STOPPING, /* it is not done; call it again soon */
     FAMILY_KILLED,   /* all that was found was sent KILL; call it again when some are reaped */
-    FAMILY_UNKNOWN,  /* the search failed; see errno */
-    FAMILY_NO_PROC,  /* no search is possible: there is no /proc, or it is not ours */
+    FAMILY_UNKNOWN,  /* the search failed for lack of something, see errno and children.h */
+    FAMILY_NO_PROC,  /* no search is possible, see errno and children.h */
 };
 
 /* What a pass does with each process of a family. */
@@ -80,5 +80,11 @@ enum family_found family_end(struct family *, bool (*ours)(pid_t pid, void *argu
  * FAMILY_STOPPING: there are such processes. */
 enum family_found family_ask(struct family *, pid_t group, unsigned *count,
                              bool (*ours)(pid_t pid, void *argument), void *argument);
+
+/* Calls visit() for each of the same processes, dead ones included. Returns what family_ask()
+ * does. */
+enum family_found family_list(struct family *, bool (*ours)(pid_t pid, void *argument),
+                              void *argument, void (*visit)(pid_t pid, void *visitor),
+                              void *visitor);
 
 #endif

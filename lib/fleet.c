@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "clock.h"
 #include "log.h"
+#include "memory.h"
 #include "question.h"
 
 #include <errno.h>
@@ -103,23 +104,18 @@ table_remove(struct driver *driver)
     *at = driver->next_hash;
 }
 
-/* Doubles the table when there are as many drivers as chains. The kernel assigns pids in sequence,
- * so their low bits are a good hash. If there is no memory, the chains just get longer. */
+/* Gives the table that many chains, and a new place to each driver. If there is no memory, the
+ * table stays as it is. */
 static void
-table_grow(void)
+table_resize(size_t size)
 {
-    unsigned drivers =
-        fleet.counts[DRIVER_STARTING] + fleet.counts[DRIVER_READY] + fleet.counts[DRIVER_STOPPING];
-    struct driver **old = fleet.table;
+    struct driver **old = fleet.table, **table = calloc(size, sizeof(*table));
     size_t old_size = fleet.table_size;
 
-    if (drivers < old_size)
-        return;
-    struct driver **table = calloc(old_size * 2, sizeof(*table));
     if (table == NULL)
         return;
     fleet.table = table;
-    fleet.table_size = old_size * 2;
+    fleet.table_size = size;
     for (size_t i = 0; i < old_size; i++) {
         while (old[i] != NULL) {
             struct driver *driver = old[i];
@@ -128,6 +124,20 @@ table_grow(void)
         }
     }
     free(old);
+}
+
+/* Doubles the table when there are as many drivers as chains, and halves it when there are an
+ * eighth as many. The kernel assigns pids in sequence, so their low bits are a good hash. */
+static void
+table_fit(void)
+{
+    size_t drivers =
+        fleet.counts[DRIVER_STARTING] + fleet.counts[DRIVER_READY] + fleet.counts[DRIVER_STOPPING];
+
+    if (drivers >= fleet.table_size)
+        table_resize(fleet.table_size * 2);
+    else if (drivers < fleet.table_size / 8 && fleet.table_size > TABLE_SIZE_MIN)
+        table_resize(fleet.table_size / 2);
 }
 
 struct driver *
@@ -145,7 +155,7 @@ driver_find(pid_t pid)
 void
 fleet_add(struct driver *driver)
 {
-    table_grow();
+    table_fit();
     table_add(driver);
     list_append(&fleet.drivers, &driver->by_age);
     fleet.counts[DRIVER_STARTING]++;
@@ -161,6 +171,7 @@ fleet_remove(struct driver *driver)
     list_remove(&driver->doomed);
     table_remove(driver);
     fleet.counts[driver->state]--;
+    table_fit();
     fleet.kept_starting -= driver->kept && !driver->said_hello;
     list_remove(&driver->by_age);
     list_append(&fleet.dropped, &driver->by_age);
@@ -180,6 +191,7 @@ drivers_free_dropped(bool all)
             continue;
         list_unlink(&driver->by_age);
         free(driver);
+        memory_note_freed(sizeof(*driver));
     }
 }
 
@@ -337,9 +349,11 @@ driver_close(struct driver *driver)
 void
 driver_kill(struct driver *driver)
 {
+    bool first = !driver->killed;
+
     driver->killed = true;
     driver_note_end(driver);
-    if (!driver->reaped && kill(driver->pid, SIGKILL) < 0)
+    if (!driver->reaped && kill(driver->pid, SIGKILL) < 0 && first)
         log_line("driver %d: cannot kill it: %s", driver->pid, strerror(errno));
 }
 

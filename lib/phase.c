@@ -54,8 +54,8 @@ phase_overdue(void)
 void
 phase_stop(bool at_once)
 {
-    phase_reach(at_once || phase_stopping() ? PHASE_OVERDUE : PHASE_STOPPING);
-    life.stop();
+    if (phase_reach(at_once ? PHASE_OVERDUE : PHASE_STOPPING) || at_once)
+        life.stop();
 }
 
 void
@@ -68,8 +68,7 @@ void
 phase_fail(void)
 {
     phase_set_failed();
-    if (!phase_stopping())
-        phase_stop(false);
+    phase_stop(false);
 }
 
 void

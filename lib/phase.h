@@ -29,11 +29,11 @@ bool phase_overdue(void);
 /* Sets the function that phase_stop() calls when the phase has changed. */
 void phase_open(void (*stop)(void));
 
-/* Stops the server. With at_once, or when it is called again, there is no grace period. */
+/* Stops the server. With at_once, it has no grace period, or no longer has one if it is stopping
+ * already. Otherwise a server that is stopping goes on as before. */
 void phase_stop(bool at_once);
 
-/* Make the exit status a failure. phase_fail() also stops the server, unless it is already
- * stopping. */
+/* Make the exit status a failure. phase_fail() also stops the server. */
 void phase_set_failed(void);
 void phase_fail(void);
 

@@ -13,7 +13,7 @@
 #include "phase.h"
 #include "spawn.h"
 #include "stats.h"
-#include "text.h"
+#include "suspects.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,9 +22,14 @@
 #include <unistd.h>
 
 enum {
-    LEFT_LINE_SIZE = 512, /* of pids in a line of the log */
     ORPHANS_MAX_S = 5,    /* how long a job waits for the end of what its dead driver has left */
-    SWEPT_MAX = 4096,     /* in one sweep: orphans that fork may die as fast as we reap */
+    SWEEP_DELAY_MS = 100, /* how long a dead child that only a search can find may wait */
+    SWEEP_MS = 1,         /* how long a turn may reap, if many have died at once */
+    SWEEP_GO_ON_MS = 3,   /* how long the others of them wait then */
+    LAST_SWEEP_MS = 200,  /* at the end, where nobody waits */
+    KILL_AGAIN_MS = 1000, /* a driver that cannot be killed or reaped */
+    GIVE_UP_MS = 4500, /* for the end of what was killed at a stop: a busy machine takes longer */
+    GIVE_UP_AT_ONCE_MS = 900, /* the same, if the server is asked to stop at once */
     /* How long we kill orphans once more when the time for that is over. A busy machine gives us
      * more time. */
     LAST_TURNS = 50 / FAMILY_TURN_MS,
@@ -41,7 +46,10 @@ static struct {
     struct deadline sweep;   /* DEADLINE_SWEEP */
     struct deadline give_up; /* DEADLINE_GIVE_UP, set when the drivers are killed at a stop */
     bool gave_up;            /* that is over: what is left cannot be killed or reaped */
-    struct family family;    /* the orphans, while they are being ended */
+    bool no_proc_told;
+    bool failure_told;        /* the search for orphans has failed for lack of something */
+    int64_t failing_since_ns; /* since when it has failed each time; 0: it works */
+    struct family family;     /* the orphans, while they are being ended */
 } reaper;
 
 /* ---- a driver's death ------------------------------------------------------------------------ */
@@ -143,40 +151,11 @@ driver_reaped(struct driver *driver, int status)
     fleet_remove(driver);
 }
 
-/* ---- drivers that cannot be reaped ----------------------------------------------------------- */
-
-/* Returns the next driver that had a job, may be dead, or should be by now, and is not reaped, the
- * first after NULL: as when a process of its job traces it. A driver that just ends is so for a
- * moment. */
-static struct driver *
-stuck_next(struct driver *driver)
-{
-    struct list *doomed = fleet_doomed();
-    struct list *next = driver == NULL ? doomed->next : driver->doomed.next;
-
-    while (next != doomed && !container_of(next, struct driver, doomed)->ran)
-        next = next->next;
-    return next != doomed ? container_of(next, struct driver, doomed) : NULL;
-}
-
-/* Returns the next driver that may have left orphans, the first after NULL: those that were reaped,
- * then those that are stuck. */
-static struct driver *
-suspect_next(struct driver *driver)
-{
-    struct list *dropped = fleet_dropped();
-
-    if (driver != NULL && !driver->reaped)
-        return stuck_next(driver);
-    struct list *next = driver == NULL ? dropped->next : driver->by_age.next;
-    return next != dropped ? container_of(next, struct driver, by_age) : stuck_next(NULL);
-}
-
 static void
 sweep_soon(void)
 {
     if (!deadline_is_set(&reaper.sweep))
-        deadline_start(&reaper.sweep, DEADLINE_SWEEP);
+        deadline_start_for(&reaper.sweep, DEADLINE_SWEEP, SWEEP_DELAY_MS * NS_PER_MS);
 }
 
 /* ---- jobs of dead drivers -------------------------------------------------------------------- */
@@ -256,6 +235,28 @@ child_reap(pid_t pid)
     return true;
 }
 
+/* Tells, once, that no search for children is possible. */
+static void
+no_proc_log(int error)
+{
+    if (reaper.no_proc_told)
+        return;
+    reaper.no_proc_told = true;
+    if (error == ENOENT)
+        log_line("no /proc of our own pid namespace: jobs are ended as process groups only");
+    else
+        log_line("cannot look into /proc: %s: jobs are ended as process groups only",
+                 strerror(error));
+}
+
+static bool
+child_is_none(pid_t pid, void *none)
+{
+    (void)pid;
+    (void)none;
+    return false;
+}
+
 void
 reaper_open(void)
 {
@@ -269,8 +270,8 @@ reaper_open(void)
         fleet_note_siblings();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         log_line("cannot become a subreaper: %s", strerror(errno));
-    if (!proc_is_ours() && errno == ENOENT)
-        log_line("no /proc of our own pid namespace: jobs are ended as process groups only");
+    if (children_each(child_is_none, NULL) == CHILDREN_NO_PROC)
+        no_proc_log(errno);
 }
 
 /*
@@ -303,32 +304,44 @@ drivers_reap_ended(void)
         sweep_soon(); /* there may be no SIGCHLD: the tracer of a dead child gets it, ptrace(2) */
 }
 
+/* Reaps dead children for so long. Returns false if there may be more. */
+static bool
+children_reap(int64_t milliseconds)
+{
+    int64_t until_ns = clock_ns() + milliseconds * NS_PER_MS;
+
+    while (child_reap(-1))
+        if (clock_ns() >= until_ns)
+            return false;
+    return true;
+}
+
+/* Thousands of orphans may die at once, and those that fork as fast as we reap. So that nobody
+ * waits for that, each turn reaps some of them; the timer has expired when the next turn begins. */
 void
 children_sweep(void)
 {
-    int reaped = 0;
-
     deadline_stop(&reaper.sweep);
-    while (reaped < SWEPT_MAX && child_reap(-1))
-        reaped++;
-    if (reaped == SWEPT_MAX)
-        sweep_soon();
+    if (!children_reap(SWEEP_MS))
+        deadline_start_for(&reaper.sweep, DEADLINE_SWEEP, SWEEP_GO_ON_MS * NS_PER_MS);
     if (stuck_next(NULL) != NULL) {
         reaper.orphans = ORPHANS_LOOK;
         sweep_soon();
     }
 }
 
-/* Starts the deadline anew, so that the driver is killed again until it is gone. */
+/* Starts the deadline anew, so that the driver is killed again until it is gone; but not for the
+ * grace period, which may be too short for that. */
 void
 driver_exit_timed_out(struct driver *driver)
 {
     if (child_reap(driver->pid))
         return;
-    log_line("driver %d did not exit in time: killed", driver->pid);
+    if (!driver->killed)
+        log_line("driver %d did not exit in time: killed", driver->pid);
     driver_kill(driver);
     sweep_soon();
-    deadline_start(&driver->deadline, DEADLINE_EXIT);
+    deadline_start_for(&driver->deadline, DEADLINE_EXIT, KILL_AGAIN_MS * NS_PER_MS);
 }
 
 /* ---- orphans --------------------------------------------------------------------------------- */
@@ -340,64 +353,20 @@ orphans_look_again(void)
         reaper.orphans = ORPHANS_LOOK;
 }
 
-/* Whether a child was left by a driver: it is in the session of that driver's job. A session that
- * began outside of our pid namespace has number 0, and is no job's. */
+/* The search has failed for lack of something. Tells it, once until all orphans are gone. Returns
+ * whether to try again. */
 static bool
-orphan_of_suspect(pid_t pid)
+search_again(int error)
 {
-    pid_t session = getsid(pid);
-
-    for (struct driver *driver = NULL; session > 0 && (driver = suspect_next(driver)) != NULL;) {
-        if (driver->job_pid == session) {
-            driver->left_orphans = true;
-            return true;
-        }
-    }
-    return false;
+    if (!reaper.failure_told)
+        log_line("cannot look for what a driver has left: %s", strerror(error));
+    reaper.failure_told = true;
+    if (reaper.failing_since_ns == 0)
+        reaper.failing_since_ns = clock_turn_ns;
+    return clock_turn_ns - reaper.failing_since_ns < ORPHANS_MAX_S * NS_PER_S;
 }
 
-/* Whether a child is an orphan, left by a driver. A job has its own session, so a child in our
- * session is no orphan: it is a driver, or was there before our exec. A driver that was killed and
- * still has its job counts, too: it cannot die if the job holds it, PTRACE_EVENT_EXIT. */
-static bool
-child_is_orphan(pid_t pid, void *none)
-{
-    const struct driver *driver = driver_find(pid);
-
-    (void)none;
-    if (driver != NULL)
-        return driver->killed && driver->ran;
-    if (getsid(pid) == getsid(0))
-        return false;
-    return !fleet_has_siblings() || orphan_of_suspect(pid);
-}
-
-static void
-suspects_set_left_orphans(bool left)
-{
-    for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;)
-        driver->left_orphans = left;
-}
-
-/* Without a /proc of our own: kills the process groups of jobs that drivers have left. A group that
- * has a child of ours, perhaps dead, is still the job's. Returns whether there is any. */
-static bool
-orphan_groups_kill(void)
-{
-    bool found = false;
-
-    for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;) {
-        siginfo_t info;
-        if (driver->job_pid <= 0 ||
-            waitid(P_PGID, (id_t)driver->job_pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-            continue;
-        kill(-driver->job_pid, SIGKILL);
-        driver->left_orphans = found = true;
-    }
-    return found;
-}
-
-/* Goes on to end the orphans. If that fails, errno says why. */
+/* Goes on to end the orphans. FAMILY_UNKNOWN: that has failed, and will be tried again. */
 static enum family_found
 orphans_end(void)
 {
@@ -405,8 +374,21 @@ orphans_end(void)
     enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
     int error = errno;
     spare_fd_return();
-    errno = error;
+    if (found == FAMILY_UNKNOWN && !search_again(error))
+        found = FAMILY_NO_PROC;
+    else if (found != FAMILY_UNKNOWN)
+        reaper.failing_since_ns = 0;
+    if (found == FAMILY_NO_PROC)
+        no_proc_log(error);
     return found;
+}
+
+static void
+orphans_none(void)
+{
+    reaper.orphans = ORPHANS_NONE;
+    reaper.failure_told = false;
+    reaper.failing_since_ns = 0;
 }
 
 /*
@@ -423,19 +405,18 @@ orphans_search(void)
         suspects_set_left_orphans(false);
     switch (orphans_end()) {
     case FAMILY_NONE:
-        reaper.orphans = ORPHANS_NONE;
+        orphans_none();
         return;
     case FAMILY_STOPPING:
         return; /* the next turn comes at once, see orphans_under_way() */
     case FAMILY_KILLED:
         break;
     case FAMILY_UNKNOWN:
-        log_line("cannot look for what a driver has left: %s", strerror(errno));
         suspects_set_left_orphans(true);
         break;
     case FAMILY_NO_PROC:
-        if (!orphan_groups_kill()) {
-            reaper.orphans = ORPHANS_NONE;
+        if (!suspects_kill_groups()) {
+            orphans_none();
             return;
         }
         break;
@@ -459,51 +440,25 @@ orphans_under_way(void)
 
 /* ---- what is left at the end ----------------------------------------------------------------- */
 
-/* A line of the log that is being made. */
-struct left {
-    char pids[LEFT_LINE_SIZE];
-    size_t size;
-};
-
-static void
-left_flush(struct left *left)
-{
-    if (left->size > 0)
-        log_line("could not be ended and are left:%s", left->pids);
-    left->size = 0;
-}
-
-static void
-left_add(struct left *left, pid_t pid)
-{
-    if (left->size + 1 + DIGITS_MAX + 1 > sizeof(left->pids))
-        left_flush(left);
-    left->size = text_append(left->pids, left->size, sizeof(left->pids), " ");
-    left->size = number_append(left->pids, left->size, sizeof(left->pids), (uint64_t)pid);
-}
-
-static bool
-left_add_orphan(pid_t pid, void *left)
-{
-    bool orphan = driver_find(pid) == NULL && child_is_orphan(pid, NULL);
-
-    if (orphan)
-        left_add(left, pid);
-    return orphan;
-}
-
 bool
 reaper_expects(void)
 {
     return !reaper.gave_up && (fleet_next(NULL) != NULL || reaper.orphans != ORPHANS_NONE);
 }
 
+/* Somebody may ask for a stop at once again and again. That never makes it later. */
 void
-reaper_give_up_after(int64_t milliseconds)
+reaper_give_up_later(bool at_once)
 {
-    deadline_set(DEADLINE_GIVE_UP, milliseconds * NS_PER_MS);
+    int64_t timeout_ns = (at_once ? GIVE_UP_AT_ONCE_MS : GIVE_UP_MS) * NS_PER_MS;
+    bool earlier =
+        !deadline_is_set(&reaper.give_up) || clock_turn_ns + timeout_ns < reaper.give_up.at_ns;
+
+    if (reaper.gave_up || !earlier)
+        return;
+    deadline_set(DEADLINE_GIVE_UP, timeout_ns);
     deadline_start(&reaper.give_up, DEADLINE_GIVE_UP);
-    reaper.family.stopping_ns = milliseconds * NS_PER_MS / 4;
+    reaper.family.stopping_ns = timeout_ns / 4;
     sweep_soon();
 }
 
@@ -523,15 +478,38 @@ reaper_give_up(void)
     }
 }
 
+static void
+left_add_orphan(pid_t pid, void *left)
+{
+    if (driver_find(pid) == NULL)
+        left_add(left, pid);
+}
+
+/* Adds what is left of jobs, with all that descends from it. Without a /proc of our own these are
+ * the process groups, each with the number of its first process. */
+static void
+left_add_orphans(struct left *left)
+{
+    spare_fd_lend();
+    enum family_found found =
+        family_list(&reaper.family, child_is_orphan, NULL, left_add_orphan, left);
+    spare_fd_return();
+    if (found != FAMILY_STOPPING && found != FAMILY_NONE)
+        suspects_add_groups(left);
+}
+
 void
 reaper_close(void)
 {
     struct left left = {.size = 0};
 
+    children_reap(LAST_SWEEP_MS);
     children_sweep();
     for (const struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;)
         left_add(&left, driver->pid);
+    if (spawn_hangs() != 0)
+        left_add(&left, spawn_hangs());
     if (reaper.orphans != ORPHANS_NONE)
-        children_each(left_add_orphan, &left);
+        left_add_orphans(&left);
     left_flush(&left);
 }

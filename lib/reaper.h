@@ -29,11 +29,11 @@ void children_sweep(void);
 /* The time of a driver's DEADLINE_EXIT is over: kills it. */
 void driver_exit_timed_out(struct driver *);
 
-/* At the stop, when all drivers are killed: whether something is left that must be reaped. After
- * that time, in milliseconds, DEADLINE_GIVE_UP is over and what is left counts no more, since it
- * cannot be killed or reaped. */
+/* At the stop, when all drivers are killed: whether something is left that must be reaped. After a
+ * while, which is less than a second with at_once, DEADLINE_GIVE_UP is over and what is left counts
+ * no more, since it cannot be killed or reaped. */
 bool reaper_expects(void);
-void reaper_give_up_after(int64_t milliseconds);
+void reaper_give_up_later(bool at_once);
 void reaper_give_up(void);
 
 /* Logs the pids of what is left. */

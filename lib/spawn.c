@@ -15,10 +15,19 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum {
+    STACK_SIZE = 64 * 1024, /* a sanitizer needs much of that */
+    EXEC_LOOK_MS = 50,      /* how often we look at an exec that takes long */
+    EXEC_KILLED_LOOKS = 10, /* how many of these we give a child that we have killed */
+    WAIT_ON_FUTEX = 0,      /* FUTEX_WAIT of linux/futex.h, which not every libc comes with */
+};
 
 static struct {
     int null_fd; /* /dev/null, the drivers' standard input and output */
@@ -27,6 +36,8 @@ static struct {
     pid_t pid;   /* our own pid */
     struct rlimit nofile;
     char **environment; /* for drivers */
+    pid_t child;        /* the one that was started last */
+    atomic_int shared;  /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
 } spawn = {.null_fd = -1, .fd = -1};
 
 /*
@@ -104,6 +115,82 @@ failed:
     return 127;
 }
 
+/* ---- waiting for the exec -------------------------------------------------------------------- */
+
+pid_t
+spawn_hangs(void)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (spawn.shared != 0 &&
+        waitid(P_PID, (id_t)spawn.child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == 0)
+        return spawn.child;
+    spawn.shared = 0; /* also if it has dumped core, which makes some kernels forget it */
+    return 0;
+}
+
+/* Waits for the child's exec or end, but not for long. Returns whether it still uses our memory. */
+static bool
+child_shares(void)
+{
+    struct timespec moment = {.tv_nsec = EXEC_LOOK_MS * NS_PER_MS};
+
+    if (spawn.shared != 0)
+        syscall(SYS_futex, &spawn.shared, WAIT_ON_FUTEX, 1, &moment, NULL, 0);
+    return spawn.shared != 0 && spawn_hangs() != 0;
+}
+
+/* Whether a signal that asks for a stop is pending. */
+static bool
+stop_is_pending(void)
+{
+    sigset_t set;
+
+    return sigpending(&set) == 0 &&
+           (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT) || sigismember(&set, SIGQUIT));
+}
+
+/*
+ * Starts the child, as child_start() does. The exec of a program may hang, for example on a dead
+ * network file system, and CLONE_VFORK would make us hang with it, deaf to all signals. So we wait
+ * ourselves, until the kernel clears spawn.shared at the exec (CLONE_CHILD_CLEARTID), and kill a
+ * child that takes too long. As long as one cannot be killed, there is no stack for another.
+ */
+static pid_t
+spawn_start(int *error)
+{
+    static _Alignas(max_align_t) char stack[STACK_SIZE];
+    int64_t until_ns = clock_ns() + options.start_timeout_ns;
+
+    *error = 0;
+    if (spawn_hangs() != 0) {
+        errno = EBUSY;
+        return -1;
+    }
+    spawn.shared = 1;
+    spawn.child = clone(spawn_child, stack + sizeof(stack),
+                        CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD | spawn.flags, error, NULL, NULL,
+                        &spawn.shared);
+    if (spawn.child < 0) {
+        spawn.shared = 0;
+        return -1;
+    }
+    while (child_shares()) {
+        bool stops = stop_is_pending();
+        if (!stops && clock_ns() < until_ns)
+            continue;
+        kill(spawn.child, SIGKILL);
+        for (int i = 0; i < EXEC_KILLED_LOOKS && child_shares(); i++)
+            ;
+        *error = stops ? ECANCELED : ETIME;
+        break;
+    }
+    return spawn.child;
+}
+
+/* ---- the driver's process -------------------------------------------------------------------- */
+
 /* Starts the driver's process, with socket as its end of the socketpair. Returns its pid, or -1
  * with errno. */
 static pid_t
@@ -113,11 +200,11 @@ spawn_process(int socket)
 
     if (dup3(socket, spawn.fd, O_CLOEXEC) < 0)
         return -1;
-    pid_t pid = child_start(spawn_child, spawn.flags, &error);
+    pid_t pid = spawn.flags != 0 ? spawn_start(&error) : child_start(spawn_child, 0, &error);
     spare_fd_return(); /* closes our copy, which would hide the end of the driver's */
     if (pid < 0 || error == 0)
         return pid;
-    /* The child is dead; lib/reaper.c reaps it. */
+    /* The child is dead, or was killed; lib/reaper.c reaps it. */
     log_line("cannot run %s: %s", options.driver_path, strerror(error));
     errno = error;
     return -1;
@@ -146,8 +233,10 @@ driver_new(struct call *birth)
     driver->birth_failure = OUTCOME_DEAD_BORN;
     driver->started_ns = clock_turn_ns;
     driver->birth = birth;
-    if (birth != NULL)
+    if (birth != NULL) {
+        driver->creator = birth->request;
         call_set_driver(birth, driver);
+    }
     fleet_add(driver);
     return driver;
 

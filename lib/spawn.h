@@ -13,9 +13,14 @@
 void spawn_open(const struct rlimit *nofile);
 void spawn_close(void);
 
-/* Starts a driver, and waits for its exec. birth, unless it is NULL, ends when the driver has said
+/* Starts a driver, and waits for its exec, but not longer than --start-timeout, and not if a signal
+ * asks us to stop; errno is then ETIME or ECANCELED. birth, unless it is NULL, ends when the driver has said
  * HELLO or has failed. Returns NULL with errno on failure; birth has no outcome then. */
 struct driver *driver_new(struct call *birth);
+
+/* Returns the pid of a process that was to become a driver, was killed because its exec took too
+ * long, and does not die; or 0. */
+pid_t spawn_hangs(void);
 
 /* A descriptor is reserved for starting drivers. To lend it means to close it, so that one can be
  * opened even if there is no other. */

@@ -51,3 +51,20 @@ load lib/helpers
         wait "$flooding" || true
     done
 }
+
+@test "costs: thousands of orphans that die at once are reaped a millisecond at a time" {
+    command -v strace >/dev/null || skip 'no strace to count with'
+    mkfifo live
+    start strace -D -qq -o trace -e trace=epoll_wait,wait4 \
+        bash -c "'$LIB/orphans.pl' 2000 live & exec '$SERVER' ${PATIENT[*]}"
+    create
+    exec {live}>live
+    wait_until has_children 2002
+    exec {live}>&-
+    wait_until has_children 1
+    # Even without strace, a process takes longer than a microsecond to reap.
+    most=$(awk '/epoll_wait/ { reaped = 0 } / wait4|^wait4/ && $NF > 0 { if (++reaped > most) most = reaped }
+        END { print most }' trace)
+    ((most > 0 && most < 1000)) || fail "$most in one turn"
+    wait_until rests "$server_pid"
+}

@@ -113,3 +113,44 @@ output_waits_or_failed() {
     [ "$(sed -n '2~2p' replies | grep -cE "^Driver $pid (Available|Busy 50)$")" = 150 ]
     log_is 'server: Stats *'
 }
+
+# driver_leaves FAULT: a driver is killed that has a job, while a server with that fault looks
+# for what it has left (by the third readlink; the first finds its own program). Then the server has
+# nothing more to do.
+driver_leaves() {
+    start_faulty "$1" -v
+    create
+    say "run $pid 1000 sleep 1000 & echo \$! >left; wait"
+    wait_until test -s left
+    wait_until logged "runs on driver $pid as process" # so the server knows its group
+    kill -KILL "$pid"
+    expect "Job 1 Done lost driver $pid died (killed by signal 9)"
+    wait_until ended "$(<left)"
+    wait_until rests "$server_pid"
+    [ -s trace ]
+    end_input
+    server_ends 4
+}
+
+# said COUNT LINE: the log has that line so many times.
+said() {
+    (($(grep -cFx "server: $2" err) == $1)) || fail "$2" "$(cat err)"
+}
+
+@test "/proc: one that refuses counts as none, which is told once; jobs are ended as groups" {
+    driver_leaves readlink:EACCES:2+
+    said 1 'cannot look into /proc: Permission denied: jobs are ended as process groups only'
+    run ! logged 'cannot look for'
+}
+
+@test "/proc: a lack of memory is waited for, and told once; for ever, it counts as no /proc" {
+    driver_leaves readlink:ENOMEM:3+
+    said 1 'cannot look for what a driver has left: Cannot allocate memory'
+    said 1 'cannot look into /proc: Cannot allocate memory: jobs are ended as process groups only'
+}
+
+@test "/proc: a lack of memory that passes costs nothing" {
+    driver_leaves readlink:ENOMEM:3
+    said 1 'cannot look for what a driver has left: Cannot allocate memory'
+    run ! logged 'process groups only'
+}

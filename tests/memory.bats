@@ -185,3 +185,66 @@ waits() {
     done
     expect 'Job 2 Done exit 3' 'Error: unknown command*'
 }
+
+# uses_at_most KB: the server has no more memory than that.
+uses_at_most() {
+    (($(status_field "$server_pid" VmRSS | tr -dc 0-9) < $1))
+}
+
+# given_back: what was needed once goes back to the kernel.
+given_back() {
+    (($(status_field "$server_pid" VmHWM | tr -dc 0-9) > 2 * MEMORY_MAX_KB))
+    wait_until uses_at_most $((MEMORY_MAX_KB / 2))
+}
+
+@test "memory: what a thousand clients needed that flooded goes back when they are gone" {
+    [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer keeps memory as it likes'
+    start_listening
+    create
+    stop_process "$pid"
+    start_crowd
+    crowd attach 1000
+    crowd say 1 1000 2500 "get_status $pid"
+    crowd close 1 1000
+    kill -CONT "$pid"
+    wait_until has_clients 1
+    given_back
+    wait_until rests "$server_pid"
+    say "get_status $pid"
+    expect "Driver $pid Available"
+}
+
+@test "memory: what tens of thousands of jobs needed goes back when their client is gone" {
+    [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer keeps memory as it likes'
+    start_listening
+    create
+    start_crowd
+    crowd attach 1
+    crowd say 1 1 1 "run $pid 1000 sleep 1000"
+    crowd say 1 1 80000 "run $pid 5 true" # they are answered after that job
+    wait_until took 80003
+    crowd close 1 1
+    wait_until has_clients 1
+    given_back
+    say "cancel_task $pid" "run $pid 5 exit 7"
+    expect "Driver $pid Available" 'Job +([0-9]) Done exit 7'
+    wait_until rests "$server_pid"
+}
+
+@test "memory: when most of many drivers are deleted, each of the others is still found" {
+    start_server
+    create_many 300
+    printf 'delete_driver %s\n' "${pids[@]:0:290}" >&"$to"
+    for pid in "${pids[@]:0:290}"; do
+        expect "Driver $pid Deleted"
+    done
+    for pid in "${pids[@]:290}"; do
+        say "get_status $pid"
+        expect "Driver $pid Available"
+    done
+    create_many 100
+    printf 'get_status %s\n' "${pids[@]}" >&"$to"
+    for pid in "${pids[@]}"; do
+        expect "Driver $pid Available"
+    done
+}

@@ -67,25 +67,75 @@ ALL_BLOCKED=ffffffffbffbfa07
 server: 1 task cancelled" ]
 }
 
-@test "INT, TERM, HUP: a second one, during the stop, kills the drivers at once" {
+@test "INT, TERM: a second signal, during the stop, kills the drivers at once" {
+    for signals in 'TERM INT' 'INT TERM' 'TERM TERM' 'HUP INT' 'HUP TERM'; do
+        stops_with_patience "${signals% *}"
+        kill "-${signals#* }" "$server_pid"
+        server_ends 0
+        gone "$pid"
+        hang_up
+    done
+}
+
+# stops_with_patience SIGNAL: starts a server, with a driver that does not exit, and stops it.
+stops_with_patience() {
     start_server -g 1000
-    for signal in TERM HUP INT; do
-        create
-        kill -STOP "$pid"
-    done
-    children=$(children_of "$server_pid")
-    kill -TERM "$server_pid"
-    wait_until no_reading # the first signal was handled
-    kill -HUP "$server_pid"
-    server_ends 0
-    for child in $children; do
-        gone "$child"
-    done
+    create
+    stop_process "$pid"
+    kill "-$1" "$server_pid"
+    wait_until no_reading # the signal was handled
 }
 
 # The server no longer watches its input: its epoll set has no descriptor 0.
 no_reading() {
-    run ! grep -qE '^tfd: +0 ' "/proc/$server_pid/fdinfo/3"
+    ! grep -qE '^tfd: +0 ' "/proc/$server_pid/fdinfo/3"
+}
+
+@test "HUP: a second one hurries nothing, nor does one after TERM" {
+    # A terminal that closes sends HUP and CONT from the kernel, and both again from the shell.
+    for first in HUP TERM INT; do
+        stops_with_patience $first
+        for signal in CONT HUP CONT HUP; do
+            kill -$signal "$server_pid"
+            wait_until has_read_signals "$server_pid"
+        done
+        is_patient
+        kill -QUIT "$server_pid"
+        server_ends 0
+        hang_up
+    done
+}
+
+# The server still waits for its driver, which nobody has killed.
+is_patient() {
+    wait_until rests_but_for_time
+    in_state "$pid" T
+}
+
+rests_but_for_time() {
+    local before
+    before=$(switches "$server_pid")
+    pause
+    in_state "$server_pid" S && [[ $(switches "$server_pid") == "$before" ]]
+}
+
+@test "signals: those that are pending together stop the server once, whatever their order" {
+    for signals in 'TERM HUP' 'HUP TERM' 'HUP CONT' 'INT HUP CONT' 'INT TERM'; do
+        start_server -g 1000
+        create
+        stop_process "$pid"
+        stop_process "$server_pid"
+        for signal in $signals; do
+            [ "$signal" = CONT ] || kill "-$signal" "$server_pid"
+        done
+        kill -CONT "$server_pid"
+        wait_until no_reading
+        is_patient
+        kill -TERM "$server_pid"
+        server_ends 0
+        gone "$pid"
+        hang_up
+    done
 }
 
 @test "QUIT: kills the drivers at once" {

@@ -21,6 +21,10 @@ unit() {
     unit
 }
 
+@test "unit: create" {
+    unit
+}
+
 @test "unit: deadline" {
     unit
 }

@@ -3,6 +3,7 @@
 #
 #   scripts/torture/sweep.sh           a subset, in about a minute
 #   scripts/torture/sweep.sh --full    every errno of sweep/faults.sh at every occurrence of its call
+#   scripts/torture/sweep.sh --stops   each signal of the program "stops" at each of its calls
 #   scripts/torture/sweep.sh --one PROGRAM/CALL:error=ERRNO:when=K
 #                                      one run, such as server/read:error=EIO:when=3; prints its log,
 #                                      too; sweep/run.sh names the other kinds of faults
@@ -15,6 +16,8 @@
 #             a connection of their own, some share one that stays open
 #   client    server --connect, with commands from standard input; its server has no fault
 #   words     server --connect, with one command as its arguments; its server has no fault
+#   stops     a server with a control socket, jobs, and clients that die in the middle of a line; it
+#             gets TERM, TERM and TERM, QUIT or KILL, at any of its calls (sweep/stops.sh)
 #
 # A session first runs without a fault, under strace(1), which shows what calls the program makes,
 # and how often. Then it runs again for each call, errno and occurrence: strace --inject makes that
@@ -50,17 +53,19 @@ cd "$(dirname "$0")/../.." || exit
 source scripts/torture/lib.sh
 source scripts/torture/sweep/faults.sh
 PROGRAMS=(server driver control client words)
+A_STOP='^stops/([a-z0-9_]+:signal=(TERM2?|QUIT|KILL):when=[0-9]+)?$'
 A_RUN='^(server|driver|control|client|words)/([a-z0-9_]+:(error|signal|linked)=[A-Za-z]+:when=[0-9]+[+]?)?$'
 RUN=$TORTURE/sweep/run.sh
 
 main() {
-    local full='' one='' begun=$SECONDS
+    local full='' stops='' one='' begun=$SECONDS
     case ${1-}/$# in
     /0) ;;
     --full/1) full=1 ;;
+    --stops/1) stops=1 ;;
     --one/*)
         one=${2-}
-        [[ $# = 2 && $one =~ $A_RUN ]] || misused "bad run '$one'"
+        [[ $# = 2 && ($one =~ $A_RUN || $one =~ $A_STOP) ]] || misused "bad run '$one'"
         ;;
     -h/* | --help/*) usage ;;
     *) misused "bad arguments '$*'" ;;
@@ -72,9 +77,8 @@ main() {
         "$RUN" "$one"
         return
     fi
-    find_calls >build/sweep.calls || exit
-    { plan_injected <build/sweep.calls && plan_linked; } |
-        xargs -P $((2 * $(nproc))) -I{} "$RUN" {} >build/sweep.results
+    plan >build/sweep.plan || exit
+    xargs -P $((2 * $(nproc))) -I{} "$RUN" {} <build/sweep.plan >build/sweep.results
     show_table
     ! grep WRONG build/sweep.results && [ -s build/sweep.results ] || exit 1
     echo "$(grep -cv unreached build/sweep.results) runs in $((SECONDS - begun)) s, none wrong"
@@ -93,6 +97,15 @@ surround() {
         ! ended "$surroundings" || exit
         pause 0.01
     done
+}
+
+# Prints all runs.
+plan() {
+    : >build/sweep.calls
+    if [ -z "$stops" ]; then
+        find_calls >build/sweep.calls && plan_injected <build/sweep.calls && plan_linked || return
+    fi
+    plan_stops
 }
 
 # Runs each program without a fault, and prints for each call "PROGRAM CALL FIRST LAST": which of
@@ -141,6 +154,21 @@ plan_linked() {
             done
             [ "$call" = execve ] || printf '%s\n' "$program/$call:linked=$kind:when="{1,3,6}+
         done
+    done
+}
+
+# Prints the runs that stop a server at each of its calls; for the subset at some, others for each
+# signal.
+plan_stops() {
+    local blow first=0 step=1 result
+    result=$("$RUN" stops/)
+    [[ $result == 'stops/ borne'* ]] || { echo "without a signal: $result" >&2; return 1; }
+    [ -n "$full$stops" ] || step=$(($(wc -l <build/sweep.trace.stops) / 10))
+    for blow in TERM TERM2 QUIT KILL; do
+        awk -F'(' -v blow=$blow -v first=$first -v step=$step '/^fcntl[(]0, F_GETFD/ { own = 1 }
+            { n[$1]++ } own && NR % step == first {
+                printf "stops/%s:signal=%s:when=%d\n", $1, blow, n[$1] }' build/sweep.trace.stops
+        first=$((first + step / 4))
     done
 }
 

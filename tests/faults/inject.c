@@ -10,6 +10,7 @@
  *     close : EIO                        fails, but has closed the descriptor
  *     malloc, calloc : ENOMEM            fails
  *     prctl, setpgid, dup2, setrlimit : EPERM    fails
+ *     readlink : EACCES, ENOMEM          fails: the search in /proc for our children begins with it
  *     syscall : ENOMEM                   fails, if it is close_range(2) with RANGE_UNSHARE
  *     execve, execv, execvp : delayed            waits for a moment before the exec
  *     execve, execv, execvp : killed, termed     the same, after killing or terminating its parent
@@ -144,6 +145,14 @@ faulty_prctl(int option, ...)
     argument = va_arg(args, unsigned long);
     va_end(args);
     return prctl(option, argument, 0, 0, 0);
+}
+
+ssize_t
+faulty_readlink(const char *path, char *link, size_t size)
+{
+    if (fails("readlink", "EACCES", EACCES) || fails("readlink", "ENOMEM", ENOMEM))
+        return -1;
+    return readlink(path, link, size);
 }
 
 int

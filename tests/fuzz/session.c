@@ -373,7 +373,7 @@ fuzz_finish(void)
 {
     fuzz_failures = 0;
     phase_stop(false);
-    phase_stop(false);
+    phase_stop(true);
     for (int turns = 0; !server_finished(); turns++) {
         assert(turns < 1000);
         for (size_t i = 0; i < FUZZ_DRIVERS; i++)

@@ -27,10 +27,12 @@
     each(keeper) \
     each(life) \
     each(logging) \
+    each(memory) \
     each(options) \
     each(output) \
     each(partings) \
     each(pool_freed) \
+    each(pools) \
     each(reaper) \
     each(relay) \
     each(requests) \

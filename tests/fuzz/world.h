@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument);
+static int fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
 static pid_t fuzz_wait4(pid_t pid, int *status, int options, struct rusage *usage);
 static int fuzz_kill(pid_t pid, int number);
 static int fuzz_clock_gettime(clockid_t clock, struct timespec *now);
@@ -86,9 +86,10 @@ static int64_t fuzz_now_ns;
 
 /* The socket is dup'ed, as a child would have it. */
 static int
-fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument)
+fuzz_clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 {
     (void)run, (void)stack, (void)flags, (void)argument;
+    spawn.shared = 0;
     for (size_t i = 0; i < FUZZ_DRIVERS; i++) {
         if (fuzz_drivers[i].pid != 0)
             continue;

@@ -228,7 +228,7 @@ test_no_stopping(void)
 int
 main(void)
 {
-    CHECK(proc_is_ours());
+    CHECK_NUMBER(children_each(not_spared, &spared), CHILDREN_NONE);
     CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     CHECK_NUMBER(end(), FAMILY_NONE);
     CHECK(pipe(held) == 0);

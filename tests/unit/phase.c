@@ -52,10 +52,15 @@ test_stop(void)
     CHECK_NUMBER(stops, 1);
     CHECK_STRING(phase_letters(), "RS");
     CHECK_NUMBER(phase_exit_status(), EXIT_FAILURE);
-    phase_stop(false);
+    phase_stop(false); /* nor is this one */
+    CHECK_NUMBER(stops, 1);
+    CHECK_STRING(phase_letters(), "RS");
+    phase_stop(true);
     CHECK_STRING(phase_letters(), "RSO");
     CHECK_NUMBER(stops, 2);
     phase_stop(false);
+    CHECK_NUMBER(stops, 2);
+    phase_stop(true);
     CHECK_STRING(phase_letters(), "RSO");
     CHECK_NUMBER(stops, 3); /* kills again what is left */
     for (enum phase phase = PHASE_WARMING; phase <= PHASE_OVERDUE; phase++)

@@ -181,7 +181,7 @@ audit_control() {
 
 # Starts that server. Sets server to its pid, and kept to the pid of its driver.
 serve() {
-    local ready
+    local ready reply_patience=$PATIENCE
     "$BUILD/server" --listen socket --drivers 1 --ready-fd 9 9>ready </dev/null >/dev/null 2>server.err &
     server=$!
     exec {ready}<ready
@@ -193,7 +193,7 @@ serve() {
 
 # Checks that the server still has its driver, and ends when it is told to.
 serves() {
-    local status=0
+    local status=0 reply_patience=$PATIENCE
     ask - "Driver $kept Available"$'\n*driver*' get_drivers || wrong 'the server no longer answers'
     [[ $reply == *driver? || $reply == *driver ]] || wrong "get_drivers: $reply"
     ask - '' shutdown || wrong 'the server cannot be stopped'

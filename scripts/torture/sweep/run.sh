@@ -5,6 +5,8 @@
 #   run.sh PROGRAM/CALL:error=ERRNO:when=K     the K-th CALL fails (K+: and each later one)
 #   run.sh PROGRAM/CALL:signal=KILL:when=K     the program is killed there
 #   run.sh PROGRAM/CALL:linked=KIND:when=K     a fault of tests/faults/inject.c
+#   run.sh stops/CALL:signal=BLOW:when=K       it gets TERM, TERM2 (TERM, and at the next CALL another
+#                                              one), QUIT or KILL there
 #   run.sh PROGRAM/                            no fault; keeps the trace as build/sweep.trace.PROGRAM
 #
 # Only sweep.sh can start it, since it prepares what a run finds; for a single run, use sweep.sh
@@ -14,6 +16,7 @@ set -u
 cd "$(dirname "$0")/../../.." || exit
 source scripts/torture/lib.sh
 source scripts/torture/sweep/programs.sh
+source scripts/torture/sweep/stops.sh
 BUILD=$ROOT/${SWEEP_BUILD:-.}
 FAULTY=$ROOT/${SWEEP_BUILD:-build/faulty}
 # The reply timeout is long, for a loaded machine, but less than PATIENCE. Drivers inherit no FAULT.
@@ -175,10 +178,10 @@ tracee() {
 
 # Checks that the run left no process behind, and did not cost more than it may.
 audit() {
-    [[ $program != @(server|driver|control) ]] || none_left
-    [[ -n $killed && $status = 137 ]] || "audit_$program"
-    [ "$program" != control ] || serve
-    [[ $program != @(control|client|words) ]] || serves
+    [[ $program != @(server|driver|control|stops) ]] || none_left
+    [[ -n $killed && $status = 137 && $program != stops ]] || "audit_$program"
+    [[ $program != @(control|stops) ]] || serve
+    [[ $program != @(control|stops|client|words) ]] || serves
     none_left
 }
 
@@ -207,6 +210,9 @@ any_works() {
 judge_run() {
     if [[ $fault == */ ]]; then
         cp trace "$ROOT/build/sweep.trace.$program"
+    elif [ "$program" = stops ]; then
+        is_reached || conclude unreached
+        [ $status = 0 ] || conclude fatal "status $status"
     elif ! grep -qsE 'INJECTED|DELAYED|killed by SIGKILL' trace; then
         conclude unreached
     fi
