@@ -15,10 +15,10 @@
 #define HERE_END   " || exit 125; "
 
 /* What --here puts before each job. */
-static struct here {
+static struct cd_here {
     char text[COMPOSE_HERE_MAX];
     size_t size;
-} here;
+} cd_here;
 
 /* The commands that give jobs, and which of their words is the first of the job, counted from 0. */
 static const struct giver {
@@ -41,12 +41,12 @@ compose_open(void)
     if (strchr(directory, '\n') != NULL)
         usage_error("--here: the name of this directory has a newline");
     size_t size = shell_quote(quoted, directory, false);
-    if (strlen(HERE_BEGIN HERE_END) + size > sizeof(here.text))
+    if (strlen(HERE_BEGIN HERE_END) + size > sizeof(cd_here.text))
         usage_error("--here: the name of this directory is too long");
-    memcpy(here.text, HERE_BEGIN, strlen(HERE_BEGIN));
-    memcpy(here.text + strlen(HERE_BEGIN), quoted, size);
-    memcpy(here.text + strlen(HERE_BEGIN) + size, HERE_END, strlen(HERE_END));
-    here.size = strlen(HERE_BEGIN HERE_END) + size;
+    memcpy(cd_here.text, HERE_BEGIN, strlen(HERE_BEGIN));
+    memcpy(cd_here.text + strlen(HERE_BEGIN), quoted, size);
+    memcpy(cd_here.text + strlen(HERE_BEGIN) + size, HERE_END, strlen(HERE_END));
+    cd_here.size = strlen(HERE_BEGIN HERE_END) + size;
 }
 
 /* Returns which of the words is the first of a job, or a number that no word has. */
@@ -126,7 +126,7 @@ compose_line(struct buffer *to, const struct span *line)
 
     buffer_append(to, line->at, job);
     if (job < line->size)
-        buffer_append(to, here.text, here.size);
+        buffer_append(to, cd_here.text, cd_here.size);
     buffer_append(to, line->at + job, line->size - job);
     buffer_append_string(to, "\n");
 }

@@ -63,21 +63,31 @@ make_socket() {
 
 @test "install: puts these files there, no others; the server finds ../libexec/taxi/driver" {
     make_quietly install
-    [ "$(installed)" = './usr/bin/taxi-server
+    [ "$(installed)" = './usr/bin/taxi
+./usr/bin/taxi-server
 ./usr/lib/systemd/system/taxi-jobs.service
 ./usr/lib/systemd/system/taxi.service
+./usr/lib/systemd/user/taxi.service
+./usr/lib/systemd/user/taxi.socket
 ./usr/libexec/taxi/driver
+./usr/share/bash-completion/completions/taxi
 ./usr/share/bash-completion/completions/taxi-server
 ./usr/share/man/man1/taxi-driver.1
-./usr/share/man/man1/taxi-server.1' ]
+./usr/share/man/man1/taxi-server.1
+./usr/share/man/man1/taxi.1' ]
     run -0 'a root/usr/bin/taxi-server' <<<create_driver
     [[ $output == 'Driver '*' Available' ]]
+    mv 'a root' moved
+    start_listening
+    TAXI_SOCKET=$PWD/taxi.sock run -0 moved/usr/bin/taxi get_drivers
+    [ "$output" = '0 drivers' ]
+    [ -s moved/usr/share/bash-completion/completions/taxi ]
 }
 
 @test "install: everybody can read all files and run the programs" {
     (umask 077; make_quietly install)
     [ "$(find 'a root' -type f -perm 755 -printf '%f\n' | sort | xargs)" = 'driver taxi-server' ]
-    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 5 ]
+    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 8 ]
 }
 
 @test "install: the units run the server that was installed" {
@@ -87,6 +97,8 @@ make_socket() {
             diff - "a root/usr/lib/systemd/system/$unit" || fail "$unit"
         [ "$(grep -c '^ExecStart="/usr/bin/taxi-server" ' "a root/usr/lib/systemd/system/$unit")" = 1 ]
     done
+    grep -qx 'ExecStart="/usr/bin/taxi-server" --drivers .*' 'a root/usr/lib/systemd/user/taxi.service'
+    cmp "$ROOT/scripts/install/user/taxi.socket" 'a root/usr/lib/systemd/user/taxi.socket'
 }
 
 @test "uninstall: removes what install put there, and nothing else" {

@@ -12,6 +12,7 @@
     each(batch) \
     each(block_pool) \
     each(call_pool) \
+    each(cd_here) \
     each(clients) \
     each(clock_turn_ns) \
     each(console) \
@@ -21,7 +22,6 @@
     each(epoll_fd) \
     each(fleet) \
     each(helps) \
-    each(here) \
     each(joblog) \
     each(jobs) \
     each(keeper) \
