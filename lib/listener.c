@@ -301,6 +301,8 @@ listener_inherit(struct listener *listener, int fd, const char *path,
     listener->source = (struct source){.fd = fd, .ready = ready};
     listener->inherited = true;
     listener_keep_unblocked(listener);
+    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
+        err(EXIT_FAILURE, "cannot listen on %s", path);
 }
 
 /* Another server at this socket, when it ends, leaves the flag as it was for that one. */

@@ -36,7 +36,7 @@ struct listener {
 void listener_open(struct listener *, const char *path,
                    void (*ready)(struct source *, uint32_t events));
 
-/* Does the same with a socket that listens already, and that we have inherited. */
+/* Does the same with a socket that listens already, and that we have inherited. Exits on failure. */
 void listener_inherit(struct listener *, int fd, const char *path,
                       void (*ready)(struct source *, uint32_t events));
 

@@ -3,6 +3,14 @@
 
 load lib/helpers
 
+teardown() {
+    local child
+    for child in $(children_of "$server_pid"); do # of a manager
+        [[ ! /proc/$child/exe -ef $SERVER ]] || started=("$child" "${started[@]}")
+    done
+    end_started
+}
+
 # activated [OPTION...]: starts a server at such a socket. What comes before -- are options of
 # activate.pl.
 activated() {
