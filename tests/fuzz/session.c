@@ -23,7 +23,7 @@ static struct fuzz_input {
 static bool fuzz_honest; /* the drivers keep to the protocol */
 
 static uint8_t
-take(void)
+fuzz_take(void)
 {
     return fuzz_input.at < fuzz_input.end ? *fuzz_input.at++ : 0;
 }
@@ -74,7 +74,7 @@ hang_up(int *socket)
 static void
 step(void)
 {
-    struct span bytes = take_bytes(1 + (size_t)take() * 32);
+    struct span bytes = take_bytes(1 + (size_t)fuzz_take() * 32);
 
     put(fuzz_clients[0], bytes.at, bytes.size);
     drain(fuzz_clients[0]);
@@ -111,8 +111,8 @@ step_command(int client)
         "shutdown\n",
     };
     char line[64];
-    const char *format = formats[take() % (sizeof(formats) / sizeof(formats[0]))];
-    int number = take();
+    const char *format = formats[fuzz_take() % (sizeof(formats) / sizeof(formats[0]))];
+    int number = fuzz_take();
 
     number = strncmp(format, "create", 6) == 0 ? number % 8 : FIRST_PID + number % FUZZ_DRIVERS;
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -126,7 +126,7 @@ step_flood(int client, int driver)
     char lines[4096];
     size_t size = 0;
 
-    for (int i = take(); i > 0; i--)
+    for (int i = fuzz_take(); i > 0; i--)
         size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s %d\n",
                                  i % 4 ? "get_status" : "fly", FIRST_PID + driver % 4);
     put(client, lines, size);
@@ -137,7 +137,7 @@ static uint32_t
 take_id(const struct fuzz_driver *fake, bool of_job)
 {
     const struct driver *driver = driver_find(fake->pid);
-    uint8_t id = take();
+    uint8_t id = fuzz_take();
 
     if (driver == NULL || id % 8 == 0)
         return id / 8;
@@ -153,8 +153,8 @@ step_result(struct fuzz_driver *driver)
         struct proto_result result;
     } frame = {
         .header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, take_id(driver, true)),
-        .result.outcome = take() % 8,
-        .result.status = take(),
+        .result.outcome = fuzz_take() % 8,
+        .result.status = fuzz_take(),
     };
 
     if (frame.result.outcome == PROTO_CANCELLED || frame.result.outcome == PROTO_TIMED_OUT)
@@ -163,7 +163,7 @@ step_result(struct fuzz_driver *driver)
         frame.result.cause = frame.result.status % 8;
         frame.result.status = frame.result.cause > PROTO_CAUSE_LATE ? frame.result.status / 8 : 0;
     } else {
-        frame.result.left = take() % 4;
+        frame.result.left = fuzz_take() % 4;
     }
     put(driver->socket, &frame, sizeof(frame));
 }
@@ -175,7 +175,7 @@ step_frame(struct fuzz_driver *driver)
     static const enum proto_type types[] = {PROTO_HELLO, PROTO_STATE, PROTO_STATE,
                                             PROTO_END,   PROTO_BEGUN, PROTO_RESULT};
     struct proto_frame frame = {.header.type = 0};
-    enum proto_type type = types[take() % 6];
+    enum proto_type type = types[fuzz_take() % 6];
 
     switch (type) {
     case PROTO_RESULT:
@@ -187,17 +187,17 @@ step_frame(struct fuzz_driver *driver)
         break;
     case PROTO_STATE:
         frame.header = proto_header(PROTO_FROM_DRIVER, type, take_id(driver, false));
-        frame.state.work = take() % 4;
-        frame.state.refusal = take() % 16 < 11 ? PROTO_OK : take() % 5;
+        frame.state.work = fuzz_take() % 4;
+        frame.state.refusal = fuzz_take() % 16 < 11 ? PROTO_OK : fuzz_take() % 5;
         frame.state.remaining_ms = frame.state.work != PROTO_FREE ? 1000 : 0;
         break;
     case PROTO_BEGUN:
         frame.header = proto_header(PROTO_FROM_DRIVER, type, take_id(driver, true));
-        frame.begun.pid = 100000 + take();
+        frame.begun.pid = 100000 + fuzz_take();
         break;
     default:
         frame.header = proto_header(PROTO_FROM_DRIVER, PROTO_END, 0);
-        frame.end.outcome = take() % 2 ? PROTO_DONE : PROTO_CANCELLED;
+        frame.end.outcome = fuzz_take() % 2 ? PROTO_DONE : PROTO_CANCELLED;
         break;
     }
     put(driver->socket, &frame, proto_size(&frame));
@@ -210,7 +210,7 @@ step_connection(int *client)
     static const struct ucred peer = {.pid = 1};
     int pair[2];
 
-    switch (take() % 4) {
+    switch (fuzz_take() % 4) {
     case 0:
         shutdown(*client, SHUT_WR);
         break;
@@ -232,7 +232,7 @@ step_connection(int *client)
 static void
 step(void)
 {
-    uint8_t choice = take();
+    uint8_t choice = fuzz_take();
     struct fuzz_driver *driver = &fuzz_drivers[choice / 16];
     int *client = &fuzz_clients[choice / 16 % FUZZ_CLIENTS];
     struct span bytes;
@@ -250,7 +250,7 @@ step(void)
             step_command(*client);
         break;
     case 4:
-        bytes = take_bytes(take());
+        bytes = take_bytes(fuzz_take());
         put(*client, bytes.at, bytes.size);
         break;
     case 5:
@@ -258,12 +258,12 @@ step(void)
     case 7:
     case 8:
         if (fuzz_honest)
-            honest_step(driver, take());
+            honest_step(driver, fuzz_take());
         else
             step_frame(driver);
         break;
     case 9:
-        bytes = take_bytes(take() % 32);
+        bytes = take_bytes(fuzz_take() % 32);
         if (fuzz_honest)
             honest_step(driver, 1);
         else
@@ -274,11 +274,11 @@ step(void)
         break;
     case 11: /* it dies, and that is seen now */
         if (driver->pid != 0 && !driver->dead)
-            fuzz_die(driver, take());
+            fuzz_die(driver, fuzz_take());
         child_died(driver->pid); /* a hint that may be as good as any */
         break;
     case 12:
-        fuzz_pass_ms(take() * 20);
+        fuzz_pass_ms(fuzz_take() * 20);
         break;
     case 13: /* it reads what it was sent */
         if (fuzz_honest)
@@ -291,9 +291,9 @@ step(void)
         break;
     case 15:
         if (choice / 16 == 0)
-            phase_stop(take() % 2);
+            phase_stop(fuzz_take() % 2);
         else if (choice / 16 < 8)
-            fuzz_failures = take();
+            fuzz_failures = fuzz_take();
         else
             step_flood(*client, choice / 16);
         break;
@@ -408,7 +408,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_clients[i] = -1;
     fuzz_input = (struct fuzz_input){.at = data, .end = data + size};
 #ifndef COMMANDS_ONLY
-    uint8_t choice = take();
+    uint8_t choice = fuzz_take();
     options.drivers = choice % 4;
     options.watchdog = "1";
     options.watchdog_ns = choice / 4 % 2 * NS_PER_S;

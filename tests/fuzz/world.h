@@ -51,9 +51,9 @@ fuzz_calloc(size_t count, size_t size)
 
 /* The children that the kernel lists would be libFuzzer's own: there are none. */
 static int
-fuzz_open_file(const char *path, int flags)
+fuzz_open_file(const char *path, int flags, ...)
 {
-    return open(strcmp(path, "/proc/thread-self/children") == 0 ? "/dev/null" : path, flags);
+    return open(strcmp(path, "/proc/thread-self/children") == 0 ? "/dev/null" : path, flags, 0600);
 }
 
 #define main                                 server_main
