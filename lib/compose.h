@@ -19,8 +19,8 @@ void compose_open(void);
  * word, that is a line for the shell. Exits if a word has a newline, or if the line is too long. */
 void compose_words(struct buffer *, char *const *words);
 
-/* Appends the line and a newline. With --here the job of a
- * run or submit is preceded by a cd. The buffer has room for COMPOSE_HERE_MAX more bytes. */
+/* Appends the line and a newline. With --here a cd comes before the job of a run or submit. The buffer
+ * has room for COMPOSE_HERE_MAX more bytes. */
 void compose_line(struct buffer *, const struct span *line);
 
 #endif

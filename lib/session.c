@@ -56,9 +56,8 @@ static struct session {
     bool prompted;   /* the prompt is the last thing that was received */
     char line[96];   /* the beginning of the line that is being received, which shows what it is */
     size_t line_size;
-    bool
-        listed; /* the line has a tab: it is of the list of get_jobs all, and tells of no job anew */
-    int signal; /* the signal that ends us; 0: none yet */
+    bool listed; /* the line has a tab: it is of the list of get_jobs all, and no end of a job */
+    int signal;  /* the signal that ends us; 0: none yet */
 } session;
 
 /* Does nothing: an event only ends the wait, and each turn tries every read and write that is

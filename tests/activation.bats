@@ -129,7 +129,7 @@ is_refused() {
 
 @test "activation: anything but one UNIX stream socket that listens is refused, with the reason" {
     not_listening='descriptor 3, from the service manager, is no UNIX stream socket that listens'
-    for kind in bound dgram tcp file; do
+    for kind in bound dgram seqpacket tcp file; do
         is_refused "$not_listening" --kind $kind
     done
     for count in 2 0 x ''; do

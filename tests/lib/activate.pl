@@ -4,7 +4,7 @@
 #
 #   --pid PID     is LISTEN_PID, instead of the command's own
 #   --fds N       is LISTEN_FDS, instead of 1
-#   --kind KIND   the socket is bound (does not listen), dgram or tcp; or it is a file
+#   --kind KIND   the socket is bound (does not listen), dgram, seqpacket or tcp; or it is a file
 #   --nonblock    the socket does not block
 #   --again       does not become the command but runs it whenever a client has come and it does not
 #                 run; prints its status, and whether the socket is blocking, when it has ended;
@@ -27,10 +27,11 @@ if ($kind eq 'file') {
     socket $socket, AF_INET, SOCK_STREAM, 0 or die "socket: $!";
     bind $socket, pack_sockaddr_in(0, INADDR_LOOPBACK) or die "bind: $!";
 } else {
-    socket $socket, AF_UNIX, $kind eq 'dgram' ? SOCK_DGRAM : SOCK_STREAM, 0 or die "socket: $!";
+    my %type = (dgram => SOCK_DGRAM, seqpacket => SOCK_SEQPACKET);
+    socket $socket, AF_UNIX, $type{$kind} // SOCK_STREAM, 0 or die "socket: $!";
     bind $socket, pack_sockaddr_un("$path.new") or die "bind: $!";
 }
-$kind !~ /stream|tcp/ or listen $socket, 8 or die "listen: $!";
+$kind !~ /stream|seqpacket|tcp/ or listen $socket, 8 or die "listen: $!";
 $socket->blocking(!$option{nonblock}) if $kind ne 'file';
 rename "$path.new", $path if -S "$path.new"; # who sees it can connect
 
