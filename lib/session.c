@@ -44,7 +44,6 @@ static struct session {
     enum session_input input;
     bool begun;      /* something of the input was read */
     bool composes;   /* commands are read, and become others because of --here */
-    bool too_long;   /* the rest of a line that is too long goes up as it is */
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
@@ -225,7 +224,7 @@ session_drop_half(void)
 }
 
 /* With --here: takes the lines of up, as far as there is room for what becomes of them. The server
- * refuses a line that is too long, so such a line goes on as it is. */
+ * refuses a line that is too long, so such a line, or a piece of it, goes on as it is. */
 static void
 session_compose(void)
 {
@@ -236,14 +235,13 @@ session_compose(void)
         const char *at = up->data + up->start;
         const char *newline = memchr(at, '\n', sendable);
         size_t size = newline != NULL ? (size_t)(newline - at) + 1 : sendable;
-        bool as_it_is = session.too_long || newline == NULL || size > LINE_MAX_SIZE;
+        bool as_it_is = newline == NULL || size > LINE_MAX_SIZE;
         if (buffer_room(composed) < size + (as_it_is ? 0 : COMPOSE_HERE_MAX))
             return;
         if (as_it_is)
             buffer_append(composed, at, size);
         else
             compose_line(composed, &(struct span){at, size - 1});
-        session.too_long = newline == NULL;
         buffer_consume(up, size);
     }
 }

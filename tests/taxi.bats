@@ -259,6 +259,9 @@ Job 3 Done exit 0
 Error: line too long (limit 4096 bytes)" ] || fail "$output"
     [ "$(cat pwd)" = "$PWD" ]
     [ ! -e ran ]
+    run -1 taxi --here < <(printf 'run any 60 %063000d\nget_drivers\n' 0) # a line that almost fills a block
+    [ "${lines[0]}" = 'Error: line too long (limit 4096 bytes)' ]
+    [ "${lines[2]}" = '1 driver' ]
 }
 
 @test "taxi --here: fifty thousand lines become what they should, however they come" {
@@ -290,17 +293,20 @@ Error: line too long (limit 4096 bytes)" ] || fail "$output"
     to=$control_fd
     here_is 1 "$PWD/other"
     mkfifo half
-    "$BATS_FILE_TMPDIR/taxi" --here <half >half.out 2>half.err 3>&- &
+    perl "$LIB/deceive.pl" other.sock heard 3>&- &
+    started+=("$!")
+    wait_until test -e heard
+    "$BATS_FILE_TMPDIR/taxi" --here -c other.sock <half >half.out 2>half.err 3>&- &
     client=$!
     started+=("$client")
     exec {half}>half
     printf 'get_drivers\nrun any 60 touch ran' >&"$half"
-    wait_until test -s half.out
+    wait_until grep -qx get_drivers heard
     kill -TERM "$client"
     wait_until ended "$client"
     exec {half}>&-
-    run -0 taxi wait
-    [ ! -e ran ]
+    wait_until grep -qx end heard
+    [ "$(cat heard)" = $'session farewell\nget_drivers\nend' ]
 }
 
 # replies STATUS REPLY WORD...: if the server answers with the reply, the client of that command ends
