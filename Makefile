@@ -9,6 +9,7 @@ libexecdir    = $(PREFIX)/libexec/taxi
 mandir        = $(PREFIX)/share/man
 completiondir = $(PREFIX)/share/bash-completion/completions
 unitdir       = $(PREFIX)/lib/systemd/system
+userunitdir   = $(PREFIX)/lib/systemd/user
 
 STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
@@ -179,24 +180,32 @@ coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HE
 lint:
 	@scripts/lint.sh
 
-# The units for systemd get the path at which the server is installed.
-UNITS = taxi.service taxi-jobs.service
+# The units for systemd get the path at which the server is installed. The client is the server by
+# another name.
+UNITS      = taxi.service taxi-jobs.service
+USER_UNITS = taxi.service taxi.socket
+PAGES      = taxi.1 taxi-server.1 taxi-driver.1
 install: all
-	for unit in $(UNITS); do \
+	mkdir -p build/user
+	for unit in $(UNITS) $(USER_UNITS:%=user/%); do \
 	    sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/$$unit >build/$$unit || exit; \
 	done
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
-	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)"
+	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)" "$(DESTDIR)$(userunitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
+	ln -sf taxi-server "$(DESTDIR)$(bindir)/taxi"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
-	install -m 644 scripts/install/man/taxi-server.1 scripts/install/man/taxi-driver.1 "$(DESTDIR)$(mandir)/man1"
+	install -m 644 $(PAGES:%=scripts/install/man/%) "$(DESTDIR)$(mandir)/man1"
 	install -m 644 scripts/install/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
+	ln -sf taxi-server "$(DESTDIR)$(completiondir)/taxi"
 	install -m 644 $(UNITS:%=build/%) "$(DESTDIR)$(unitdir)"
+	install -m 644 $(USER_UNITS:%=build/user/%) "$(DESTDIR)$(userunitdir)"
 
 uninstall:
-	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(libexecdir)/driver" \
-	    "$(DESTDIR)$(mandir)/man1/taxi-server.1" "$(DESTDIR)$(mandir)/man1/taxi-driver.1" \
-	    "$(DESTDIR)$(completiondir)/taxi-server" $(UNITS:%="$(DESTDIR)$(unitdir)/%")
+	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(bindir)/taxi" "$(DESTDIR)$(libexecdir)/driver" \
+	    $(PAGES:%="$(DESTDIR)$(mandir)/man1/%") \
+	    "$(DESTDIR)$(completiondir)/taxi-server" "$(DESTDIR)$(completiondir)/taxi" \
+	    $(UNITS:%="$(DESTDIR)$(unitdir)/%") $(USER_UNITS:%="$(DESTDIR)$(userunitdir)/%")
 	rmdir "$(DESTDIR)$(libexecdir)" 2>/dev/null || true
 
 -include $(wildcard build/*/*.d build/*/lib/*.d)
@@ -221,7 +230,7 @@ help:
 	@echo '                only tries each of them, make bench-plot draws the costs (needs gnuplot)'
 	@echo 'make coverage   list the lines that the tests never reach (needs gcc)'
 	@echo 'make lint       check the format and look for mistakes (needs the linters)'
-	@echo 'make install    install as PREFIX/bin/taxi-server (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
+	@echo 'make install    install as PREFIX/bin/taxi-server and taxi (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
 	@echo 'make uninstall  remove what make install has installed'
 	@echo 'make clean      remove everything that was built'
 

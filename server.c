@@ -109,9 +109,7 @@ static void server_close(void);
 int
 main(int argc, char **argv)
 {
-    static char name[] = "server";
-
-    program_invocation_short_name = name; /* err(3) puts it first, as log_line() does */
+    options_name();
     stack_check();
     streams_fill();
     char **words = options_parse(argc, argv);
@@ -129,8 +127,7 @@ server_run(void)
 
     if (!signals_block(&signals)) /* first: nothing that we make may be left by a signal */
         err(EXIT_FAILURE, "cannot block signals");
-    if (options.listen_path != NULL)
-        control_open();
+    control_open();
     server.hup_ignored = signals_default();
     options_find_driver();
     descriptors_prepare(&nofile);

@@ -107,6 +107,7 @@ listener_ready(struct source *source, uint32_t events)
     struct listener *listener = container_of(source, struct listener, source);
 
     (void)events;
+    listener_keep_unblocked(listener);
     for (int i = 0; i < ACCEPTS_PER_TURN || phase_stopping(); i++) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
@@ -145,8 +146,13 @@ control_remove(void)
 void
 control_open(void)
 {
+    if (options.listen_path == NULL)
+        return;
     atexit(control_remove); /* in case the start fails */
-    listener_open(&control, options.listen_path, listener_ready);
+    if (options.listen_fd >= 0)
+        listener_inherit(&control, options.listen_fd, options.listen_path, listener_ready);
+    else
+        listener_open(&control, options.listen_path, listener_ready);
 }
 
 bool
@@ -174,6 +180,10 @@ control_close(void)
     if (control.source.fd < 0)
         return;
     listener_remove(&control);
+    if (control.inherited) {
+        source_close(&control.source); /* who connects now, or has not been accepted, can wait */
+        return;
+    }
     shutdown(control.source.fd, SHUT_RD); /* otherwise one that connects now would be cut off */
     listener_ready(&control.source, EPOLLIN);
     if (!control.accept_failed || phase_overdue())

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* Listens at options.listen_path; only this user can connect. Signals must be blocked, and have the
- * dispositions that we inherited, see listener_open(). Exits on failure. */
+/* Listens at options.listen_path, if it is set; only this user can connect. Signals must be blocked,
+ * and have the dispositions that we inherited, see listener_open(). Exits on failure. */
 void control_open(void);
 
 /* Starts to accept connections. Returns false with errno on failure. */
@@ -21,7 +21,8 @@ bool control_is_open(void);
 void control_retry(void);
 
 /* Accepts the clients that have connected so far, which get an Error for each command, and closes
- * the socket. If there are no descriptors for them, it stays open, and must be closed again. */
+ * the socket. If there are no descriptors for them, it stays open, and must be closed again. At a
+ * service manager's socket they wait for the next server. */
 void control_close(void);
 
 /* Sets up a client for a connection of that process, which then owns fd. Returns false with errno if

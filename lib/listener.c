@@ -277,6 +277,42 @@ listener_open(struct listener *listener, const char *path,
     umask(mask);
 }
 
+/* Sets O_NONBLOCK, or clears it. Returns whether that changes anything. */
+static bool
+socket_unblock(int fd, bool set)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || ((flags & O_NONBLOCK) != 0) == set)
+        return false;
+    return fcntl(fd, F_SETFL, flags ^ O_NONBLOCK) == 0;
+}
+
+/*
+ * The flag is also the service manager's, since both have the same open file description. systemd
+ * sets it as NonBlocking= says before it starts a server, so with our unit there is nothing to do.
+ * For others we leave it as it was when we end. There is no accept() with MSG_DONTWAIT.
+ */
+void
+listener_inherit(struct listener *listener, int fd, const char *path,
+                 void (*ready)(struct source *, uint32_t events))
+{
+    listener->path = path;
+    listener->source = (struct source){.fd = fd, .ready = ready};
+    listener->inherited = true;
+    listener_keep_unblocked(listener);
+    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
+        err(EXIT_FAILURE, "cannot listen on %s", path);
+}
+
+/* Another server at this socket, when it ends, leaves the flag as it was for that one. */
+void
+listener_keep_unblocked(struct listener *listener)
+{
+    if (listener->inherited && socket_unblock(listener->source.fd, true))
+        listener->unblocked = true;
+}
+
 /* The server still listens when it removes the socket's file, so no other server takes the file for
  * that of a dead one. If somebody has removed it, it may be another server's by now. */
 void
@@ -284,6 +320,8 @@ listener_remove(struct listener *listener)
 {
     struct stat file;
 
+    if (listener->unblocked && socket_unblock(listener->source.fd, false))
+        listener->unblocked = false;
     if (listener->directory < 0)
         return;
     lock_release(listener);

@@ -5,6 +5,9 @@
  * one listens at the path until it listens itself, it holds a lock file, whose name is the path and
  * ".lock". It removes the lock file then. A server that is killed may leave both files, and the
  * next server takes them over.
+ *
+ * Or a service manager has made the socket, and listens at it as well: it starts a server when a
+ * client comes. Such a socket and its file are not ours to end.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -21,6 +24,8 @@ struct listener {
     int directory;      /* where the file is; -1: not open */
     int lock;           /* the lock file; -1: we do not hold it */
     struct stat file;   /* the device and inode of the socket's file */
+    bool inherited;     /* a service manager has made it */
+    bool unblocked;     /* of an inherited one: it was blocking until we changed that */
     bool accept_failed; /* no connection can be accepted, and that was logged */
 };
 
@@ -31,8 +36,15 @@ struct listener {
 void listener_open(struct listener *, const char *path,
                    void (*ready)(struct source *, uint32_t events));
 
-/* Removes the files that are ours, also after listener_open() has failed half-way. Does nothing if
- * they are removed already. Does not close the socket. */
+/* Does the same with a socket that listens already, and that we have inherited. Exits on failure. */
+void listener_inherit(struct listener *, int fd, const char *path,
+                      void (*ready)(struct source *, uint32_t events));
+
+/* Makes sure that no accept(2) blocks, although another process may have changed that. */
+void listener_keep_unblocked(struct listener *);
+
+/* Removes the files that are ours, also after listener_open() has failed half-way. Leaves an
+ * inherited socket as it was. Does nothing if that is done already. Does not close the socket. */
 void listener_remove(struct listener *);
 
 /* Returns the address of a socket with that path. The path must fit, see options.c. */

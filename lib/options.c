@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "../proto.h"
+#include "activation.h"
 #include "clock.h"
 #include "text.h"
 
@@ -29,6 +30,7 @@ enum {
 struct options options = {
     .name_separator = '\n',
     .ready_fd = -1,
+    .listen_fd = -1,
     .grace_ns = GRACE_DEFAULT_S * NS_PER_S,
     .linger_ns = LINGER_DEFAULT_MS * NS_PER_MS,
     .reply_timeout_ns = REPLY_TIMEOUT_DEFAULT_S * NS_PER_S,
@@ -39,7 +41,7 @@ struct options options = {
 /* An option: how it is written, what it does, and its line in the help. */
 struct option_kind {
     char letter;      /* 0: it has only its name */
-    bool for_clients; /* it can be used with --connect */
+    bool for_clients; /* a client can have it */
     const char *name;
     const char *value; /* its name in the help, [=NAME] if it may be left out; NULL: none */
     const char *help;
@@ -47,11 +49,21 @@ struct option_kind {
 };
 
 void
+options_name(void)
+{
+    static char name[] = "server";
+
+    options.taxi = strcmp(program_invocation_short_name, "taxi") == 0;
+    if (!options.taxi)
+        program_invocation_short_name = name; /* as log_line() does */
+}
+
+void
 usage_error(const char *format, ...)
 {
     va_list args;
 
-    fputs("server: ", stderr);
+    fprintf(stderr, "%s: ", program_invocation_short_name);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -99,20 +111,21 @@ means_port(const char *value)
     return strchr(value, '/') == NULL && *port != '\0' && port[strspn(port, "0123456789")] == '\0';
 }
 
-/* Returns the path; exits unless it fits into the address of a socket, unix(7). */
+/* Returns the path; exits unless it fits into the address of a socket, unix(7). from is the option or
+ * variable that has it. */
 static const char *
-socket_take(const struct option_kind *kind, const char *value)
+socket_take(const char *from, const char *value)
 {
     size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 
     if (value[0] == '\0')
-        usage_error("--%s needs a path that is not empty", kind->name);
+        usage_error("%s needs a path that is not empty", from);
     if (strlen(value) > limit)
-        usage_error("--%s: path too long (limit %zu bytes): '%s'", kind->name, limit, value);
+        usage_error("%s: path too long (limit %zu bytes): '%s'", from, limit, value);
     if (means_port(value))
-        usage_error("--%s needs the path of a UNIX socket, and '%s' looks like a port; a file of "
+        usage_error("%s needs the path of a UNIX socket, and '%s' looks like a port; a file of "
                     "that name is ./%s, and for TCP see CLIENTS in taxi-server(1)",
-                    kind->name, value, value);
+                    from, value, value);
     return value;
 }
 
@@ -127,7 +140,8 @@ take_clean_env(const struct option_kind *kind, const char *value)
 static void
 take_connect(const struct option_kind *kind, const char *value)
 {
-    options.connect_path = socket_take(kind, value);
+    (void)kind;
+    options.connect_path = socket_take("--connect", value);
 }
 
 static void
@@ -179,6 +193,14 @@ take_halt(const struct option_kind *kind, const char *value)
 }
 
 static void
+take_here(const struct option_kind *kind, const char *value)
+{
+    (void)kind;
+    (void)value;
+    options.here = true;
+}
+
+static void
 take_json(const struct option_kind *kind, const char *value)
 {
     (void)kind;
@@ -200,7 +222,8 @@ take_linger(const struct option_kind *kind, const char *value)
 static void
 take_listen(const struct option_kind *kind, const char *value)
 {
-    options.listen_path = socket_take(kind, value);
+    (void)kind;
+    options.listen_path = socket_take("--listen", value);
 }
 
 static void
@@ -290,7 +313,7 @@ take_version(const struct option_kind *kind, const char *value)
 {
     (void)kind;
     (void)value;
-    puts("taxi-server " VERSION);
+    puts(options.taxi ? "taxi " VERSION : "taxi-server " VERSION);
     exit_printed();
 }
 
@@ -307,6 +330,7 @@ static const struct option_kind option_kinds[] = {
     {'n', false, "drivers", "N", "start with N drivers, and replace those that end", take_drivers},
     {'l', false, "listen", "PATH", "also take commands at a UNIX socket", take_listen},
     {'c', true, "connect", "PATH", "be a client of the server at PATH", take_connect},
+    {0, true, "here", NULL, "a client's jobs run in its own directory", take_here},
     {'j', true, "json", NULL, "replies are JSON objects, one a line", take_json},
     {'g', false, "grace", "SECONDS", "for drivers and jobs to end before a KILL (2)", take_grace},
     {0, false, "linger", "SECONDS", "for what a job leaves to end by itself (0.2)", take_linger},
@@ -340,11 +364,18 @@ take_help(const struct option_kind *kind, const char *value)
 {
     (void)kind;
     (void)value;
-    puts("usage: server [OPTION]... [--each SECONDS WORD...]\n"
-         "       server --connect PATH [--json] [COMMAND [WORD]...]\n"
-         "Gives tasks and jobs to driver processes. Reads commands from standard input.\n");
+    puts(options.taxi
+             ? "usage: taxi [OPTION]... [COMMAND [WORD]...]\n"
+               "Gives a server a command, or the commands on standard input. The server is at "
+               "PATH,\n"
+               "else at $TAXI_SOCKET, else at $XDG_RUNTIME_DIR/taxi/control.\n"
+             : "usage: server [OPTION]... [--each SECONDS WORD...]\n"
+               "       server --connect PATH [--here] [--json] [COMMAND [WORD]...]\n"
+               "Gives tasks and jobs to driver processes. Reads commands from standard input.\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_kind *shown = &option_kinds[i];
+        if (options.taxi && !shown->for_clients)
+            continue;
         const char letter[] = {'-', shown->letter, ',', '\0'};
         char usage[32];
         const char *name = shown->value != NULL ? shown->value : "";
@@ -418,20 +449,58 @@ options_each(char **words)
         options.drivers = processors_count();
 }
 
-/* Exits if the options do not fit together; *words are what is left after them. */
-static void
-options_check(char **words, bool for_servers)
+/* Finds the server's socket for "taxi". An empty variable is as none. */
+static const char *
+socket_find(void)
 {
-    if (options.connect_path != NULL && for_servers)
-        usage_error("--connect goes with --json only");
+    static char path[PATH_MAX];
+    const char *variable = getenv("TAXI_SOCKET");
+
+    if (variable != NULL && variable[0] != '\0')
+        return socket_take("TAXI_SOCKET", variable);
+    variable = getenv("XDG_RUNTIME_DIR");
+    if (variable == NULL || variable[0] != '/')
+        usage_error("where is the server? TAXI_SOCKET is not set, and neither is XDG_RUNTIME_DIR; "
+                    "--connect PATH names its socket");
+    snprintf(path, sizeof(path), "%s/taxi/control", variable);
+    return socket_take("XDG_RUNTIME_DIR", path);
+}
+
+/* Checks what the options of a client are together. */
+static void
+options_check_client(const struct option_kind *for_server)
+{
+    if (for_server != NULL && options.taxi)
+        usage_error("--%s is an option of taxi-server", for_server->name);
+    if (for_server != NULL)
+        usage_error("--connect goes with --here and --json only");
+    if (options.connect_path == NULL)
+        options.connect_path = socket_find();
+}
+
+static void
+options_check_server(char **words)
+{
+    const char *given = activation_socket();
+
     if (options.each_ms > 0)
         options_each(words);
-    else if (options.connect_path == NULL && words[0] != NULL)
+    else if (words[0] != NULL)
         usage_error("unexpected argument '%s'", words[0]);
     else if (options.name_separator == '\0')
         usage_error("--null needs --each SECONDS WORD..., and comes before it");
+    if (options.here)
+        usage_error("--here goes with --connect only");
     if (options.resume != RESUME_NONE && options.log_path == NULL)
         usage_error("--resume needs --log FILE");
+    if (given == NULL)
+        return;
+    if (options.listen_path != NULL)
+        usage_error("--listen, and a socket of the service manager (LISTEN_FDS), are too many");
+    if (options.ready_fd == ACTIVATION_FD)
+        usage_error("bad --ready-fd '%d' (it is the service manager's socket)", ACTIVATION_FD);
+    options.listen_path = given;
+    options.listen_fd = ACTIVATION_FD;
 }
 
 char **
@@ -439,7 +508,7 @@ options_parse(int argc, char **argv)
 {
     struct option named[OPTIONS + 1] = {0};
     char letters[3 * OPTIONS + 3];
-    bool for_servers = false;
+    const struct option_kind *for_server = NULL;
     int found;
 
     options_describe(named, letters);
@@ -452,9 +521,13 @@ options_parse(int argc, char **argv)
         if (kind == NULL)
             usage_error("unknown option '%s'", argv[optind - 1]);
         kind->take(kind, optarg);
-        for_servers |= !kind->for_clients;
+        if (!kind->for_clients)
+            for_server = kind;
     }
-    options_check(argv + optind, for_servers);
+    if (options.taxi || options.connect_path != NULL)
+        options_check_client(for_server);
+    else
+        options_check_server(argv + optind);
     return argv + optind;
 }
 

@@ -45,6 +45,9 @@ extern struct options {
     struct environment_choice environment;
     unsigned drivers; /* how many drivers to keep */
     int ready_fd;     /* where to report that we are ready; -1: nowhere */
+    int listen_fd;    /* the socket at listen_path that a service manager has made; -1: none */
+    bool taxi;        /* we are the client program by our name */
+    bool here;        /* a client's jobs run in its own directory */
     bool json;
     bool progress; /* and standard error is a terminal */
     bool verbose;
@@ -55,8 +58,12 @@ extern struct options {
     int64_t watchdog_ns; /* 0: kept drivers are not watched */
 } options;
 
-/* Parses the options. Returns the words after them, which are a command for --connect. Exits with
- * status 2 if something is wrong, and after --help and --version. */
+/* Finds out by which name we were started: "taxi" is the client program. Sets the name that err(3) puts
+ * first. */
+void options_name(void);
+
+/* Parses the options. Returns the words after them, which are a client's command. Exits with status
+ * 2 if something is wrong, and after --help and --version. */
 char **options_parse(int argc, char **argv);
 void options_close(void);
 

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "buffer.h"
+#include "compose.h"
 #include "listener.h"
 #include "options.h"
 #include "peer.h"
@@ -19,7 +20,7 @@
 enum {
     STATUS_ERROR = 1,       /* a reply was an Error */
     STATUS_NO_SERVER = 3,   /* there is no server, or it went away before its last reply */
-    STATUS_JOB_FAILED = 4,  /* a job that was given on standard input has failed */
+    STATUS_JOB_FAILED = 4,  /* commands come from standard input, and a job has failed */
     STATUS_TIMEOUT = 124,   /* that of timeout(1) */
     STATUS_UNKNOWN = 125,   /* the job was cancelled or refused, did not run, or is lost */
     STATUS_SIGNALLED = 128, /* and the number of the signal, as of a shell */
@@ -38,21 +39,25 @@ static struct session {
     struct stream in, out;
     struct source socket, signals;
     struct buffer up, down;
+    struct buffer composed; /* with --here: the lines of up as they are sent */
     size_t half; /* how much of up, at its end, is a line whose rest has not been read yet */
     enum session_input input;
     bool begun;      /* something of the input was read */
+    bool composes;   /* commands are read, and become others because of --here */
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
     bool job_failed; /* a reply was a Done that is not exit 0 */
     int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
-    bool for_job;    /* the one command is on the command line, and gives a job */
+    bool in_words;   /* the one command is on the command line */
+    bool for_job;    /* and its reply is how a job ended */
     bool terminal;   /* standard input is one */
     bool prompts;    /* both ends are at a terminal, and the server shows a prompt */
     bool prompted;   /* the prompt is the last thing that was received */
     char line[96];   /* the beginning of the line that is being received, which shows what it is */
     size_t line_size;
-    int signal; /* the signal that ends us; 0: none yet */
+    bool listed; /* the line has a tab: it is of the list of get_jobs all, and no end of a job */
+    int signal;  /* the signal that ends us; 0: none yet */
 } session;
 
 /* Does nothing: an event only ends the wait, and each turn tries every read and write that is
@@ -137,7 +142,7 @@ session_line(char *line)
     line[session.line_size] = '\0';
     session.error |= after_word(line, "Error: ") != NULL || after_word(line, "{\"error\":") != NULL;
     int status = result_status(done_result(line));
-    if (status < 0)
+    if (status < 0 || session.listed)
         return;
     session.job_status = status;
     session.job_failed |= status != 0;
@@ -151,6 +156,7 @@ session_scan(const char *text, size_t size)
         session.prompted = session.line_size == 1 && session.line[0] == '>' && text[i] == ' ';
         if (text[i] == '\n')
             session_line(session.line);
+        session.listed = text[i] != '\n' && (session.listed || text[i] == '\t');
         if (text[i] == '\n' || session.prompted)
             session.line_size = 0;
         else if (session.line_size < sizeof(session.line) - 1)
@@ -193,31 +199,6 @@ session_hold_half(void)
     session.begun = true;
 }
 
-/* The last line counts without its newline. But if we are asked to end just now, as by a Ctrl+C for
- * the whole pipeline, whoever wrote to us may have died in the middle of a line. */
-static void
-session_end_input(void)
-{
-    session_signalled(&session.signals, EPOLLIN);
-    if (session.signal != 0)
-        return;
-    if (session.half > 0) {
-        buffer_append(&session.up, "\n", 1);
-        session_hold_half();
-    }
-    session_input_ended();
-}
-
-/* The terminal was hung up. */
-static void
-session_drop_half(void)
-{
-    session.up.end -= session.half;
-    session.half = 0;
-    buffer_consume(&session.up, 0);
-    session_input_ended();
-}
-
 /* A terminal cuts a line that is too long to 4095 bytes, see line_is_too_long() in lib/turn.c. Adds
  * a byte to a line of that length, so that the server refuses it. A terminal gives one line at a
  * time, and it is the last one. */
@@ -235,6 +216,55 @@ session_refuse_cut_line(void)
         return;
     up->data[up->end - 1] = ' ';
     buffer_append(up, "\n", 1);
+}
+
+/* The last line counts without its newline. But if we are asked to end just now, as by a Ctrl+C for
+ * the whole pipeline, whoever wrote to us may have died in the middle of a line. */
+static void
+session_end_input(void)
+{
+    session_signalled(&session.signals, EPOLLIN);
+    if (session.signal != 0)
+        return;
+    if (session.half > 0) {
+        buffer_append(&session.up, "\n", 1);
+        session_refuse_cut_line();
+        session_hold_half();
+    }
+    session_input_ended();
+}
+
+/* The terminal was hung up. */
+static void
+session_drop_half(void)
+{
+    session.up.end -= session.half;
+    session.half = 0;
+    buffer_consume(&session.up, 0);
+    session_input_ended();
+}
+
+/* With --here: takes the lines of up, as far as there is room for what becomes of them. The server
+ * refuses a line that is too long, so such a line, or a piece of it, goes on as it is. */
+static void
+session_compose(void)
+{
+    struct buffer *up = &session.up, *composed = &session.composed;
+    size_t sendable;
+
+    while ((sendable = session_sendable()) > 0) {
+        const char *at = up->data + up->start;
+        const char *newline = memchr(at, '\n', sendable);
+        size_t size = newline != NULL ? (size_t)(newline - at) + 1 : sendable;
+        bool as_it_is = newline == NULL || size > LINE_MAX_SIZE;
+        if (buffer_room(composed) < size + (as_it_is ? 0 : COMPOSE_HERE_MAX))
+            return;
+        if (as_it_is)
+            buffer_append(composed, at, size);
+        else
+            compose_line(composed, &(struct span){at, size - 1});
+        buffer_consume(up, size);
+    }
 }
 
 static void
@@ -259,27 +289,45 @@ session_read(void)
     }
 }
 
+/* How much has been read and not been sent yet, without half a line. */
+static size_t
+session_unsent(void)
+{
+    return session_sendable() + buffer_used(&session.composed);
+}
+
+static void
+session_send(struct buffer *buffer, size_t size)
+{
+    ssize_t n =
+        send(session.socket.fd, buffer->data + buffer->start, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n > 0) {
+        buffer_consume(buffer, (size_t)n);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        /* There may be replies to earlier commands, but they are not complete. */
+        shutdown(session.socket.fd, SHUT_WR);
+        session.input = INPUT_UNSENT;
+        session.half = 0;
+        buffer_consume(&session.up, buffer_used(&session.up));
+        buffer_consume(&session.composed, buffer_used(&session.composed));
+    }
+}
+
 static void
 session_move_up(void)
 {
-    struct buffer *up = &session.up;
+    struct buffer *up = &session.up, *composed = &session.composed;
 
-    if (session_sendable() == 0 && session.input == INPUT_COMES && buffer_prepare(up))
+    if (session_unsent() == 0 && session.input == INPUT_COMES && buffer_prepare(up))
         session_read();
-    if (session_sendable() > 0) {
-        ssize_t n = send(session.socket.fd, up->data + up->start, session_sendable(),
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n > 0)
-            buffer_consume(up, (size_t)n);
-        else if (errno != EAGAIN && errno != EINTR) {
-            /* There may be replies to earlier commands, but they are not complete. */
-            shutdown(session.socket.fd, SHUT_WR);
-            session.input = INPUT_UNSENT;
-            session.half = 0;
-            buffer_consume(up, buffer_used(up));
-        }
-    }
-    if (session.input == INPUT_OVER && buffer_used(up) == 0) {
+    if (session.composes && session_sendable() > 0 && buffer_prepare(composed))
+        session_compose();
+    if (buffer_used(composed) > 0)
+        session_send(composed, buffer_used(composed));
+    else if (!session.composes && session_sendable() > 0)
+        session_send(up, session_sendable());
+    if (session.input == INPUT_OVER && buffer_used(up) + buffer_used(composed) == 0) {
         shutdown(session.socket.fd, SHUT_WR);
         session.input = INPUT_TOLD;
     }
@@ -322,8 +370,8 @@ session_stream_watch(struct stream *stream, uint32_t events)
 static void
 session_wait(void)
 {
-    bool reads = session_sendable() == 0 && session.input == INPUT_COMES && !session.down_ended;
-    bool sends = session_sendable() > 0;
+    bool reads = session_unsent() == 0 && session.input == INPUT_COMES && !session.down_ended;
+    bool sends = session_unsent() > 0;
     bool receives = buffer_used(&session.down) == 0 && !session.down_ended;
     bool writes = buffer_used(&session.down) > 0;
     uint32_t socket_events = 0;
@@ -422,37 +470,41 @@ session_signals(void)
         err(EXIT_FAILURE, "cannot create a signalfd");
 }
 
-/* Joins the words of a command into a line. Exits if that is not possible. */
+/* Makes a line of the words of a command. Exits if that is not possible. */
 static void
 session_put_command(char **words)
 {
+    struct buffer *composed = &session.composed;
     size_t start = session.up.end;
 
-    for (; *words != NULL; words++) {
-        if (strchr(*words, '\n') != NULL)
-            usage_error("a command is one line");
-        if (session.up.end - start + strlen(*words) + 1 > LINE_MAX_SIZE)
-            usage_error("command too long (limit %d bytes)", LINE_MAX_SIZE);
-        buffer_append_string(&session.up, *words);
-        buffer_append_string(&session.up, words[1] != NULL ? " " : "\n");
-    }
-    struct span line = {session.up.data + start, session.up.end - start - 1};
-    session.for_job = line_begins(&line, "run");
+    if (!buffer_prepare(composed))
+        err(EXIT_FAILURE, "cannot start");
+    compose_words(composed, words);
+    struct span line = {composed->data, buffer_used(composed)};
+    compose_line(&session.up, &line);
+    if (session.up.end - start > LINE_MAX_SIZE)
+        usage_error("command too long with --here (limit %d bytes)", LINE_MAX_SIZE);
+    session.for_job = line_begins(&line, "run") || line_begins(&line, "wait_job");
+    buffer_consume(composed, line.size);
     session.input = INPUT_OVER;
 }
 
 static void
 session_open(char **words)
 {
-    session.terminal = words[0] == NULL && isatty(STDIN_FILENO);
+    session.in_words = words[0] != NULL;
+    session.composes = options.here && !session.in_words;
+    session.terminal = !session.in_words && isatty(STDIN_FILENO);
     session.prompts = session.terminal && isatty(STDOUT_FILENO);
+    if (options.here)
+        compose_open();
     if (!sources_open() || !buffer_prepare(&session.up))
         err(EXIT_FAILURE, "cannot start");
     buffer_append_string(&session.up, "session farewell");
     buffer_append_string(&session.up, options.json ? " json" : "");
     buffer_append_string(&session.up, session.prompts ? " prompt\n" : "\n");
     session.in = (struct stream){.source.fd = STDIN_FILENO, .fd = STDIN_FILENO};
-    if (words[0] != NULL)
+    if (session.in_words)
         session_put_command(words);
     else if (!stream_open(&session.in, STDIN_FILENO, O_RDONLY))
         err(EXIT_FAILURE, "cannot read standard input");
@@ -471,7 +523,7 @@ session_status(void)
         return session.job_status >= 0 ? session.job_status : STATUS_UNKNOWN;
     if (session.error)
         return STATUS_ERROR;
-    return session.job_failed ? STATUS_JOB_FAILED : EXIT_SUCCESS;
+    return session.job_failed && !session.in_words ? STATUS_JOB_FAILED : EXIT_SUCCESS;
 }
 
 int

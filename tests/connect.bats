@@ -41,7 +41,7 @@ load lib/helpers
     [ "$output" = 'server: command too long (limit 4096 bytes) (try --help)' ]
     run -2 session --connect
     run -2 session --connect taxi.sock --listen other.sock
-    [ "$output" = 'server: --connect goes with --json only (try --help)' ]
+    [ "$output" = 'server: --connect goes with --here and --json only (try --help)' ]
     run -1 control "$(printf '%04095d' 0)"
     [[ $output == "Error: unknown command '000"* ]]
     say stats

@@ -63,21 +63,31 @@ make_socket() {
 
 @test "install: puts these files there, no others; the server finds ../libexec/taxi/driver" {
     make_quietly install
-    [ "$(installed)" = './usr/bin/taxi-server
+    [ "$(installed)" = './usr/bin/taxi
+./usr/bin/taxi-server
 ./usr/lib/systemd/system/taxi-jobs.service
 ./usr/lib/systemd/system/taxi.service
+./usr/lib/systemd/user/taxi.service
+./usr/lib/systemd/user/taxi.socket
 ./usr/libexec/taxi/driver
+./usr/share/bash-completion/completions/taxi
 ./usr/share/bash-completion/completions/taxi-server
 ./usr/share/man/man1/taxi-driver.1
-./usr/share/man/man1/taxi-server.1' ]
+./usr/share/man/man1/taxi-server.1
+./usr/share/man/man1/taxi.1' ]
     run -0 'a root/usr/bin/taxi-server' <<<create_driver
     [[ $output == 'Driver '*' Available' ]]
+    mv 'a root' moved
+    start_listening
+    TAXI_SOCKET=$PWD/taxi.sock run -0 moved/usr/bin/taxi get_drivers
+    [ "$output" = '0 drivers' ]
+    [ -s moved/usr/share/bash-completion/completions/taxi ]
 }
 
 @test "install: everybody can read all files and run the programs" {
     (umask 077; make_quietly install)
     [ "$(find 'a root' -type f -perm 755 -printf '%f\n' | sort | xargs)" = 'driver taxi-server' ]
-    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 5 ]
+    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 8 ]
 }
 
 @test "install: the units run the server that was installed" {
@@ -87,6 +97,8 @@ make_socket() {
             diff - "a root/usr/lib/systemd/system/$unit" || fail "$unit"
         [ "$(grep -c '^ExecStart="/usr/bin/taxi-server" ' "a root/usr/lib/systemd/system/$unit")" = 1 ]
     done
+    grep -qx 'ExecStart="/usr/bin/taxi-server" --drivers .*' 'a root/usr/lib/systemd/user/taxi.service'
+    cmp "$ROOT/scripts/install/user/taxi.socket" 'a root/usr/lib/systemd/user/taxi.socket'
 }
 
 @test "uninstall: removes what install put there, and nothing else" {
@@ -145,7 +157,7 @@ server: driver $pid ended (exited with status 0)" ]
     completion_with 'exit 9'
     each_of wanted < <(options_of_help | sed 's/. /--/')
     same 'options of --help and those offered' "$wanted" "$(offered ./server '')"
-    [ "$(offered ./server --connect control --he)" = --help ]
+    [ "$(offered ./server --connect control --hel)" = --help ]
 }
 
 @test "completion: after --connect PATH, offers each command of help, and no other" {
@@ -161,8 +173,8 @@ server: driver $pid ended (exited with status 0)" ]
 @test "completion: after --env NAME=VALUE, offers options" {
     completion_with 'exit 9'
     # bash splits words at = and :
-    [ "$(offered ./server --env A = b : c --he)" = --help ]
-    [ "$(offered ./server --env = A = b : c --he)" = --help ]
+    [ "$(offered ./server --env A = b : c --hel)" = --help ]
+    [ "$(offered ./server --env = A = b : c --hel)" = --help ]
     [ -z "$(offered ./server --env '')" ]
     # After --each SECONDS, the words of a job.
     for words in '--each 5' '-0 -E 5' '-jE5' '--each = 5'; do
@@ -186,12 +198,51 @@ server: driver $pid ended (exited with status 0)" ]
 @test "completion: offers any and the pids of the server's drivers" {
     completion_with '[ "$*" = "--connect control get_drivers" ] || exit 9' \
         'echo Driver 17 Available; echo Driver 181 Busy 3; echo Driver 19 Unresponsive; echo 3 drivers'
-    for command in get_status cancel_task delete_driver wait; do
+    for command in get_status cancel_task delete_driver; do
         [ "$(offered ./server --connect control $command '' | xargs)" = '17 181 19' ] || fail "$command"
     done
     [ "$(offered ./server --connect control send_task '' | xargs)" = '17 181 19 any' ]
+    [ "$(offered ./server --connect control wait '' | xargs)" = '17 181 19 own' ]
     [ "$(offered ./server --connect = control get_status 18)" = 181 ]
     [ "$(offered ./server --connect control session '' | xargs)" = 'farewell json prompt' ]
+}
+
+@test "completion: of taxi, offers a client's options, the commands, and what its server has" {
+    completion_with '[ "$*" = "--connect control get_drivers" ] || exit 9' 'echo Driver 17 Available'
+    mv server taxi
+    export TAXI_SOCKET=control
+    [ "$(offered ./taxi --h | xargs)" = '--help --here' ]
+    [ -z "$(offered ./taxi --dr)" ]
+    [ "$(offered ./taxi send)" = send_task ]
+    [ "$(offered taxi --here -j send)" = send_task ]
+    each_of wanted < <(commands_of_help)
+    same 'commands of help and those offered' "$wanted" "$(offered ./taxi '')"
+    [ "$(offered ./taxi get_status '')" = 17 ]
+    mkdir -p run/taxi
+    mv control run/taxi
+    TAXI_SOCKET=
+    sed -i 's|connect control|connect run/taxi/control|' taxi
+    XDG_RUNTIME_DIR=run
+    [ "$(offered ./taxi get_status '')" = 17 ]
+    [ "$(offered ./taxi -c run/taxi/control get_status '')" = 17 ]
+    XDG_RUNTIME_DIR=elsewhere
+    [ -z "$(offered ./taxi get_status '')" ]
+}
+
+@test "completion: offers the numbers of jobs, and the program that a job runs" {
+    completion_with '[ "$*" = "--connect control get_jobs" ] || exit 9' 'echo "Job 3 Running 17 5 make"' \
+        'echo "{\"job\":12,\"state\":\"waiting\"}"; echo 2 jobs'
+    for command in wait_job cancel_job; do
+        [ "$(offered ./server --connect control $command '' | xargs)" = '12 3' ] || fail "$command"
+    done
+    [ "$(offered ./server -c control get_jobs '')" = all ]
+    printf '#!/bin/sh\n' >a_program_of_this_test
+    chmod +x a_program_of_this_test
+    PATH=$PWD:$PATH
+    [ "$(offered ./server -c control run any 60 a_program_of_th)" = a_program_of_this_test ]
+    [ "$(offered ./server -c control submit 60 a_program_of_th)" = a_program_of_this_test ]
+    [ -z "$(offered ./server -c control run any a_program_of_th)" ]
+    [ -z "$(offered ./server -c control submit a_program_of_th)" ]
 }
 
 @test "completion: offers pids also if the server answers in JSON" {
@@ -252,6 +303,10 @@ server: driver $pid ended (exited with status 0)" ]
     shows '<--grace><5><--listen><my socket>'
     keys './server --driver=my\t\n'
     shows '<--driver=my socket>'
+    keys './server --log my\t --output=my\t\n'
+    shows '<--log><my socket><--output=my socket>'
+    keys './server -c control run any 5 ls my\t\n'
+    shows '<-c><control><run><any><5><ls><my socket>'
     keys 'exit\n'
     wait_until ended "$terminal_pid"
 }

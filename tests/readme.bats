@@ -15,6 +15,7 @@ declare -gA DOCUMENTS=(
     [bench/README]=scripts/bench/README.md
     [torture/README]=scripts/torture/README.md
     ['taxi-server(1)']=$SERVER_PAGE
+    ['taxi(1)']=scripts/install/man/taxi.1
     ['taxi-driver(1)']=scripts/install/man/taxi-driver.1
 )
 
@@ -59,6 +60,10 @@ document() {
 }
 
 @test "taxi-server(1): EXAMPLES" {
+    document
+}
+
+@test "taxi(1): EXAMPLES" {
     document
 }
 

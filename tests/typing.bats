@@ -36,6 +36,9 @@ shows_times() {
     keys "$(printf '%4083s' '')get_drivers\\n"
     shows '^0 drivers'
     shows_times 2 '^Error'
+    keys "$(long_line 5000)\\004\\004"
+    wait_until shows_times 3 'Error: line too long'
+    terminal_ends 1
 }
 
 # paste BYTES: that much is typed while a wait holds back what follows it; a terminal's own buffer

@@ -25,6 +25,10 @@ unit() {
     unit
 }
 
+@test "unit: compose" {
+    unit
+}
+
 @test "unit: deadline" {
     unit
 }
@@ -98,6 +102,10 @@ unit() {
 }
 
 @test "unit: request" {
+    unit
+}
+
+@test "unit: shell" {
     unit
 }
 

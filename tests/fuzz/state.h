@@ -12,6 +12,7 @@
     each(batch) \
     each(block_pool) \
     each(call_pool) \
+    each(cd_here) \
     each(clients) \
     each(clock_turn_ns) \
     each(console) \

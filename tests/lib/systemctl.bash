@@ -1,10 +1,32 @@
 # A stand-in for systemctl(1) in the sessions of documents: starts the server as systemd would, by
-# the ExecStart of the unit, and returns when the server is ready.
+# the ExecStart of the unit. With taxi, returns when the server is ready; with the socket of a user, the
+# server starts at once, and has the socket.
 # shellcheck shell=bash
 
-[[ $* == 'start taxi' ]] || { echo "systemctl $*: no stand-in for this" >&2; exit 1; }
-command=$(sed -n 's/^ExecStart=//p' scripts/install/taxi.service)
-mkdir ../run/taxi # RuntimeDirectory=
-read -r -a words <<<"${command//%t/../run}"
-words[0]=${words[0]##*/}
-{ "${words[@]}" --ready-fd 3 3>&1 >&2 </dev/null & } | read -r _
+# words_of UNIT STATE: sets words to the command of the unit. STATE is where the units of this manager
+# keep their state.
+words_of() {
+    local command
+    command=$(sed -n 's/^ExecStart=//p' "scripts/install/$1")
+    command=${command//%t/../run}
+    read -r -a words <<<"${command//%S/$2}"
+    words[0]=${words[0]##*/}
+}
+
+mkdir ../run/taxi # RuntimeDirectory=, or for ListenStream=
+case $* in
+'start taxi')
+    words_of taxi.service /var/lib
+    { "${words[@]}" --ready-fd 3 3>&1 >&2 </dev/null & } | read -r _
+    ;;
+'--user start taxi.socket')
+    mkdir -p ~/.local/state/taxi # StateDirectory=
+    words_of user/taxi.service ~/.local/state
+    perl "$LIB/activate.pl" --nonblock "$XDG_RUNTIME_DIR/taxi/control" "${words[@]}" </dev/null &
+    until [[ -S $XDG_RUNTIME_DIR/taxi/control ]]; do read -r -t 0.01 -u 9 _ 9<> <(:); done
+    ;;
+*)
+    echo "systemctl $*: no stand-in for this" >&2
+    exit 1
+    ;;
+esac

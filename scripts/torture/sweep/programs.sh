@@ -204,7 +204,7 @@ serves() {
 
 start_client() {
     serve
-    "${tracing[@]}" "$binary/server" --connect socket <in >out 2>err &
+    "${tracing[@]}" "$binary/server" --connect socket --here <in >out 2>err &
     tracer=$!
     exec {to}>in {from}<out
 }
@@ -218,6 +218,7 @@ session_client() {
     expect C "send_task $b 1000" "Driver $b Busy 1000" || return
     expect C "get_status $b" "Driver $b Busy *" || return
     expect C "cancel_task $b" "Driver $b Available" || return
+    expect C "run $b 50 test . -ef '$PWD'" 'Job 1 Done exit 0' || return
     expect C "delete_driver $b" "Driver $b Deleted" || return
     expect C stats 'Stats *' || return
 }
