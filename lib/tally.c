@@ -1,6 +1,7 @@
 #include "tally.h"
 
 #include "job_result.h"
+#include "options.h"
 
 #include <string.h>
 
@@ -18,6 +19,7 @@ static struct scan {
     unsigned mark;   /* how much of the byte order mark there was, and then MARK_SIZE */
     bool word_ended; /* the rest of the line does not matter */
     bool quit;       /* nothing more is run */
+    bool in_name;    /* --each: a name has begun, and is counted */
 } scan;
 
 static bool
@@ -30,7 +32,7 @@ static void
 word_end(void)
 {
     scan.word_ended = true;
-    tally.given += word_is("run");
+    tally.given += word_is("run") || word_is("submit");
     scan.quit = word_is("quit") || word_is("exit") || word_is("shutdown");
 }
 
@@ -54,11 +56,34 @@ scan_byte(char byte)
     scan.word_ended = false;
 }
 
+/* Counts the names of --each. Empty ones count only if a zero byte ends each name. */
+static void
+scan_names(const char *data, const char *end)
+{
+    while (data < end) {
+        if (*data != options.name_separator) {
+            tally.given += !scan.in_name;
+            scan.in_name = true;
+            data = memchr(data, options.name_separator, (size_t)(end - data));
+            if (data == NULL)
+                return;
+        } else {
+            tally.given += !scan.in_name && options.name_separator == '\0';
+        }
+        scan.in_name = false;
+        data++;
+    }
+}
+
 void
 tally_input(const char *data, size_t size)
 {
     const char *end = data + size;
 
+    if (options.each != NULL) {
+        scan_names(data, end);
+        return;
+    }
     while (data < end && !scan.quit) {
         const char *newline = scan.word_ended ? memchr(data, '\n', (size_t)(end - data)) : data;
         if (newline == NULL)

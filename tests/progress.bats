@@ -321,5 +321,17 @@ ends_with_newline() {
 
 @test "progress: a client has none" {
     run -2 "$SERVER" --connect taxi.sock --progress </dev/null
-    [ "$output" = 'server: --connect goes with --json only (try --help)' ]
+    [ "$output" = 'server: --connect goes with --here and --json only (try --help)' ]
+}
+
+@test "progress: the names of --each are counted" {
+    printf 'a\n\nb\nfalse\nc' >commands
+    batch_at_terminal 4 --drivers 1 --each 50 sh -c "'test \$1 != false'" sh
+    sees '4 done, 1 failed, 0 running, of 4'
+}
+
+@test "progress: an empty name counts if a zero byte ends it" {
+    printf 'a\0\0b\0' >commands
+    batch_at_terminal 0 --drivers 1 -0 --each 50 true
+    sees '3 done, 0 failed, 0 running, of 3'
 }

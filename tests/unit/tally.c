@@ -1,5 +1,6 @@
 /* lib/tally.h: which lines of the input give a job, and how the ends of jobs count. */
 #include "lib/tally.h"
+#include "lib/options.h"
 
 #include "check.h"
 
@@ -21,15 +22,15 @@ static const struct {
     {"run any 5 echo; run\nsend_task any 5\nrun any 5 run", 2},
     {"quits\nrun any 5 true\nquit\nrun any 5 true\n", 1},
     {"run any 5 true\nexit\r\nrun any 5 true\n", 1},
+    {"submit 5 true\nrun any 5 true\nsubmits\nsubmit\n", 3},
     {"run any 5 true\n  shutdown \nrun any 5 true\n", 1},
 };
 
 /* Begins anew: everything but the numbers is forgotten at the start of a process, so each input has
  * one of its own. */
 static unsigned
-given_by(const char *input, size_t piece)
+given_by(const char *input, size_t size, size_t piece)
 {
-    size_t size = strlen(input);
     int status = 0;
     pid_t child = fork();
 
@@ -47,7 +48,25 @@ test_input(void)
 {
     for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
         for (size_t piece = 1; piece <= 32; piece++)
-            CHECK_NUMBER(given_by(inputs[i].input, piece), inputs[i].given);
+            CHECK_NUMBER(given_by(inputs[i].input, strlen(inputs[i].input), piece),
+                         inputs[i].given);
+}
+
+/* The names of --each: an empty one counts only if a zero byte ends each. */
+static void
+test_names(void)
+{
+    static char *words[] = {"true", NULL};
+    static const char lines[] = "a\n\nb c\nrun\nquit\nd", names[] = "a\0\0b\nc\0quit\0";
+
+    options.each = words;
+    for (size_t piece = 1; piece <= 32; piece++) {
+        options.name_separator = '\n';
+        CHECK_NUMBER(given_by(lines, sizeof(lines) - 1, piece), 5);
+        options.name_separator = '\0';
+        CHECK_NUMBER(given_by(names, sizeof(names) - 1, piece), 4);
+    }
+    options.each = NULL;
 }
 
 static void
@@ -87,6 +106,7 @@ int
 main(void)
 {
     test_input();
+    test_names();
     test_ends();
     return checks_failed();
 }
