@@ -63,13 +63,23 @@ format_refusal(const char *line)
     return options.json ? "it is not in JSON" : "it is in JSON (try --json)";
 }
 
+/* Whether a job that was submitted can be given to a driver, as it is in the log. */
+static bool
+can_run(const struct entry *entry)
+{
+    const struct span *command = &entry->command;
+
+    return entry->ms > 0 && entry->ms <= PROTO_TASK_MAX_MS && command->size > 0 &&
+           command->size <= PROTO_TEXT_MAX && memchr(command->at, '\0', command->size) == NULL;
+}
+
 static bool
 line_parse(char *line, size_t size, struct entry *entry)
 {
     bool valid =
         options.json ? entry_parse_json(line, size, entry) : entry_parse(line, size, entry);
 
-    return valid && entry->command.size <= PROTO_TEXT_MAX;
+    return valid && (!entry->submitted || can_run(entry));
 }
 
 /* Looks at the end of the file: it must have a line of a log of jobs, or nothing. A server that was

@@ -242,8 +242,7 @@ stop_driver() {
     fi
     kill -STOP "$pid"
     say "delete_driver $pid"
-    killed_often() { (($(grep -c "driver $pid did not exit in time: killed" err) >= 3)); }
-    wait_until killed_often
+    wait_until logged "^server: driver $pid did not exit in time: killed$"
     in_state "$pid" Z
     exec {release}>&-
     wait "$holder"

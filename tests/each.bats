@@ -350,8 +350,8 @@ peak_kb() {
 -E 1e3 true|bad --each '1e3' (above 0, at most 31536000)
 -0|--null needs --each SECONDS WORD..., and comes before it
 --null|--null needs --each SECONDS WORD..., and comes before it
--c taxi.sock --each 5 true|--connect goes with --json only
--c taxi.sock -0|--connect goes with --json only
+-c taxi.sock --each 5 true|--connect goes with --here and --json only
+-c taxi.sock -0|--connect goes with --here and --json only
 END
     run -2 session --each 5 "$(printf '%06000d' 0)" "$(printf '%06000d' 0)" </dev/null
     [ "$output" = 'server: --each: the words are too long (limit 10240 bytes) (try --help)' ]

@@ -132,6 +132,6 @@ have() {
     [ "$stderr" = "server: unknown option '--clean-env=1' (try --help)" ]
     for option in --clean-env --env=A; do
         run -2 --separate-stderr session --connect none $option stats
-        [ "$stderr" = 'server: --connect goes with --json only (try --help)' ]
+        [ "$stderr" = 'server: --connect goes with --here and --json only (try --help)' ]
     done
 }

@@ -110,7 +110,9 @@ batch() {
     for option in '' --json; do
         # shellcheck disable=SC2086 # may be no word
         while IFS='|' read -r status command; do
-            run "-$status" control $option run any $command
+            words=(${command%% *})
+            [[ $command != *' '* ]] || words+=("${command#* }") # the job is one word, a line for sh
+            run "-$status" control $option run any "${words[@]}"
             [ ${#lines[@]} = 1 ]
         done <<'END'
 0|5 true

@@ -49,7 +49,8 @@ refused() {
 
 @test "--resume: a command that is too long, an odd reason or number is no line of a log" {
     long=$(printf '%011000d' 0)
-    for bad in "$TIME	1	Waiting	any	5.000	-	$long" "$TIME	1	Done	7	0.1	lost $(printf '\033[31m')	x" \
+    for bad in "$TIME	1	Waiting	any	5.000	-	$long$long$long$long$long$long" "$TIME	1	Waiting	-	5.000	-	$long" \
+        "$TIME	1	Waiting	-	0.000	-	true" "$TIME	1	Waiting	-	5.000	-	" "$TIME	1	Waiting	-	5.000	-	a\x00b" "$TIME	1	Done	7	0.1	lost $(printf '\033[31m')	x" \
         "$TIME	1	Done	7	0.1	lost $(printf '%01020d' 0)	x"; do
         printf '%s\n' "$bad" "$TIME	2	Waiting	any	5.000	-	true" >bad.log
         run -1 session --log bad.log --resume </dev/null

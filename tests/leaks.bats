@@ -6,8 +6,8 @@ load lib/helpers
 load lib/looks
 
 # start_frugal K OPTION...: a server whose K-th slab and all later ones are refused. A slab holds 2
-# blocks, 4 texts of jobs, 15 clients, 16 texts of replies, or 60 of anything else; it starts with 4
-# slabs.
+# blocks, 15 clients, 16 texts of replies, 1 to 60 texts of jobs, or 60 of anything else; it starts
+# with 4 slabs. The last 1,000 jobs are kept, with their texts.
 start_frugal() {
     start_faulty "malloc:ENOMEM:$1+" --listen taxi.sock "${@:2}"
     say session
@@ -22,7 +22,7 @@ nothing_was_lacking() {
 }
 
 @test "leaks: commands of every kind leave nothing behind, nor do clients that come and go" {
-    start_frugal 11
+    start_frugal 28
     create
     {
         for _ in {1..12}; do
@@ -36,12 +36,12 @@ nothing_was_lacking() {
     for _ in {1..10}; do
         control <commands >replies || (($? == 1))
     done
-    [ "$(tail -n 1 replies)" = '14 commands' ]
+    [ "$(tail -n 1 replies)" = '20 commands' ]
     nothing_was_lacking
 }
 
 @test "leaks: clients that vanish leave nothing behind, whatever they wait for" {
-    start_frugal 15 # several clients hold blocks at the same time
+    start_frugal 25 # several clients hold blocks at the same time
     create
     say "send_task $pid 1000"
     expect '*'
@@ -66,7 +66,7 @@ nothing_was_lacking() {
 }
 
 @test "leaks: drivers that die with full queues leave nothing behind" {
-    start_frugal 11
+    start_frugal 45
     create
     kept=$pid
     long=$(printf '%3000s' '' | tr ' ' x)

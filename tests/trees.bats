@@ -131,7 +131,7 @@ unstoppable_ends() {
     kill -QUIT "$server_pid"
     server_ends 4
     unstoppable_ends
-    log_is 'server: 1 job cancelled' 'server: job +([0-9]) *'
+    log_is 'server: 1 job cancelled' 'server: job +([0-9]) *' '* Killed *'
 }
 
 # in_namespace OPTION...: starts a server that is process 1 of a pid namespace, with the /proc of
@@ -178,7 +178,9 @@ ends_as_groups() {
     in_namespace -g 0.1
     ends_as_groups
     namespace_ends
-    log_is 'server: no /proc of our own*' 'server: 1 job cancelled' 'server: job +([0-9]) *'
+    # On a busy machine the driver may be too slow for its grace period.
+    log_is 'server: no /proc of our own*' 'server: 1 job cancelled' 'server: job +([0-9]) *' \
+        'server: driver +([0-9]) did not exit in time: killed'
 }
 
 @test "trees: without a /proc, jobs end in bounded time, and the server says once what it cannot find" {
@@ -194,7 +196,9 @@ ends_as_groups() {
     mapfile -t escaped <escaped
     kill -KILL "${escaped[@]}"
     [ "$(grep -c 'no /proc of our own' err)" = 1 ]
-    log_is 'server: no /proc of our own*' 'server: 1 job cancelled' 'server: job +([0-9]) *'
+    # On a busy machine the driver may be too slow for its grace period.
+    log_is 'server: no /proc of our own*' 'server: 1 job cancelled' 'server: job +([0-9]) *' \
+        'server: driver +([0-9]) did not exit in time: killed'
 }
 
 # Prints, to the file $1, its own number in the /proc that there is, and then sleeps.
