@@ -110,7 +110,8 @@ batch() {
     for option in '' --json; do
         # shellcheck disable=SC2086 # may be no word
         while IFS='|' read -r status command; do
-            words=(${command%% *})
+            words=("${command%% *}")
+            [[ $command ]] || words=()
             [[ $command != *' '* ]] || words+=("${command#* }") # the job is one word, a line for sh
             run "-$status" control $option run any "${words[@]}"
             [ ${#lines[@]} = 1 ]
