@@ -29,7 +29,7 @@ enum {
 struct job {
     struct list link; /* jobs' live, by number; once it is Done, jobs' ends, if it is in them */
     struct job *next_hash; /* the chain in jobs' table by number */
-    struct list waiters;   /* calls that wait for its end: those of wait_job and cancel_job */
+    struct list waiters;   /* calls of wait_job and cancel_job that wait for its end */
     const struct job_result
         *before;           /* how it ended before it was run again, see resume.h; or NULL */
     struct giver *giver;   /* of a job that was submitted, until it is Done; else NULL */

@@ -30,9 +30,10 @@ command_seconds(struct client *client, const struct span *word, uint64_t *ms,
 {
     if (seconds_parse(word->at, word->size, PROTO_TASK_MAX_MS, ms))
         return true;
-    *handling =
-        client_error(client, "bad_seconds", "bad seconds '%s' (above 0, at most %" PRIu64 ")",
-                     echo_word(word).text, PROTO_TASK_MAX_MS / 1000);
+    *handling = client_error(client, "bad_seconds",
+                             "bad seconds '%s' (above 0, at most %" PRIu64
+                             ", three digits behind the point)",
+                             echo_word(word).text, PROTO_TASK_MAX_MS / 1000);
     return false;
 }
 

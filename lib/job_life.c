@@ -286,7 +286,7 @@ job_count_end(const struct job *job)
     }
 }
 
-/* Whoever waits for the job's end is told; the caller's use of the job is over. */
+/* Ends the calls that wait for the job's end. The caller uses the job no longer. */
 static void
 job_tell_end(struct job *job)
 {
@@ -303,7 +303,7 @@ job_tell_end(struct job *job)
         call->job = NULL;
         job_free(job);
     }
-    call_end(call, OUTCOME_DONE); /* with a request, its use of the job goes on until it is told */
+    call_end(call, OUTCOME_DONE); /* with a request, it uses the job until its line is written */
 }
 
 /* A submitted job has ended: its giver counts it no more. */

@@ -83,7 +83,7 @@ line_parse(char *line, size_t size, struct entry *entry)
 }
 
 /* Looks at the end of the file: it must have a line of a log of jobs, or nothing. A server that was
- * killed, or a full disk, may have left the beginning of a line behind it; *whole is the size of the
+ * killed, or a full disk, may have left the beginning of a line after it; *whole is the size of the
  * file without that. Returns why the file must not be the log, or NULL. */
 static const char *
 tail_refusal(int fd, off_t *whole)

@@ -202,7 +202,7 @@ reply_job(struct request *request, const struct job *job)
 }
 
 /* Writes lines of get_jobs as far as there is room. Returns true if all are written. Jobs that begin
- * or end meanwhile are shown as they are when their line is written. */
+ * or end in between are shown as they are when their line is written. */
 static bool
 reply_jobs(struct request *request)
 {

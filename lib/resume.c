@@ -17,7 +17,7 @@ enum {
 static struct {
     struct list *undone;  /* by number: jobs that have begun or wait */
     struct list *kept;    /* by command: jobs that are Done, with their last ends */
-    struct list *failed;  /* by command: those of them that failed */
+    struct list *failed;  /* by command: the kept ones that failed */
     struct list *older;   /* by command: ends of jobs that were run again */
     struct list *waiting; /* by command: submitted jobs that wait again */
     struct list order;    /* the undone ones, in the order of the log */

@@ -2,7 +2,7 @@
  * resume.h: --resume: what the log says of the jobs of earlier servers.
  *
  * A job of standard input whose command is in the log as Done is not run again. What had begun, and
- * of which the log has no end, is lost: at the start that is added to the log, once.
+ * and has no end in the log, is lost: at the start that is added to the log, once.
  */
 #ifndef RESUME_H
 #define RESUME_H

@@ -57,7 +57,7 @@ load lib/helpers
     log_is 'server: cannot accept a connection: Too many open files'
 }
 
-@test "end: refused users can take only a few descriptors, and get their reason all the same" {
+@test "end: refused users can take only a few descriptors, and still get their reason" {
     become_other
     cp "$HELPERS/crowd" .
     start_listening

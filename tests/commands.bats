@@ -81,7 +81,7 @@ load lib/helpers
         99999999999999999999 1,5 inf nan ١; do
         say "send_task $pid $seconds"
         reply
-        [[ $line == "Error: bad seconds '"*"' (above 0, at most 31536000)" ]] || fail "$line"
+        [[ $line == "Error: bad seconds '"*"' (above 0, at most 31536000, three digits behind the point)" ]] || fail "$line"
     done
     say "get_status $pid"
     expect "Driver $pid Available"

@@ -247,7 +247,7 @@ END
     [ "$(grep -c '"state":"done"' long.json)" = 2 ]
 }
 
-@test "each: the statuses and an Error halt as those of commands do" {
+@test "each: statuses and an Error halt a batch as with commands" {
     each --drivers 1 --halt soon --each 50 test good = <<<$'good\nbad\ngood'
     [ "$status" = 4 ]
     [ "$(<replies)" = $'Job 1 Done exit 0\nJob 2 Done exit 1\nJob 3 Done unrun halted by job 2' ]

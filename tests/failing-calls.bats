@@ -137,7 +137,7 @@ said() {
     (($(grep -cFx "server: $2" err) == $1)) || fail "$2" "$(cat err)"
 }
 
-@test "/proc: one that refuses counts as none, which is told once; jobs are ended as groups" {
+@test "/proc: one that refuses counts as none, and the log says so once; jobs are ended as groups" {
     driver_leaves readlink:EACCES:2+
     said 1 'cannot look into /proc: Permission denied: jobs are ended as process groups only'
     run ! logged 'cannot look for'

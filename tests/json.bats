@@ -25,7 +25,7 @@ json() {
     expect "{\"driver\":$pid,\"state\":\"available\"}" \
         "{\"error\":\"driver $pid has no task\",\"code\":\"no_task\"}" \
         '{"error":"no driver 5","code":"no_driver"}' "{\"error\":\"bad pid 'x'\",\"code\":\"bad_pid\"}" \
-        "{\"error\":\"bad seconds 'x' (above 0, at most 31536000)\",\"code\":\"bad_seconds\"}" \
+        "{\"error\":\"bad seconds 'x' (above 0, at most 31536000, three digits behind the point)\",\"code\":\"bad_seconds\"}" \
         "{\"error\":\"bad count 'x' (1 to 100000)\",\"code\":\"bad_count\"}"
     say get_status wait "wait $pid"
     expect '{"error":"usage: get_status PID","code":"usage"}' '{"count":1}' "{\"driver\":$pid,\"state\":\"available\"}"

@@ -76,7 +76,7 @@ Job 5 Done exit 0' ]
     [ "$status" = 4 ]
 }
 
-@test "--resume: what had begun when the server was killed is lost, and that is told once" {
+@test "--resume: what had begun when the server was killed is lost, and that is said once" {
     start_server --log jobs.log
     create
     say 'run any 50 echo a >>deeds; : >up; sleep 1000' 'run any 50 echo b >>deeds'

@@ -47,7 +47,7 @@ told() {
     [[ $said == "$(printf '%s\n' "$@" | sort)" ]] || fail "told: $said, of: $*" "$(cat err)"
 }
 
-@test "stuck: one TERM ends the server although a driver cannot be killed, and its pid is told" {
+@test "stuck: one TERM ends the server although a driver cannot be killed, and the log has its pid" {
     freezer_open
     start_server -g 0.1
     create
