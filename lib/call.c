@@ -79,7 +79,7 @@ call_end(struct call *call, enum outcome outcome)
     deadline_stop(&call->deadline);
     call->driver = NULL;
     call->outcome = outcome;
-    if (call->job != NULL && call->job->state == JOB_RUNNING) {
+    if (call->job != NULL && call->job->call == call && call->job->state == JOB_RUNNING) {
         call->job->call = NULL;
         call_forget_job(call);
     }

@@ -266,7 +266,8 @@ command_execute(struct client *client, const struct command *command, const stru
 {
     if (phase_stopping() && (command == NULL || command->run != do_run))
         return client_error(client, "stopping", "server is stopping");
-    if (client_halted(client) != NULL && (command == NULL || command->run != do_run))
+    if (client_halted(client) != NULL &&
+        (command == NULL || (command->run != do_run && command->run != do_submit)))
         return client_error(client, "halted", "%s", client_halted(client));
     if (command == NULL)
         return client_error(client, "unknown_command", "unknown command '%s' (try help)",

@@ -92,7 +92,9 @@ each_run(struct client *client, const struct span *name)
         return each_error(client, "words_too_long", name,
                           "makes words that are too long (limit 10240 bytes)");
     uint64_t errors = stats.errors;
-    enum handling handling = command_give_job(client, &any, job_new_words(&words, options.each_ms));
+    struct job *job = job_new_words(&words, options.each_ms);
+    enum handling handling =
+        job != NULL ? command_give_job(client, &any, job) : command_lacks_memory(client);
     if (stats.errors != errors)
         client_job_refused(client);
     return handling;

@@ -88,12 +88,13 @@ json_usage(struct buffer *out, const struct job *job)
 
 /* {"job":17,"driver":4711,"exit":0,"ms":12.3,...,"command":"make"} */
 static void
-json_done(struct buffer *out, const struct job *job)
+json_end(struct buffer *out, const struct job *job, const char *state)
 {
     bool unrun = job->result.ending == JOB_UNRUN;
 
     buffer_append_string(out, "{\"job\":");
     buffer_append_number(out, job->number);
+    buffer_append_string(out, state);
     if (job->driver_pid != 0) {
         buffer_append_string(out, ",\"driver\":");
         buffer_append_number(out, (uint64_t)job->driver_pid);
@@ -108,6 +109,12 @@ json_done(struct buffer *out, const struct job *job)
         json_output(out, job->number, "err");
     }
     buffer_append_string(out, "}\n");
+}
+
+static void
+json_done(struct buffer *out, const struct job *job)
+{
+    json_end(out, job, "");
 }
 
 /* {"job":18,"state":"waiting","command":"make"} */
@@ -127,8 +134,12 @@ json_job(struct buffer *out, const struct job_shown *shown)
 {
     const struct job *job = shown->job;
 
-    if (job->state != JOB_RUNNING) {
-        (job->state == JOB_DONE ? json_done : json_waiting)(out, job);
+    if (job->state == JOB_DONE) {
+        json_end(out, job, ",\"state\":\"done\"");
+        return;
+    }
+    if (job->state == JOB_WAITING) {
+        json_waiting(out, job);
         return;
     }
     buffer_append_string(out, "{\"job\":");

@@ -15,6 +15,7 @@
 
 struct call;
 struct giver;
+struct past;
 
 enum job_state {
     JOB_WAITING, /* for a driver, or for the driver's answer: it has not begun */
@@ -28,13 +29,13 @@ enum {
 
 struct job {
     struct list link; /* jobs' live, by number; once it is Done, jobs' ends, if it is in them */
-    struct job *next_hash; /* the chain in jobs' table by number */
-    struct list waiters;   /* calls of wait_job and cancel_job that wait for its end */
-    const struct job_result
-        *before;           /* how it ended before it was run again, see resume.h; or NULL */
-    struct giver *giver;   /* of a job that was submitted, until it is Done; else NULL */
-    uint64_t number;       /* from 1 on */
-    struct job_text *text; /* shared; NULL once it is Done, if no reply shows it */
+    struct job *next_hash;           /* the chain in jobs' table by number */
+    struct list waiters;             /* calls of wait_job and cancel_job that wait for its end */
+    struct past *again;              /* a submitted job of the log, which waits again; or NULL */
+    const struct job_result *before; /* how another try of it ended, see resume.h; or NULL */
+    struct giver *giver;             /* of a job that was submitted, until it is Done; else NULL */
+    uint64_t number;                 /* from 1 on */
+    struct job_text *text;           /* shared; NULL once it is Done, if no reply shows it */
     struct call *call; /* whose line of reply says that it is Done; NULL if its client is gone */
     uint64_t limit_ms;
     pid_t driver_pid; /* 0: it was given to none */

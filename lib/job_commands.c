@@ -114,6 +114,12 @@ command_recall(struct client *client, struct job *job, struct past *past, enum h
     return call;
 }
 
+enum handling
+command_lacks_memory(struct client *client)
+{
+    return client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
+}
+
 /* Makes a job of its limit and its command line. If that is not possible, answers with an Error,
  * sets *handling, and returns NULL. */
 static struct job *
@@ -131,7 +137,7 @@ command_job(struct client *client, const struct span *seconds, const struct span
     }
     struct job *job = job_new(command, limit_ms);
     if (job == NULL)
-        *handling = client_error(client, "cannot_run", "cannot run: %s", strerror(ENOMEM));
+        *handling = command_lacks_memory(client);
     return job;
 }
 
@@ -278,17 +284,18 @@ queue_is_full(struct client *client, enum handling *handling)
     return true;
 }
 
-/* The job was submitted to an earlier server, and waits again. */
+/* The job was submitted to an earlier server, and waits again, or runs by now. The client takes it
+ * over. */
 static enum handling
-client_submitted_before(struct client *client, struct past *past)
+client_submitted_before(struct client *client, struct past *past, struct job *job)
 {
-    struct job *job = job_find(past->number);
     struct call *call = command_call(client, NULL);
 
     if (call == NULL)
         return COMMAND_HELD;
     resume_take(past);
-    call_tell_job(call, job, job->state == JOB_DONE ? OUTCOME_DONE : OUTCOME_WAITING);
+    job_adopt(job, client);
+    call_tell_job(call, job, OUTCOME_WAITING);
     return COMMAND_TAKEN;
 }
 
@@ -299,15 +306,16 @@ do_submit(struct client *client, const struct span *args, unsigned count)
     struct past *past = client == &console ? resume_find_waiting(&args[1]) : NULL;
 
     (void)count;
-    if (past != NULL && job_find(past->number) != NULL)
-        return client_submitted_before(client, past);
+    if (past != NULL && past->step != STEP_DONE)
+        return client_submitted_before(client, past, job_find(past->number));
     if (queue_is_full(client, &handling))
         return handling;
     struct job *job = command_job(client, &args[0], &args[1], &handling);
     if (job == NULL)
         return handling;
     struct call *call = NULL;
-    past = job_find_past(client, job);
+    if (past == NULL)
+        past = job_find_past(client, job);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (client_halted(client) != NULL)
@@ -325,6 +333,8 @@ jobs_resume(void)
 {
     struct past *past = NULL;
 
+    bool gave_jobs = console.gave_jobs;
+
     joblog_start();
     resume_start();
     while ((past = resume_waiting_after(past)) != NULL) {
@@ -334,9 +344,17 @@ jobs_resume(void)
         if (call == NULL)
             err(EXIT_FAILURE, "cannot resume");
         job->number = past->number;
+        if (job_find(past->number) != NULL) {
+            job->number = 0; /* a server that did not resume has given it anew */
+            resume_renumber(past);
+        }
+        job->again = past;
         job_submit(call, job, &console);
+        past->number = job->number;
+        job->batch = false; /* until standard input gives it again */
         call_await_any(call);
     }
+    console.gave_jobs = gave_jobs;
 }
 
 /* ---- jobs by their numbers --------------------------------------------------------------------- */

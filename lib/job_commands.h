@@ -11,6 +11,9 @@ enum handling do_send_task(struct client *, const struct span *args, unsigned co
  * already, or with an Error. Frees the job if it is not taken. */
 enum handling command_give_job(struct client *, const struct span *word, struct job *);
 
+/* Answers that there is no memory for the job. */
+enum handling command_lacks_memory(struct client *);
+
 enum handling do_run(struct client *, const struct span *args, unsigned count);
 enum handling do_submit(struct client *, const struct span *args, unsigned count);
 enum handling do_cancel_task(struct client *, const struct span *args, unsigned count);

@@ -76,6 +76,13 @@ job_submit(struct call *call, struct job *job, struct client *client)
     joblog_step(job, STEP_WAITING);
 }
 
+void
+job_adopt(struct job *job, struct client *client)
+{
+    job->batch = client_is_batch(client);
+    client->gave_jobs = true;
+}
+
 uint64_t
 jobs_submitted_waiting(void)
 {
@@ -202,7 +209,7 @@ job_refuse(struct job *job)
 {
     job_leave_slot(job);
     stats.jobs_live--;
-    job_number_return(job, options.log_path == NULL);
+    job_number_return(job, options.log_path == NULL && list_empty(&job->waiters));
     job->result = (struct job_result){.ending = JOB_UNRUN, .reason = REASON_REFUSED};
     joblog_step(job, STEP_DONE);
     job_tell_waiters(job);
@@ -341,6 +348,8 @@ job_end(struct job *job, const struct job_result *result)
             batch_halt(job);
     }
     job_leave_giver(job);
+    if (job->again != NULL)
+        resume_ended(job->again, job);
     job_tell_end(job);
 }
 

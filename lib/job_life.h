@@ -22,6 +22,9 @@ void job_return(struct job *);
  * it. */
 void job_submit(struct call *, struct job *, struct client *);
 
+/* The client gives again a job that was submitted to an earlier server and is not Done. */
+void job_adopt(struct job *, struct client *);
+
 /* How many submitted jobs have not begun. */
 uint64_t jobs_submitted_waiting(void);
 

@@ -33,6 +33,7 @@ joblog_failed(void)
 
 enum {
     TAIL_MAX = 2 * BLOCK_SIZE, /* a whole line, and the beginning of one */
+    TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
 };
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -100,8 +101,8 @@ tail_refusal(int fd, off_t *whole)
     if ((end == NULL && size > TAIL_MAX) ||
         !entry_begins(torn, (size_t)(tail + room - torn), options.json))
         return format_refusal(torn);
-    if (end == NULL)
-        return NULL;
+    if (end == NULL) /* what is shorter than a time may be anything, such as a number */
+        return room == 0 || room > TIME_SIZE ? NULL : format_refusal(tail);
     char *before = memrchr(tail, '\n', (size_t)(end - tail));
     char *line = before != NULL ? before + 1 : tail;
     char first = *line;
@@ -140,9 +141,9 @@ file_open(const char **why)
 static bool
 file_take(int fd, off_t *whole, const char **why)
 {
-    *why = tail_refusal(fd, whole);
+    *why = lock_refusal(fd); /* first, because whoever has it writes there */
     if (*why == NULL)
-        *why = lock_refusal(fd);
+        *why = tail_refusal(fd, whole);
     if (*why != NULL)
         close(fd);
     return *why == NULL;
@@ -222,7 +223,9 @@ joblog_reopen(void)
     /* The new file says by itself which jobs wait and run. */
     for (const struct job *job = job_after(0, false); job != NULL;
          job = job_after(job->number, false)) {
-        joblog_step(job, STEP_WAITING);
+        struct job taken = *job; /* as it was before it was given to a driver */
+        taken.driver_pid = 0;
+        joblog_step(&taken, STEP_WAITING);
         if (job->slot != 0)
             joblog_step(job, STEP_RUNNING);
     }

@@ -13,6 +13,9 @@ enum {
     CHAINS = 1 << 16, /* a log of a million jobs still has short chains */
 };
 
+/* Why a job is unrun that waits again under another number. */
+#define RENUMBERED "its number was given anew"
+
 /* Each table has CHAINS chains, oldest first. */
 static struct {
     struct list *undone;  /* by number: jobs that have begun or wait */
@@ -192,7 +195,9 @@ past_wait(struct past *past, const struct entry *entry)
 static void
 past_done(struct past *past, const struct entry *entry)
 {
-    if (past->submitted && entry->result.ending == JOB_UNRUN) { /* as at a stop */
+    bool renumbered = entry->result.why != NULL && strcmp(entry->result.why, RENUMBERED) == 0;
+
+    if (past->submitted && entry->result.ending == JOB_UNRUN && !renumbered) { /* as at a stop */
         past->step = STEP_WAITING;
         return;
     }
@@ -296,12 +301,34 @@ resume_start(void)
 }
 
 void
+resume_renumber(const struct past *past)
+{
+    struct job job = {.number = past->number,
+                      .text = past->command,
+                      .result = {.ending = JOB_UNRUN, .reason = REASON_TEXT, .why = RENUMBERED}};
+
+    joblog_step(&job, STEP_DONE);
+}
+
+void
+resume_ended(struct past *past, const struct job *job)
+{
+    past->step = STEP_DONE;
+    past->driver = job->driver_pid;
+    past->result = job->result;
+    past->result.why = NULL;
+    if (job->result.reason == REASON_TEXT)
+        past->result.why = strdup(job->result.why); /* without memory the reason is left out */
+    if (past->result.why == NULL && past->result.reason == REASON_TEXT)
+        past->result.reason = REASON_NONE;
+}
+
+void
 resume_forget(void)
 {
     if (options.resume == RESUME_NONE)
         return;
     list_free(&resume.done);
-    list_free(&resume.again);
 }
 
 void
@@ -310,6 +337,7 @@ resume_close(void)
     if (options.resume == RESUME_NONE)
         return;
     resume_forget();
+    list_free(&resume.again); /* their jobs are gone by now */
     list_free(&resume.order);
     list_free(&resume.taken);
     free(resume.undone);

@@ -51,4 +51,10 @@ struct past *resume_find_failed(const struct span *command);
 struct past *resume_waiting_after(struct past *);
 struct past *resume_find_waiting(const struct span *command);
 
+/* A submitted job waits again under another number, since its own was given anew: logs that. */
+void resume_renumber(const struct past *);
+
+/* A submitted job that has waited again is Done. */
+void resume_ended(struct past *, const struct job *);
+
 #endif

@@ -121,7 +121,8 @@ client_rests() {
     becomes commands 110001
     stays commands 110001
     stays runs 1
-    (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < 65536))
+    [[ ${TEST_BUILD-} == *asan* ]] || # a sanitizer keeps memory as it likes
+        (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < 65536))
 }
 
 # ---- a driver whose queue is full

@@ -82,6 +82,13 @@ load lib/helpers
     expect 'Job 4 Done exit 0'
 }
 
+@test "--halt: a submit is halted as a run is" {
+    printf '%s\n' 'run any 9 exit 3' 'submit 9 : >ran' 'run any 9 : >ran' 'submit 9 : >ran' >lines
+    run -4 --separate-stderr session --drivers 1 --halt soon <lines
+    [ "$(grep -c '^Job [1-4] ' <<<"$output")" -ge 4 ]
+    [[ ${lines[-1]} == 'Job 4 Done unrun halted by job 1' || ${lines[-1]} == 'Job 4 Waiting' ]]
+}
+
 @test "--halt: usage" {
     for bad in '' never Soon; do
         run -2 session --halt "$bad" </dev/null

@@ -17,6 +17,8 @@ refused() {
     printf '{"precious":1}' >p.json
     refused p.json 'it is no log of jobs' --json
     refused p.json 'it is in JSON (try --json)'
+    printf 1234 >server.pid
+    refused server.pid 'it is no log of jobs'
     printf 'a text\nof mine' >text
     refused text 'it is no log of jobs'
     printf 'a text\nof mine\n' >text

@@ -312,7 +312,112 @@ two_wait() {
     [ "$(xargs <ran)" = 'b d' ]
     grep -qx 'server: job 1 Done lost its end is not in the log: read x <gate; exit 3' err
     end_input
-    server_ends 4
+    server_ends 0 # what timed out was given to the server of before
     run -0 session --log jobs.log --resume <<<'get_jobs'
     [ "$output" = '0 jobs' ]
+}
+
+@test "--resume: a job that runs again by then is not submitted twice, and counts for who gives it again" {
+    start_server --log jobs.log
+    say 'submit 50 echo >>ran; exit 3'
+    expect 'Job 1 Waiting'
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    hang_up
+    start_server --log jobs.log --resume --drivers 1
+    wait_until test -e ran
+    say 'submit 50 echo >>ran; exit 3' 'wait_job 1'
+    expect 'Job 1 @(Waiting|Done exit 3)' 'Job 1 Done exit 3'
+    end_input
+    server_ends 4
+    [ "$(wc -l <ran)" = 1 ]
+}
+
+@test "--resume: a job that runs while standard input gives it again" {
+    mkfifo gate
+    start_server --log jobs.log
+    say 'submit 50 echo >>ran; read x <gate'
+    expect 'Job 1 Waiting'
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    hang_up
+    start_server --log jobs.log --resume --drivers 1
+    wait_until test -e ran
+    say 'submit 50 echo >>ran; read x <gate'
+    expect 'Job 1 Waiting'
+    echo >gate
+    end_input
+    server_ends 0
+    [ "$(wc -l <ran)" = 1 ]
+}
+
+@test "--resume: what ended long ago is not submitted twice" {
+    seq 1100 | sed 's/.*/submit 50 echo & >>ran/' >commands
+    start_server --log jobs.log
+    cat commands >&"$to"
+    [ "$(head -n 1100 <&"$from" | grep -c Waiting)" = 1100 ]
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    hang_up
+    start_server --log jobs.log --resume --drivers 1
+    say 'wait own'
+    expect '1 driver'
+    cat commands >&"$to"
+    [ "$(head -n 1100 <&"$from" | grep -c '^Job [0-9]* Done exit 0$')" = 1100 ]
+    end_input
+    server_ends 0
+    [ "$(wc -l <ran)" = 1100 ]
+}
+
+@test "--resume: jobs of other clients are no batch" {
+    start_server --log jobs.log
+    say 'submit 50 exit 1' 'submit 50 : >ran'
+    expect 'Job 1 Waiting' 'Job 2 Waiting'
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    hang_up
+    start_server --log jobs.log --resume --halt soon --drivers 1
+    say 'wait own'
+    expect '1 driver'
+    [ -e ran ]
+    end_input
+    server_ends 0
+}
+
+@test "--resume: jobs of two servers with the same number" {
+    for job in 'echo a >>ran' 'echo b >>ran'; do
+        start_server --log jobs.log
+        say "submit 50 $job"
+        expect 'Job 1 Waiting'
+        kill -KILL "$server_pid"
+        wait_until ended "$server_pid"
+        hang_up
+    done
+    start_server --log jobs.log --resume
+    say get_jobs 'cancel_job 2'
+    expect 'Job 1 Waiting echo a >>ran' 'Job 2 Waiting echo b >>ran' '2 jobs' 'Job 2 Done cancelled'
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    hang_up
+    start_server --log jobs.log --resume --drivers 1
+    say 'wait own' get_jobs
+    expect '1 driver' '0 jobs'
+    [ "$(<ran)" = a ]
+}
+
+@test "a number that somebody waits for is not given again" {
+    start_server --listen socket --reply-timeout 0.3
+    create
+    kill -STOP "$pid"
+    wait_until in_state "$pid" T
+    say "run $pid 5 true"
+    "$SERVER" --connect socket wait_job 1 >heard 3>&- &
+    started+=("$!")
+    expect "Error: driver $pid is not responding"
+    kill -CONT "$pid"
+    say 'submit 50 true'
+    expect 'Job [12] Waiting'
+    wait_until test -s heard
+    [[ $(<heard) == 'Job 1 Done unrun driver '*' did not take it' || $(<heard) == 'Error: no job 1' ]]
+    [[ $(<heard) != 'Job 1 '* || $line == 'Job 2 Waiting' ]]
 }

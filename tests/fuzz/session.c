@@ -328,6 +328,7 @@ fuzz_open(void)
         abort();
     fuzz_clients[0] = pair[0];
     client_init(&console, &format_text);
+    progress_open();
     console.in = (struct stream){
         .source = {.fd = pair[1], .ready = console_in_ready}, .fd = pair[1], .kind = STREAM_SOCKET};
     console.out = (struct stream){.source = {.fd = dup(pair[1]), .ready = console_out_ready},
