@@ -354,6 +354,7 @@ check_books(void)
         assert(fleet.table[i] == NULL);
     for (int kind = 0; kind < DEADLINE_STOP; kind++)
         assert(deadlines_none((enum deadline_kind)kind));
+    jobs_forget_ends();
     assert(jobs_count() == 0 && job_texts_bytes() == 0 && slots.full == 0);
     for (size_t i = 0; i < SLOT_WORDS; i++)
         assert(slots.words[i] == 0);
