@@ -75,10 +75,8 @@ compose_words(struct buffer *to, char *const *words)
         bool quotes = i >= job && count > job + 1;
         if (strchr(text, '\n') != NULL)
             usage_error("a command is one line");
-        if (size == 0 && i < job)
-            usage_error("a word of the command is empty");
-        if (job != UINT_MAX && i < job && strpbrk(text, " \t") != NULL)
-            usage_error("a word before the job has a blank: '%s'", text);
+        if (job != UINT_MAX && i < job && (size == 0 || strpbrk(text, " \t") != NULL))
+            usage_error("a word before the job is empty or has a blank: '%s'", text);
         if (quotes && size < LINE_MAX_SIZE) {
             size = shell_quote(quoted, text, i == job);
             text = quoted;

@@ -164,14 +164,14 @@ ends_with_newline() {
 }
 
 @test "progress: a line that a job writes in pieces is whole, and so is the next one" {
-    mkfifo gate
+    mkfifo gate second_gate
     start_progress '>replies'
-    give 'run any 50 echo zero >&2; printf one >&2; read x <gate; echo two; read x <gate'
+    give 'run any 50 echo zero >&2; printf one >&2; read x <gate; echo two; read x <second_gate'
     wait_until sees one
     kill -USR2 "$server_pid" # does nothing but wake it
     open_gate
     wait_until sees '0 done, 0 failed, 1 running'
-    open_gate
+    echo >second_gate
     give 'run any 50 printf three >&2'
     wait_until sees '2 done, 0 failed, 0 running'
     end_batch

@@ -146,12 +146,12 @@ all_bytes() {
     [ "$(cat output/1.out)" = "${quotes:1}" ]
 }
 
-@test "taxi: an empty word, and a blank in a word before the job, are wrong usage" {
+@test "taxi: an empty word, or one with a blank, before the words of a job is wrong usage" {
     start_taxi
-    run -2 taxi ''
-    [ "$output" = 'taxi: a word of the command is empty (try --help)' ]
+    run -2 taxi run any '' echo x
+    [ "$output" = "taxi: a word before the job is empty or has a blank: '' (try --help)" ]
     run -2 taxi run any '5 echo x' a
-    [ "$output" = "taxi: a word before the job has a blank: '5 echo x' (try --help)" ]
+    [ "$output" = "taxi: a word before the job is empty or has a blank: '5 echo x' (try --help)" ]
 }
 
 # here_is NUMBER DIRECTORY: job NUMBER has written that it ran there.

@@ -64,6 +64,7 @@ words(void)
     CHECK_WORDS("run a;", "run", "a;");
     CHECK_WORDS("get_status 1 2;", "get_status", "1", "2;");
     CHECK_WORDS("run any 5 a b;", "run any", "5", "a", "b;");
+    CHECK_WORDS("", "");
 }
 
 int
