@@ -169,6 +169,7 @@ no_reading_or_ended() {
 # A program ./slow whose exec hangs until the process $lease has ended.
 leased_driver() {
     cp "$DRIVER" slow
+    rm -f leased # of the round before
     "$LIB/lease.pl" slow >leased 3>&- &
     lease=$!
     started+=("$lease")

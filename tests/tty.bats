@@ -58,9 +58,11 @@ prompts() {
     shows 'ready: $'
     keys "'$SERVER' | cat &\n"
     wait_until find_server
-    find_cat() {
-        cat_pid=$(descendant "$terminal_pid" cat)
-        [ -n "$cat_pid" ]
+    find_cat() { # the stop may come before its exec: it is no cat by name yet
+        for cat_pid in $(children_of "$(status_field "$server_pid" PPid)"); do
+            [ "$cat_pid" = "$server_pid" ] || return 0
+        done
+        return 1
     }
     wait_until find_cat
     started+=("$server_pid")
