@@ -17,7 +17,7 @@ my $server; # the socket, which is nonblocking
 # See proto.h.
 sub frame {
     my ($type, $id, $body) = @_;
-    return pack 'CCSLa*', 2, $type, length $body, $id, $body;
+    return pack 'CCSLa*', 3, $type, length $body, $id, $body;
 }
 
 sub say_all {
