@@ -142,13 +142,15 @@ sub vanish {
     $vanished++;
 }
 
-# Sends one command from a process of its own, which gets it as its arguments.
+# Sends one command from a process of its own, which gets it as its arguments. A job is one of them,
+# so that it is a line for the shell.
 sub words {
     my @json = chance(3) ? () : ('--json');
     my ($line, $last, $other) = command(scalar @json);
     $awaited = $line;
     alarm $patience;
-    open my $from, '-|', $server, @json, '--connect', $socket, split / /, $line or die "client.pl: $!\n";
+    my @words = split / /, $line, defined job_name($line) ? 4 : 0;
+    open my $from, '-|', $server, @json, '--connect', $socket, @words or die "client.pl: $!\n";
     my @lines = <$from>;
     close $from;
     alarm 0;
