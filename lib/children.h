@@ -19,7 +19,7 @@ enum children {
     CHILDREN_NO_PROC, /* no search is possible: there is no /proc, it is not ours, or it refuses */
 };
 
-/* Whether /proc is that of our own pid namespace. If not, errno says why. */
+/* Whether /proc shows our own pid namespace. If not, errno says why. */
 bool proc_is_ours(void);
 
 /*

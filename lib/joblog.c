@@ -343,7 +343,7 @@ shown_driver(const struct job *job)
     return job->driver_pid != 0 ? job->driver_pid : job->named_pid;
 }
 
-/* Whether the line shows that the job is for any driver: that of a run any, while it waits. */
+/* Whether the line shows that the job is for any driver: a run any shows it while it waits. */
 static bool
 shows_any(const struct job *job, enum job_step step)
 {

@@ -19,7 +19,7 @@
  * What other users can do depends on the directory.
  *
  * In one that only we and root can write, they can do nothing. In a sticky one, such as /tmp, they
- * can make a file at our path, or at that of the lock, before we do. They can neither remove nor
+ * can make a file at our path, or at the path of the lock, before we do. They can neither remove nor
  * rename nor replace a file of ours, unlink(2), so it is enough to look whose a file is: we do not
  * open, connect to or remove what is another user's, but say so and exit.
  *

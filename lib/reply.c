@@ -173,7 +173,7 @@ reply_line(struct request *request, const struct call *call)
     return false;
 }
 
-/* Returns the room that a line may need, in bytes: that of a Done contains the command. */
+/* Returns the room that a line may need, in bytes: a Done line contains the command. */
 static size_t
 line_room(const struct call *call)
 {

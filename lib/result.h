@@ -17,7 +17,7 @@ enum job_ending {
     JOB_ENDINGS,
 };
 
-/* Why a job is unrun or lost; value is that of struct job_result. */
+/* Why a job is unrun or lost; value is the one in struct job_result. */
 enum job_reason {
     REASON_NONE,
     REASON_STOPPING,

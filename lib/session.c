@@ -21,7 +21,7 @@ enum {
     STATUS_ERROR = 1,       /* a reply was an Error */
     STATUS_NO_SERVER = 3,   /* there is no server, or it went away before its last reply */
     STATUS_JOB_FAILED = 4,  /* commands come from standard input, and a job has failed */
-    STATUS_TIMEOUT = 124,   /* that of timeout(1) */
+    STATUS_TIMEOUT = 124,   /* as timeout(1) has it */
     STATUS_UNKNOWN = 125,   /* the job was cancelled or refused, did not run, or is lost */
     STATUS_SIGNALLED = 128, /* and the number of the signal, as of a shell */
 };
