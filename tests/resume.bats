@@ -81,6 +81,7 @@ Job 5 Done exit 0' ]
     create
     say 'run any 50 echo a >>deeds; : >up; sleep 1000' 'run any 50 echo b >>deeds'
     wait_until test -e up
+    wait_until grep -q $'\t2\tWaiting\t' jobs.log
     kill -KILL "$server_pid"
     wait_until ended "$pid"
     batch --resume 'run any 50 echo a >>deeds; : >up; sleep 1000' 'run any 50 echo b >>deeds'
