@@ -184,18 +184,21 @@ lint:
 # another name.
 UNITS      = taxi.service taxi-jobs.service
 USER_UNITS = taxi.service taxi.socket
-PAGES      = taxi.1 taxi-server.1 taxi-driver.1
+PAGES      = taxi.1 taxi-server.1 taxi-driver.1 taxi-protocol.7
 install: all
 	mkdir -p build/user
 	for unit in $(UNITS) $(USER_UNITS:%=user/%); do \
 	    sed 's|/usr/local/bin/taxi-server|"$(bindir)/taxi-server"|' scripts/install/$$unit >build/$$unit || exit; \
 	done
 	install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(mandir)/man1" \
+	    "$(DESTDIR)$(mandir)/man7" \
 	    "$(DESTDIR)$(completiondir)" "$(DESTDIR)$(unitdir)" "$(DESTDIR)$(userunitdir)"
 	install -m 755 server "$(DESTDIR)$(bindir)/taxi-server"
 	ln -sf taxi-server "$(DESTDIR)$(bindir)/taxi"
 	install -m 755 driver "$(DESTDIR)$(libexecdir)/driver"
-	install -m 644 $(PAGES:%=scripts/install/man/%) "$(DESTDIR)$(mandir)/man1"
+	for page in $(PAGES); do \
+	    install -m 644 scripts/install/man/$$page "$(DESTDIR)$(mandir)/man$${page##*.}" || exit; \
+	done
 	install -m 644 scripts/install/completion/taxi-server "$(DESTDIR)$(completiondir)/taxi-server"
 	ln -sf taxi-server "$(DESTDIR)$(completiondir)/taxi"
 	install -m 644 $(UNITS:%=build/%) "$(DESTDIR)$(unitdir)"
@@ -203,7 +206,7 @@ install: all
 
 uninstall:
 	rm -f "$(DESTDIR)$(bindir)/taxi-server" "$(DESTDIR)$(bindir)/taxi" "$(DESTDIR)$(libexecdir)/driver" \
-	    $(PAGES:%="$(DESTDIR)$(mandir)/man1/%") \
+	    $(foreach page,$(PAGES),"$(DESTDIR)$(mandir)/man$(lastword $(subst ., ,$(page)))/$(page)") \
 	    "$(DESTDIR)$(completiondir)/taxi-server" "$(DESTDIR)$(completiondir)/taxi" \
 	    $(UNITS:%="$(DESTDIR)$(unitdir)/%") $(USER_UNITS:%="$(DESTDIR)$(userunitdir)/%")
 	rmdir "$(DESTDIR)$(libexecdir)" 2>/dev/null || true

@@ -39,7 +39,7 @@ done
 
 # The manual pages that this machine has, and its index of them, do not matter here.
 manuals() {
-    ! mandoc -T lint -W all scripts/install/man/*.1 2>&1 |
+    ! mandoc -T lint -W all scripts/install/man/*.[17] 2>&1 |
         grep -vE 'referenced manual not found|outdated mandoc.db'
 }
 silent manuals

@@ -272,9 +272,8 @@ breaks_protocol() {
     family_has_ended
 }
 
-@test "driver: the example in taxi-driver(1) is one" {
-    sed -n '/^#!\/usr\/bin\/perl/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/install/man/taxi-driver.1" |
-        sed 's/\\e/\\/g' >other
+@test "driver: the example in taxi-protocol(7) is one" {
+    protocol_example 2 >other
     chmod +x other
     start_as_server ./other
     say 'task 1 100000' 'task 2 5' 'cancel 3 2' 'status 4' 'run 5 100 100 - 0 true' 'cancel 6 0'

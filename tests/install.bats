@@ -74,7 +74,8 @@ make_socket() {
 ./usr/share/bash-completion/completions/taxi-server
 ./usr/share/man/man1/taxi-driver.1
 ./usr/share/man/man1/taxi-server.1
-./usr/share/man/man1/taxi.1' ]
+./usr/share/man/man1/taxi.1
+./usr/share/man/man7/taxi-protocol.7' ]
     run -0 'a root/usr/bin/taxi-server' <<<create_driver
     [[ $output == 'Driver '*' Available' ]]
     mv 'a root' moved
@@ -87,7 +88,7 @@ make_socket() {
 @test "install: everybody can read all files and run the programs" {
     (umask 077; make_quietly install)
     [ "$(find 'a root' -type f -perm 755 -printf '%f\n' | sort | xargs)" = 'driver taxi-server' ]
-    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 8 ]
+    [ "$(find 'a root' -type f -perm 644 | wc -l)" = 9 ]
 }
 
 @test "install: the units run the server that was installed" {
@@ -126,8 +127,20 @@ make_socket() {
     same 'commands of help and of the page' "$wanted" "$got"
 }
 
-@test "taxi-driver(1): its example works as a driver" {
-    sed -n '/^#!/,/^\.Ed/{/^\.Ed/!p}' "$ROOT/scripts/install/man/taxi-driver.1" >other
+@test "taxi-protocol(7): its client gets the replies, and knows whether it has all" {
+    protocol_example 1 >client
+    chmod +x client
+    start_listening
+    create
+    run -0 ./client taxi.sock
+    [[ $output == '{"job":1,"driver":'$pid',"exit":7,'*'}' ]]
+    sed "s/exit 7/kill -9 $server_pid/" client >killer
+    run ! perl killer taxi.sock
+    [ "$output" = 'the server was killed' ]
+}
+
+@test "taxi-protocol(7): its driver works with the server" {
+    protocol_example 2 >other
     chmod +x other
     start_server -v --driver ./other
     create

@@ -17,6 +17,7 @@ declare -gA DOCUMENTS=(
     ['taxi-server(1)']=$SERVER_PAGE
     ['taxi(1)']=scripts/install/man/taxi.1
     ['taxi-driver(1)']=scripts/install/man/taxi-driver.1
+    ['taxi-protocol(7)']=scripts/install/man/taxi-protocol.7
 )
 
 teardown() {

@@ -33,6 +33,12 @@ teardown() {
     end_started
 }
 
+# protocol_example N: prints the N-th program in taxi-protocol(7).
+protocol_example() {
+    awk -v n="$1" '/^#!/ { i++; inside = 1 } /^\.Ed/ { inside = 0 } inside && i == n' \
+        "$ROOT/scripts/install/man/taxi-protocol.7" | sed 's/\\e/\\/g'
+}
+
 # Ends what the test started. The test fails if a driver is left over.
 end_started() {
     local pid fd left=

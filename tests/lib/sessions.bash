@@ -68,7 +68,7 @@ end_session() {
 # as_markdown FILE: prints the document; of a manual page the headings and sessions become Markdown,
 # line by line.
 as_markdown() {
-    [[ $1 == *.1 ]] || { cat "$1"; return; }
+    [[ $1 == *.[17] ]] || { cat "$1"; return; }
     sed '/^\.Bd -literal/{N;s/^[^\n]*\n\([$#] \)/```console\n\1/;s/^\.Bd[^\n]*/```/;}
         s/^\.Ed$/```/; s/^\.S[hs] /# /; s/\\e/\\/g; s/\\&//g' "$1"
 }
