@@ -60,7 +60,19 @@ document() {
     document
 }
 
-@test "taxi-server(1): EXAMPLES" {
+@test "taxi-server(1): A session at a terminal" {
+    document
+}
+
+@test "taxi-server(1): In a script" {
+    document
+}
+
+@test "taxi-server(1): A batch" {
+    document
+}
+
+@test "taxi-server(1): A service" {
     document
 }
 
