@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What the units for systemd forbid, tried without systemd: the server, its drivers and its jobs work
-# under the same filters of system calls, and in much the same sandboxes.
+# under the same filters of system calls, and in much the same sandboxes. In systemd.bats, systemd
+# itself runs them.
 
 load lib/helpers
 load lib/clients
