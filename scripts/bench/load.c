@@ -8,6 +8,10 @@
  *                                  drivers in turn
  *     jobs DRIVERS COUNT           jobs (/bin/true) per second that DRIVERS drivers run, all given
  *                                  at once
+ *     queue DRIVERS COUNT          for COUNT jobs that one client of the control socket submits, as
+ *                                  many at once as it holds, while the queue is paused: submit per
+ *                                  second; seconds for a get_jobs; MiB by which the server has
+ *                                  grown, at its peak; milliseconds of its CPU time for all submit
  *     create COUNT                 drivers per second that one create_driver brings up
  *     stop COUNT                   seconds until COUNT drivers are up, and from SIGTERM until they
  *                                  and the server are gone
@@ -313,6 +317,7 @@ static const struct mode {
     {"jobs", 2, run_jobs},   {"stop", 1, run_stop},         {"orphans", 1, run_orphans},
     {"hold", 1, run_hold},   {"many", 1, run_many},         {"deaths", 2, run_deaths},
     {"tasks", 2, run_tasks}, {"calls", 1, run_calls},       {"allocs", 2, run_allocs},
+    {"queue", 2, run_queue},
 };
 
 int

@@ -75,5 +75,6 @@ void pause_ms(long ms);
 void run_tasks(char **args);
 void run_calls(char **args);
 void run_allocs(char **args);
+void run_queue(char **args);
 
 #endif
