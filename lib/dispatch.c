@@ -125,7 +125,9 @@ tasks_assign(void)
         call_leave_barrier(call);
         call_assign(call, driver);
     }
-    if (fleet_next(NULL) == NULL && !keeper_is_trying())
+    /* A hundred thousand jobs may go on waiting, so they are not searched each time. */
+    if (fleet_next(NULL) == NULL && !keeper_is_trying() &&
+        (commands_have_ended() || calls_asked_anew()))
         calls_awaiting_each(call_find_no_driver);
 }
 

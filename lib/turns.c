@@ -3,6 +3,7 @@
 #include "client.h"
 
 static struct list turns; /* givers that have calls which wait, the next one first */
+static bool asked_anew;   /* see calls_asked_anew() */
 
 void
 turns_open(void)
@@ -21,6 +22,7 @@ call_await_any(struct call *call)
 {
     struct giver *giver = call_giver(call);
 
+    asked_anew |= call->request != NULL;
     list_append(&giver->calls, &call->of_driver);
     if (list_empty(&giver->turn))
         list_append(&turns, &giver->turn);
@@ -31,9 +33,19 @@ call_await_first(struct call *call)
 {
     struct giver *giver = call_giver(call);
 
+    asked_anew |= call->request != NULL;
     list_append(giver->calls.next, &call->of_driver);
     list_remove(&giver->turn);
     list_append(turns.next, &giver->turn);
+}
+
+bool
+calls_asked_anew(void)
+{
+    bool anew = asked_anew;
+
+    asked_anew = false;
+    return anew;
 }
 
 void

@@ -23,6 +23,9 @@ bool call_awaits_any(const struct call *);
 struct call *calls_awaiting_any(void);
 void call_take_turn(struct call *);
 
+/* Returns whether a call that has a request has begun to wait since this was last asked. */
+bool calls_asked_anew(void);
+
 /* Calls visit() for each call that waits; visit() may end the call. */
 void calls_awaiting_each(void (*visit)(struct call *));
 

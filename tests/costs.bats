@@ -25,6 +25,16 @@ load lib/helpers
     [ "$wakeups $left" = '0 0' ]
 }
 
+@test "costs: jobs that wait cost the same with and without drivers, and a hundred thousand 64 MiB at most" {
+    cd "$ROOT"
+    run -0 build/bench/load queue 0 50000
+    read -r _ _ _ driverless_ms <<<"$output"
+    run -0 build/bench/load queue 2 100000
+    read -r _ _ mebibytes ms <<<"$output"
+    awk -v driverless_ms="$driverless_ms" -v mebibytes="$mebibytes" -v ms="$ms" 'BEGIN {
+        exit !(mebibytes > 0 && mebibytes <= 64 && ms > 0 && driverless_ms < 5 * ms) }' || fail "$output"
+}
+
 @test "costs: a client that floods delays others by at most a turn of the loop" {
     command -v strace >/dev/null || skip 'no strace to count with'
     start strace -D -qq -o trace -s 64 -e trace=epoll_wait,recvfrom,sendto "$SERVER" --listen taxi.sock

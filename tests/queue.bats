@@ -74,6 +74,20 @@ submit 50 exit 3'
     [ "$(xargs <ran)" = 'a b' ]
 }
 
+@test "submit: while its jobs wait without a driver, what cannot wait is refused" {
+    start_server --listen socket
+    say 'submit 50 true' 'send_task any 5' 'send_task any 5' create_driver
+    expect 'Job 1 Waiting' 'Error: no driver' 'Error: no driver' 'Driver * Available'
+    pid=${line//[^0-9]/}
+    say 'wait_job 1' "send_task $pid 1000" 'submit 50 true' 'send_task any 5'
+    expect 'Job 1 Done exit 0' "Driver $pid Busy 1000" 'Job 2 Waiting'
+    wait_until took 8
+    "$SERVER" --connect socket delete_driver "$pid"
+    expect 'Error: no driver'
+    say get_jobs
+    expect 'Job 2 Waiting true' '1 job'
+}
+
 @test "submit: another driver gets the job of one that died before it took it" {
     start_server
     create

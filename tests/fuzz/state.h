@@ -9,6 +9,7 @@
 
 /* clang-format off */
 #define EACH_STATE(each) \
+    each(asked_anew) \
     each(batch) \
     each(block_pool) \
     each(call_pool) \
