@@ -183,3 +183,14 @@ row_batch() {
             "$(calc %.1f "${ours[0]} / ${bare[0]}")" '> 1' "${ours[0]} > ${bare[0]}"
     done
 }
+
+row_submit() {
+    local n what
+    n=$(size 500 3)
+    what="submit, a client process each, $n times, 2 processors"
+    installed tsp "$what: tsp" || return 0
+    ROUNDS=$others_rounds alternate figures "$TWO" scripts/bench/submit.sh server "$n" -- \
+        figures "$TWO" scripts/bench/submit.sh tsp "$n" || return
+    report "$what" "$(rate "${ours[0]}")" "tsp: $(rate "${bare[0]}")" \
+        "$(calc %.1f "${ours[0]} / ${bare[0]}")" '> 1' "${ours[0]} > ${bare[0]}"
+}

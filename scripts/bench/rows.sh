@@ -184,6 +184,20 @@ row_each() {
         "$(calc %.2f "${ours[0]} / ${bare[0]}")" '>= 0.80' "${ours[0]} >= 0.80 * ${bare[0]}"
 }
 
+# The bare program has one read and one write for each message; submit has 20 bytes, and its reply.
+row_queue() {
+    local n
+    n=$(size 100000 500)
+    alternate figures "$TWO" "$LOAD" queue 2 "$n" -- \
+        figures "$TWO" "$BENCH/bare-oneway" "$(size 1000000 5000)" || return
+    report "submit, pipelined by one client, $n jobs, 2 processors" "$(rate "${ours[0]}")" \
+        "16 bytes one way: $(rate "${bare[0]}")" "$(calc %.1f "${ours[0]} / ${bare[0]}")" \
+        '>= 200,000/s' "${ours[0]} >= 200000"
+    report "get_jobs of $n jobs that wait" "${ours[1]} s" '' '' '< 0.5 s' "${ours[1]} < 0.5"
+    report "the server's memory for $n jobs that wait, at its peak" "${ours[2]} MiB" '' '' \
+        '<= 64 MiB' "${ours[2]} <= 64"
+}
+
 row_crew() {
     local n
     n=$(size 2000 20)

@@ -24,7 +24,7 @@ ROUNDS=${ROUNDS:-5}
 PATIENCE=120 # seconds for one program
 
 ROWS=(trip pipeline spread create memory own many crowd deaths tasks calls allocs fair
-    jobs each crew start query stop orphans batch)
+    jobs each queue crew start query stop orphans batch submit)
 
 # ---- figures
 
