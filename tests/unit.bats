@@ -53,6 +53,10 @@ unit() {
     unit
 }
 
+@test "unit: fleet" {
+    unit
+}
+
 @test "unit: job" {
     unit
 }
@@ -114,6 +118,10 @@ unit() {
 }
 
 @test "unit: slot" {
+    unit
+}
+
+@test "unit: source" {
     unit
 }
 

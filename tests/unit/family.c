@@ -94,24 +94,71 @@ threads(void)
           CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, NULL);
 }
 
-/* Ends the family. Returns the last answer of family_end(). */
+/* The first thread ends; the process is a zombie with a thread, which has a child. */
+static void
+leaderless(void)
+{
+    threads();
+    syscall(SYS_exit, 0);
+}
+
+/* A process whose name looks like the end of a name and what follows it in /proc/PID/stat has a
+ * child. */
+static void
+named(void)
+{
+    prctl(PR_SET_NAME, "a) Z 1 (b");
+    if (fork() == 0)
+        here();
+}
+
+static int
+vforked(void *nothing)
+{
+    (void)nothing;
+    here();
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* A process that waits for its child, as vfork(2) does, cannot be stopped. */
+static void
+vforks(void)
+{
+    static _Alignas(16) char stack[64 * 1024];
+
+    clone(vforked, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+}
+
+/* Ends the family; none of it lasts until its alarm. Returns the last answer of family_end(). */
 static enum family_found
 end(void)
 {
     enum family_found found;
+    int status;
 
     do {
         found = family_end(&family, not_spared, &spared);
         if (found == FAMILY_KILLED)
-            while (waitpid(-1, NULL, WNOHANG) > 0)
-                ;
+            while (waitpid(-1, &status, WNOHANG) > 0)
+                CHECK(!WIFSIGNALED(status) || WTERMSIG(status) != SIGALRM);
     } while (found == FAMILY_STOPPING || found == FAMILY_KILLED);
     return found;
 }
 
 static void
+count_member(pid_t pid, void *count)
+{
+    (void)pid;
+    ++*(int *)count;
+}
+
+/* All of the family are found, and end. */
+static void
 test_end(void (*run)(void), int count)
 {
+    int found = 0;
     char byte;
 
     CHECK(pipe(held) == 0);
@@ -119,6 +166,8 @@ test_end(void (*run)(void), int count)
     close(held[1]);
     for (int i = 0; i < count; i++)
         CHECK(read(held[0], &byte, 1) == 1);
+    CHECK_NUMBER(family_list(&family, not_spared, &spared, count_member, &found), FAMILY_STOPPING);
+    CHECK_NUMBER(found, count);
     CHECK_NUMBER(end(), FAMILY_NONE);
     CHECK_NUMBER(read(held[0], &byte, 1), 0);
     close(held[0]);
@@ -289,6 +338,9 @@ main(void)
     test_end(chain, 51);
     test_end(wide, 201);
     test_end(threads, 2);
+    test_end(leaderless, 2);
+    test_end(named, 2);
+    test_end(vforks, 2);
     test_ask();
     test_no_stopping();
     test_tracer(getpid());
