@@ -100,6 +100,14 @@ stop_driver() {
     done
 }
 
+@test "deadlines: both programs measure time by the clock that nobody can set" {
+    start_server
+    create
+    for process in "$server_pid" "$pid"; do
+        [ "$(grep -h ^clockid: "/proc/$process/fdinfo/"*)" = 'clockid: 1' ] # CLOCK_MONOTONIC
+    done
+}
+
 @test "deadlines: a command that lacked memory is tried again even if none was given back" {
     start_faulty malloc:ENOMEM:5
     create

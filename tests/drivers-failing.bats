@@ -2,6 +2,7 @@
 # Drivers that do not come up, and drivers that die.
 
 load lib/helpers
+load lib/clients
 
 @test "create_driver: if the program cannot be run, the Error gives the reason, the log the path" {
     : >plain
@@ -10,6 +11,19 @@ load lib/helpers
         [[ $output == 'Error: cannot create driver: '@('No such file or directory'|'Permission denied')$'\nError: cannot create driver: '*$'\n0 drivers' ]]
         [[ $stderr == "server: cannot run $path: "* ]]
     done
+}
+
+# A child that calls exit(3) runs what the server has for its own exit. In the server's memory, that
+# also makes the server forget its directory.
+@test "create_driver: if the program cannot be run, the control socket's file stays until the server ends" {
+    start_listening --driver /no/such
+    say create_driver
+    expect 'Error: cannot create driver: *'
+    control stats | grep -q '^Stats '
+    control shutdown
+    server_ends 0
+    [ ! -e taxi.sock ]
+    log_is 'server: cannot run /no/such: No such file or directory'
 }
 
 @test "create_driver: stops where descriptors run out and says why; the drivers so far work on" {

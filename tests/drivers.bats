@@ -142,6 +142,16 @@ has_child() {
     done
 }
 
+# If the new parent of a stopped process is in another session, the kernel continues that process by
+# itself, since its group is an orphaned one.
+@test "driver: kill -9 of the server ends it, though it is stopped and its new parent is in its session" {
+    start "$HELPERS/adopt" "$SERVER" "${PATIENT[@]}"
+    create
+    stop_process "$pid"
+    kill -KILL "$(children_of "$server_pid")"
+    wait_until ended "$pid"
+}
+
 @test "driver: kill -9 of the server ends it, even if another process holds its socket open" {
     start_server
     create

@@ -142,9 +142,14 @@ END
     run -2 session --log '' </dev/null
 }
 
-@test "--log: one server at a time" {
+@test "--log: one server at a time, also after USR2" {
     start_server --log jobs.log
     create
+    run -1 session --log jobs.log </dev/null
+    [ "$output" = 'server: cannot write the log jobs.log: another server writes it' ]
+    kill -USR2 "$server_pid" # it opens and closes the same file
+    say 'run any 5 true'
+    expect 'Job 1 Done exit 0'
     run -1 session --log jobs.log </dev/null
     [ "$output" = 'server: cannot write the log jobs.log: another server writes it' ]
     end_input
