@@ -15,6 +15,12 @@ load lib/helpers
     done
 }
 
+@test "descriptors: a standard error that is closed is /dev/null, and no socket gets its number" {
+    start_after 'exec 2>&-'
+    create
+    [ "$(readlink "/proc/$server_pid/fd/2")" = /dev/null ]
+}
+
 @test "signals: all work, even if they were blocked when the server was started" {
     start "$LIB/hinder-signals.pl" "$SERVER"
     create
