@@ -14,6 +14,7 @@ declare -gA DOCUMENTS=(
     [lib/README]=lib/README.md
     [bench/README]=scripts/bench/README.md
     [torture/README]=scripts/torture/README.md
+    [PITFALLS]=tests/PITFALLS.md
     ['taxi-server(1)']=$SERVER_PAGE
     ['taxi(1)']=scripts/install/man/taxi.1
     ['taxi-driver(1)']=scripts/install/man/taxi-driver.1
@@ -83,7 +84,7 @@ document() {
 @test "documents: each document and each session has a test" {
     cd "$ROOT"
     [ "$(printf '%s\n' "${DOCUMENTS[@]}" | sort)" = \
-        "$(printf '%s\n' README.md {lib,scripts,tests}/README.md {scripts,tests}/*/README.md scripts/install/man/* |
+        "$(printf '%s\n' README.md {lib,scripts}/README.md tests/*.md {scripts,tests}/*/README.md scripts/install/man/* |
             while read -r file; do [ ! -e "$file" ] || echo "$file"; done | sort)" ]
     for name in "${!DOCUMENTS[@]}"; do
         read_document "${DOCUMENTS[$name]}"
@@ -135,15 +136,47 @@ anchors_of() {
     done
 }
 
+# functions_in TEXT: prints each function, or setting, that the text says is in a file, and the file.
+functions_in() {
+    tr -s '\n ' ' ' <<<"$1" | grep -oE '`[A-Za-z0-9_]+(\(\)|=)` in [a-z/_.-]+\.(c|h|service)' |
+        sed -E 's/`//g; s/(\(\))? in / /'
+}
+
+# is_in NAME FILE: the function is in the file or in its header; or the setting, which ends with =, is.
+is_in() {
+    if [[ $1 == *= ]]; then
+        grep -q "^$1" "$2"
+    else
+        cat "${2%.[ch]}".[ch] 2>/dev/null | grep -qE "^([a-z ]*[ *])?$1\("
+    fi || fail "$1 is not in $2"
+}
+
 @test "lib/README: each function that it names is in the file that it names" {
     cd "$ROOT"
     count=0
     while read -r function file; do
         count=$((count + 1))
-        cat "${file%.c}".[ch] 2>/dev/null | grep -qE "^([a-z ]*[ *])?$function\(" ||
-            fail "$function() is not in $file"
-    done < <(tr -s '\n ' ' ' <lib/README.md | grep -oE '`[a-z_]+\(\)` in [a-z/_]+\.c' | sed 's/`//g; s/() in / /')
+        is_in "$function" "$file"
+    done < <(functions_in "$(cat lib/README.md)")
     ((count > 40))
+}
+
+@test "PITFALLS: each row names functions and tests, and all of them exist" {
+    cd "$ROOT"
+    count=0
+    while IFS='|' read -r before trap seen defence tests after; do
+        [[ -n $trap && -n ${seen// } && -z $before$after ]] || fail "not four columns: $trap"
+        functions_in "$defence" >"$BATS_TEST_TMPDIR/functions"
+        [ -s "$BATS_TEST_TMPDIR/functions" ] || fail "no function in a file:$trap"
+        while read -r function file; do
+            is_in "$function" "$file"
+        done <"$BATS_TEST_TMPDIR/functions"
+        [[ $tests =~ ^' `'(tests/[a-z-]+\.bats)'`: "'(.*)'" '$ ]] || fail "no test in a file:$trap"
+        grep -qxF "@test \"${BASH_REMATCH[2]}\" {" "${BASH_REMATCH[1]}" ||
+            fail "there is no test '${BASH_REMATCH[2]}' in ${BASH_REMATCH[1]}"
+        count=$((count + 1))
+    done < <(grep '^|' tests/PITFALLS.md | grep -vE '^\| (trap, |---)')
+    ((count >= 60))
 }
 
 @test "taxi-server(1): shows the keys of stats as the server does" {
