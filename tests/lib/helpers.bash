@@ -23,6 +23,10 @@ DEADLINE=60 # seconds, for anything that should happen at once; generous for a l
 OTHER_UID=$((20000 + $$ % 40000))
 
 setup() {
+    enter_test
+}
+
+enter_test() {
     cd "$BATS_TEST_TMPDIR" || return
     server_pid='' line='' to='' from=''
     started=() # pids to end in teardown
