@@ -3,6 +3,7 @@
 #include "../proto.h"
 #include "activation.h"
 #include "clock.h"
+#include "near.h"
 #include "text.h"
 
 #include <err.h>
@@ -421,6 +422,23 @@ option_find(int found)
     return NULL;
 }
 
+/* Exits because of an option by its name, which is unknown, ambiguous, or has a value that it cannot
+ * have. */
+__attribute__((noreturn)) static void
+option_unknown(const char *option)
+{
+    struct near near = {.typed = {option + 2, strcspn(option + 2, "=")}};
+
+    for (size_t i = OPTIONS; i-- > 0;) /* backwards: --halp is --help, and not --halt */
+        if (option_kinds[i].for_clients || !options.taxi)
+            near_try(&near, option_kinds[i].name);
+    if (near.word == NULL)
+        usage_error("unknown option '%s'", option);
+    fprintf(stderr, "%s: unknown option '%s' (did you mean --%s?)\n", program_invocation_short_name,
+            option, near.word);
+    exit(2);
+}
+
 /* Returns how many processors we may use. */
 static unsigned
 processors_count(void)
@@ -519,7 +537,7 @@ options_parse(int argc, char **argv)
         if (kind == NULL && optopt != 0 && optopt < OPTION_LONG)
             usage_error("unknown option '-%c'", optopt);
         if (kind == NULL)
-            usage_error("unknown option '%s'", argv[optind - 1]);
+            option_unknown(argv[optind - 1]);
         kind->take(kind, optarg);
         if (!kind->for_clients)
             for_server = kind;

@@ -40,6 +40,19 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$output" = 'server: cannot write standard output: No space left on device' ]
 }
 
+@test "options: an unknown option suggests the one that was probably meant" {
+    declare -A meant=([--halp]=help [--driverz=2]=drivers [--lissten]=listen [--jsno]=json [--drive]=driver)
+    for option in "${!meant[@]}"; do
+        run -2 --separate-stderr session "$option" </dev/null
+        [ -z "$output" ]
+        [ "$stderr" = "server: unknown option '$option' (did you mean --${meant[$option]}?)" ] || fail "$stderr"
+    done
+    for option in --fly --json=1; do # the last one exists, and has no value
+        run -2 session "$option" </dev/null
+        [ "$output" = "server: unknown option '$option' (try --help)" ] || fail "$output"
+    done
+}
+
 @test "options: wrong usage writes one line to standard error and exits with status 2" {
     for options in --fly -x --grace '--grace 0' '-g -1' '-t 1x' '--start-timeout 0.0001' --watchdog '--watchdog 0' '-g 31536001' --linger '--linger 3600.001' '--linger 0.0001' '--linger -0' '--linger =' operand '-v operand'; do
         # shellcheck disable=SC2086

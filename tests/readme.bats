@@ -231,6 +231,7 @@ tested() {
     another_server start_server
     create
     provoke fly
+    provoke creat_driver
     provoke 'send_task 1'
     provoke 'get_status 12x'
     provoke "send_task $pid -5"

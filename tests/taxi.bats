@@ -74,6 +74,10 @@ start_taxi() {
     done
     run -2 taxi --fly
     [ "$output" = "taxi: unknown option '--fly' (try --help)" ]
+    run -2 taxi --jsno stats
+    [ "$output" = "taxi: unknown option '--jsno' (did you mean --json?)" ]
+    run -2 taxi --drvers 2 # an option of the server is not suggested
+    [ "$output" = "taxi: unknown option '--drvers' (try --help)" ]
     run -2 session --here
     [ "$output" = 'server: --here goes with --connect only (try --help)' ]
 }

@@ -89,6 +89,10 @@ unit() {
     unit
 }
 
+@test "unit: near" {
+    unit
+}
+
 @test "unit: phase" {
     unit
 }

@@ -1,0 +1,21 @@
+/*
+ * near.h: which word somebody has mistyped.
+ *
+ * A mistake is a character too many, one too few, another one, or two that changed places.
+ */
+#ifndef NEAR_H
+#define NEAR_H
+
+#include "text.h"
+
+struct near {
+    struct span typed;
+    const char *word; /* the nearest one so far, NULL if none is near */
+    unsigned mistakes;
+};
+
+/* Tries one of the words that were possible. Of words that are equally near, the first one counts. The
+ * word itself is not near: what was typed is then wrong for another reason. */
+void near_try(struct near *, const char *word);
+
+#endif
