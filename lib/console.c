@@ -25,6 +25,9 @@ enum {
     TELL_MS = 500,     /* a stop that takes longer looks as if nothing happened */
 };
 
+/* For whoever starts the server for the first time. */
+static const char greeting[] = "taxi-server: help lists the commands\n";
+
 static struct deadline slow_stop; /* DEADLINE_TELL, set when the stop begins */
 
 static void
@@ -80,6 +83,8 @@ console_open(void)
      * once, as it stops any program that reads. */
     if (console.terminal)
         client_read(&console);
+    if (console.prompt != PROMPT_NONE && buffer_prepare(&console.output))
+        buffer_append_string(&console.output, greeting);
     client_wake(&console);
 }
 

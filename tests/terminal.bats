@@ -17,6 +17,25 @@ load lib/helpers
     keys 'quit\n'
     wait_until ended "$terminal_pid"
     prompts 0
+    run ! grep -q 'taxi-server' screen
+}
+
+@test "greeting: one line before the first prompt says how to get help; a client has none" {
+    start_server_at_terminal --listen taxi.sock
+    [ "$(cat screen)" = $'taxi-server: help lists the commands\r\n> ' ]
+    keys 'get_drivers\n'
+    wait_until prompts 2
+    [ "$(grep -c 'taxi-server' screen)" = 1 ]
+    start_terminal_of_client
+    wait_until prompts 1
+    [ "$(cat screen)" = '> ' ]
+}
+
+# Puts the server's terminal aside, and starts a client at another one.
+start_terminal_of_client() {
+    client_to[server]=$to # teardown closes it
+    rm keys screen
+    start_terminal "exec '$SERVER' --connect taxi.sock"
 }
 
 @test "prompt: shown again after an empty line" {
