@@ -23,7 +23,10 @@ DRIVER     = driver.c $(DRIVER_OWN) \
                                timer.c)
 SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
+# Plain `make` ends with a line about what comes next, unless it is to be silent.
+SILENT = $(findstring s,$(firstword -$(MAKEFLAGS)))
 all: server driver
+	@$(if $(MAKECMDGOALS)$(SILENT),:,echo 'Next: make run starts the server, make help lists the other targets.')
 
 # The release build compiles each program as a single unit, which includes all its sources; the
 # program is faster than one that is linked from separate objects. The other flavours compile each
@@ -35,6 +38,12 @@ server: build/release/server.o
 # the driver is linked dynamically.
 driver: build/release/driver.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $< 2>/dev/null || $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+# For containers and machines without this libc; see scripts/recipes/container.sh.
+static: build/static/server build/static/driver
+build/static/%: build/release/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $<
 
 # For valgrind, which reports false errors at the start of a statically linked program.
 build/dynamic/driver: build/release/driver.o
@@ -62,7 +71,7 @@ build/examples/%: tests/examples/%.c $(BASE) $(wildcard lib/*.h) Makefile
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I. -o $@ $< $(BASE)
 
 run: all
-	@./server
+	@./server $(ARGS)
 
 # Unit tests, each of one module, linked with the modules that it needs from the faulty build.
 # tests/unit.bats runs them, too.
@@ -218,11 +227,12 @@ clean:
 
 help:
 	@echo 'make            build ./server and ./driver'
-	@echo 'make run        build, then run ./server in the foreground'
+	@echo "make run        build, then run ./server in the foreground; ARGS='--drivers 2' are its options"
 	@echo 'make test       build, then run all tests (fetches bats if it is not installed);'
 	@echo '                TEST_JOBS=N runs N files at a time, TEST_BUILD=build/asan tests that build'
 	@echo 'make unit       build, then run the tests of single modules'
 	@echo 'make examples   build two small servers to start from: build/examples/echo and .../fifo'
+	@echo 'make static     build build/static/server and build/static/driver, which need no libc'
 	@echo 'make asan       build build/asan/server and build/asan/driver with sanitizers'
 	@echo 'make faulty     build build/faulty/server and build/faulty/driver, which fail on request'
 	@echo 'make fuzz       fuzz frames, commands and whole sessions (needs clang);'
@@ -237,5 +247,5 @@ help:
 	@echo 'make uninstall  remove what make install has installed'
 	@echo 'make clean      remove everything that was built'
 
-.PHONY: all examples run test unit asan faulty fuzz torture bench bench-smoke bench-plot bench-programs \
+.PHONY: all examples run static test unit asan faulty fuzz torture bench bench-smoke bench-plot bench-programs \
         coverage lint install uninstall clean help

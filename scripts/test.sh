@@ -5,6 +5,7 @@
 #
 # TEST_JOBS files run side by side, by default two for each processor, since tests mostly wait.
 # TEST_BUILD names another build to test, such as build/asan. If bats is not installed, fetches it.
+# Ends with a line for each test that was skipped, which says why, and the numbers.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -111,5 +112,6 @@ status=0
 missing=$((planned - passed - failed - skipped))
 [ "$missing" = 0 ] || { say "$missing tests did not finish"; status=1; }
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
+sed -n 's/^ok [0-9]* \(.*\) # skip /skipped: \1: /p' build/test.tap
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status
