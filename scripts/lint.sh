@@ -73,4 +73,19 @@ mkdir -p build/lint/user
 user_units_are_fine taxi.service taxi.socket
 unit_is_fine taxi.service 4 4
 unit_is_fine taxi-jobs.service 31 25
+
+# manifest_is_fine FILE: this Job fits the schema of Kubernetes. It needs two packages of npm.
+manifest_is_fine() {
+    node -e '
+        const { Job } = require("kubernetes-models/batch/v1");
+        const { parse } = require("yaml");
+        new Job(parse(require("fs").readFileSync(process.argv[1], "utf8"))).validate()' "$1"
+}
+NODE_PATH=$(npm root -g 2>/dev/null) || true
+export NODE_PATH
+if node -e 'require("kubernetes-models/batch/v1"); require("yaml")' 2>/dev/null; then
+    silent manifest_is_fine scripts/recipes/kubernetes.yaml
+else
+    echo "lint: kubernetes.yaml is not checked: npm's kubernetes-models@4 and yaml are not installed"
+fi
 echo 'lint: nothing found'
