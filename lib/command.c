@@ -5,7 +5,6 @@
 #include "format.h"
 #include "job_commands.h"
 #include "job_life.h"
-#include "near.h"
 #include "options.h"
 #include "phase.h"
 #include "reply.h"
@@ -260,20 +259,6 @@ command_find(const struct span *name)
     return NULL;
 }
 
-static enum handling
-command_unknown(struct client *client, const struct span *name)
-{
-    struct near near = {.typed = *name};
-
-    for (size_t i = 0; i < COMMANDS; i++)
-        near_try(&near, commands[i].name.at);
-    if (near.word != NULL)
-        return client_error(client, "unknown_command", "unknown command '%s' (did you mean %s?)",
-                            echo_word(name).text, near.word);
-    return client_error(client, "unknown_command", "unknown command '%s' (try help)",
-                        echo_word(name).text);
-}
-
 /* Runs a command, unless it is unknown (NULL), of count words, with its name. */
 static enum handling
 command_execute(struct client *client, const struct command *command, const struct span *words,
@@ -285,7 +270,8 @@ command_execute(struct client *client, const struct command *command, const stru
         (command == NULL || (command->run != do_run && command->run != do_submit)))
         return client_error(client, "halted", "%s", client_halted(client));
     if (command == NULL)
-        return command_unknown(client, &words[0]);
+        return client_error(client, "unknown_command", "unknown command '%s' (try help)",
+                            echo_word(&words[0]).text);
     if (count - 1 < command->min_args || count - 1 > command->max_args)
         return client_error(client, "usage", "usage: %s%s%s", command->name.at,
                             command->args[0] != '\0' ? " " : "", command->args);

@@ -226,16 +226,6 @@ Error: unknown command '$(printf '%064d' 0)' (try help)
 Error: unknown command 'it's' (try help)" ]
 }
 
-@test "unknown command: the Error suggests the command that was probably meant" {
-    ask creat_driver 'stat all' $'get_driverz\r' hepl halp rnu
-    [ "$output" = "Error: unknown command 'creat_driver' (did you mean create_driver?)
-Error: unknown command 'stat' (did you mean stats?)
-Error: unknown command 'get_driverz' (did you mean get_drivers?)
-Error: unknown command 'hepl' (did you mean help?)
-Error: unknown command 'halp' (did you mean help?)
-Error: unknown command 'rnu' (did you mean run?)" ]
-}
-
 @test "usage: with a word too few or too many, the Error shows how the command is used" {
     ask send_task 'send_task 1' 'send_task 1 2 3' 'send_task 1 2 3 4 5 6' get_status \
         'get_status 1 2' 'get_drivers 1' 'cancel_task' 'delete_driver' 'create_driver 1 2' \
