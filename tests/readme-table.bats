@@ -28,7 +28,7 @@ teardown() {
 
 # Prints the rows of the table. A | in a cell is \1.
 rows() {
-    sed -n '/^## From xargs/,/^## Commands/s/^| //p' "$ROOT/README.md" | sed '1,2d; s/\\|/\x01/g'
+    sed -n '/^## From xargs/,/^## Where/s/^| //p' "$ROOT/README.md" | sed '1,2d; s/\\|/\x01/g'
 }
 
 # commands_of CELL: sets commands to the commands in a cell, and wanted to their statuses.

@@ -4,6 +4,7 @@
 # A test that runs sessions is named after the document and the heading above them.
 
 load lib/helpers
+load lib/drivers
 load lib/sessions
 
 SERVER_PAGE=scripts/install/man/taxi-server.1
@@ -29,28 +30,36 @@ document() {
     run_sessions "$ROOT/${DOCUMENTS[${BATS_TEST_DESCRIPTION%%: *}]}"
 }
 
-@test "README: A session at the terminal" {
+@test "README: Learn from the code" {
     document
 }
 
-@test "README: The same from a script" {
+@test "README: Start your own server from it" {
     document
 }
 
-@test "README: A batch of jobs" {
+@test "README: Run a batch" {
     document
 }
 
-@test "README: A queue of the day" {
+@test "README: Run a service" {
     document
 }
 
-@test "README: As a service, for many at once" {
-    document
-}
-
-@test "README: Commands" {
-    document
+@test "README: the picture shows which frames a task and a job take, and in which order" {
+    start_as_server
+    frames=()
+    for request in 'task 1 50' 'run 2 10000 1000 - 0 true'; do
+        say "$request"
+        frames+=("${request%% *}")
+        until [[ $line == @(end|result)\ * ]]; do
+            reply
+            frames+=("${line%% *}")
+        done
+        line=
+    done
+    [ "${frames[*]^^}" = "$(sed -n '/^you /,/^```/p' "$ROOT/README.md" | grep -oE '\b(TASK|RUN|STATE|BEGUN|END|RESULT)\b' |
+        xargs)" ]
 }
 
 @test "lib/README: A SIGCHLD, from the kernel to the log" {
@@ -231,7 +240,6 @@ tested() {
     another_server start_server
     create
     provoke fly
-    provoke creat_driver
     provoke 'send_task 1'
     provoke 'get_status 12x'
     provoke "send_task $pid -5"

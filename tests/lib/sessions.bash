@@ -2,7 +2,7 @@
 #
 # A session is a block fenced as ```console, or in a manual page a literal display that begins with
 # `$ ` or `# `. It is typed at an interactive bash, at a terminal of its own, in a directory of its
-# own that has ./server, ./driver, scripts/ and the commands taxi-server and taxi.
+# own that has ./server, ./driver, the sources, and the commands taxi-server and taxi.
 #
 # - What follows `$ `, or `# ` as root's prompt, is typed at the shell's prompt. What follows `> `
 #   is typed at the server's prompt, or at the shell's second. A line is typed when its prompt is
@@ -118,7 +118,7 @@ END
     printf '#!%s\nexec -a taxi "%s" "$@"\n' "$BASH" "$SERVER" >bin/taxi
     printf '#!%s\nsource "%s" "$@"\n' "$BASH" "$ROOT/tests/lib/systemctl.bash" >bin/systemctl
     chmod +x bin/systemctl bin/taxi
-    ln -s "$BUILD/driver" "$ROOT/scripts" session
+    ln -s "$BUILD/driver" "$ROOT"/{Makefile,proto.h,build,lib,scripts,tests} session
     # What is typed is not echoed, since it would mix with the output of background jobs.
     start_terminal "stty -echo; cd session && exec env -i HOME='$PWD' PATH='$PWD/bin:$PATH' LC_ALL=C \
         XDG_RUNTIME_DIR='$PWD/run' LIB='$LIB' TERM=dumb PS1='$SHELL_PROMPT' '$BASH' --norc --noprofile --noediting -i"
