@@ -86,27 +86,6 @@ that name is ./$port, and for TCP see CLIENTS in taxi-server(1) (try --help)" ] 
     done
 }
 
-# The recipe of the README and the manual.
-@test "control socket: socat makes it reachable by TCP" {
-    command -v socat >/dev/null || skip 'no socat'
-    recipe=$(grep -hoE 'socat TCP-LISTEN:[^ ]* UNIX-CONNECT:[^ ]*' "$ROOT/README.md")
-    grep -qF "${recipe/taxi.sock//run/taxi/control}" "$ROOT/scripts/install/man/taxi-server.1"
-    start_listening
-    for ((port = 20000 + $$ % 20000; ; port += 101)); do
-        ${recipe/8080/$port} 2>socat.err 3>&- &
-        socat=$!
-        started+=("$socat")
-        greeted=$(printf 'get_drivers\n' | tcp_exchange $port) && break
-        ended "$socat" || fail "$greeted"
-    done
-    [ "$greeted" = '0 drivers' ]
-}
-
-# tcp_exchange PORT: connects, sends its input, and prints the reply.
-tcp_exchange() {
-    wait_until perl "$LIB/net.pl" exchange 127.0.0.1 "$1"
-}
-
 @test "control socket: on exit the server removes only its own file" {
     start_listening
     rm taxi.sock
