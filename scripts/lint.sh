@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 files() { find "${@:2}" -name "$1" | sort; }
 mapfile -t c_files < <(files '*.[ch]' server.c driver.c proto.h lib tests scripts)
-mapfile -t shell_files < <(files '*.sh' scripts tests; files '*.bash' tests; files '*.bats' tests)
+mapfile -t shell_files < <(files '*.sh' scripts tests; files '*.bash' tests; files '*.bats' tests scripts)
 mapfile -t perl_files < <(files '*.p[lm]' scripts tests)
 
 clang-format --dry-run -Werror "${c_files[@]}"

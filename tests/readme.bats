@@ -13,6 +13,7 @@ SERVER_PAGE=scripts/install/man/taxi-server.1
 declare -gA DOCUMENTS=(
     [README]=README.md
     [lib/README]=lib/README.md
+    [recipes/README]=scripts/recipes/README.md
     [bench/README]=scripts/bench/README.md
     [torture/README]=scripts/torture/README.md
     [PITFALLS]=tests/PITFALLS.md

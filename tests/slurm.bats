@@ -11,7 +11,7 @@ teardown() {
     end_started
 }
 
-@test "slurm: all jobs run once, in shares" {
+@test "slurm.sh: all jobs run once, in shares" {
     start_slurm
     for i in {1..20}; do
         echo "run any 50 echo $i \$SLURMD_NODENAME >>deeds"
@@ -33,7 +33,7 @@ teardown() {
     [ "$(wc -l <deeds)" = 21 ]
 }
 
-@test "slurm: after a job that failed the batch has FAILED, and the summary says which" {
+@test "slurm.sh: after a job that failed the batch has FAILED, and the summary says which" {
     start_slurm
     printf 'run any 50 %s\n' true 'echo a >>deeds; exit 3' true true >'jobs'
     echo 'run any fifty true' >>'jobs'
@@ -73,7 +73,7 @@ begun_once() {
     [ "$(sort deeds)" = "$(printf '%s\n' {1..8})" ]
 }
 
-@test "slurm: requeue in the middle: jobs have their grace, and no job runs again, unless --resume=failed" {
+@test "slurm.sh: requeue in the middle: jobs have their grace, and no job runs again, unless --resume=failed" {
     cat >save <<'END'
 trap 'until test -e gate; do sleep 0.01; done; echo >>saved; exit 7' TERM
 until test -e gate; do sleep 0.01; done
@@ -96,7 +96,7 @@ END
     summary_is '0 4 0 0 0' '1 4 0 0 0'
 }
 
-@test "slurm: scancel leaves nothing, not even what is deaf to TERM" {
+@test "slurm.sh: scancel leaves nothing, not even what is deaf to TERM" {
     # More jobs than the servers have read by then.
     count=20000 hold_batch 'trap "" TERM; setsid sleep 1000 & sleep 1000' --grace 0.3
     scancel "$batch"
@@ -105,7 +105,7 @@ END
     [ "$(wc -l <deeds)" = 6 ]
 }
 
-@test "slurm: if a server is killed, the others go on; the summary says so, and the next one what is lost" {
+@test "slurm.sh: if a server is killed, the others go on; the summary says so, and the next one what is lost" {
     hold_batch 'until test -e gate; do sleep 0.01; done'
     for process in $(slurm_processes); do
         ! grep -zqx 'jobs.1-of-2.log' "/proc/$process/cmdline" || [[ ! /proc/$process/exe -ef $SERVER ]] ||

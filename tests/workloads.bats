@@ -347,10 +347,13 @@ queue_of_the_day() {
 
 # ---- 7. the output of each job is kept apart, and in order
 
-# Four jobs write at the same time, and the first ends last.
+# Four jobs write at the same time: none goes on after its 25th line before all are there. The first ends
+# last.
 writing_jobs() {
-    script job 'echo >>up; until (($(wc -l <up) == 4)); do sleep 0.01; done
-        for i in {1..50}; do printf "job %s " "$1"; echo "line $i"; done
+    script job 'for i in {1..50}; do
+            printf "job %s " "$1"; echo "line $i"
+            ((i != 25)) || { echo >>half; until (($(wc -l <half) == 4)); do sleep 0.01; done; }
+        done
         [[ $1 == 1 ]] || { echo >>ended; exit; }
         until [[ -e ended && $(wc -l <ended) == 3 ]]; do sleep 0.01; done'
     seq 4 >names

@@ -1,0 +1,25 @@
+#!/bin/bash
+# The checks of a CI job, side by side. The first check that fails cancels the others, and only its output is shown.
+#
+#   ci.sh 'make lint' 'make test' 'cppcheck lib'      SERVER=./server names another program than taxi-server
+#
+# As many run at a time as there are processors, each for at most ten minutes. The exit status is 0 if all have
+# succeeded, and otherwise 4. What a check leaves running is ended.
+set -eu
+SECONDS_EACH=600
+
+output=$(mktemp -d)
+trap 'rm -r "$output"' EXIT
+
+# The server's log says which check has failed. A check is a word for --each, so it may have several lines.
+status=0
+printf '%s\0' "$@" |
+    "${SERVER:-taxi-server}" --null --halt now --output "$output" --each "$SECONDS_EACH" \
+        bash -c 'exec 2>&1; eval "$1"' check {} >"$output/replies" || status=$?
+
+# A check that was cancelled, or has not begun, has not failed.
+failed='s/^Job ([0-9]+) Done (exit [1-9]|signal|timeout|lost).*/\1/p'
+sed -nE "$failed" "$output/replies" | while read -r job; do
+    cat "$output/$job.out" >&2
+done
+exit $status

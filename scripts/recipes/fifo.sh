@@ -1,0 +1,15 @@
+#!/bin/bash
+# A server that takes commands from a FIFO, into which any number of scripts can write at any time:
+#
+#   fifo.sh DIR [OPTION...] &             serves the FIFO DIR/commands; replies and the log go to files in DIR
+#   echo 'submit 60 make' >DIR/commands   gives a job; SERVER=./server names another program than taxi-server
+#   echo quit >DIR/commands               ends the server once its jobs have ended
+#
+# The kernel writes 4096 bytes to a FIFO in one piece, and no line is longer, so lines are never torn. A writer does
+# not see the reply to its command; if it needs that, use a control socket.
+set -eu
+cd "$1"
+mkfifo -m 600 commands
+trap 'rm commands' EXIT
+exec 3<>commands # as long as it is open here, the end of a writer is not the end of the FIFO
+"${SERVER:-taxi-server}" --drivers 2 "${@:2}" <commands >>replies 2>>log 3>&-
