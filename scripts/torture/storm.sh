@@ -6,14 +6,14 @@
 # The blows (storm/blows.sh): random drivers, some of which the server keeps, get KILL, STOP, CONT
 # and TERM. The server gets tasks, jobs, cancellations, lists, floods of questions, nonsense,
 # creations, deletions, and signals that it ignores. At the same time clients connect to its control
-# socket, ask, stay, flood, vanish and are killed (storm/client.pl). All replies are read and
-# checked: each command must have one, in the right order.
+# socket, ask, stay, flood, vanish and are killed, also in the middle of a line (storm/client.pl).
+# All replies are read and checked: each command must have one, in the right order.
 #
 # The audit (storm/audit.sh) continues all drivers, after the clients have gone. Then
 #
 #   - the listed drivers must be the server's children, and none of these a zombie
 #   - no process of a job may be left, and each job that has its reply must have run as often as the
-#     reply says (storm/deeds.pl); no job twice
+#     reply says (storm/deeds.pl); no job twice, and no half line of a client that has died
 #   - each kept driver that got KILL or TERM must have been replaced, and no other one: the server's
 #     log, its stats and the book of blows must agree on that
 #   - the server must forget clients that go while they wait for a busy or a stopped driver
@@ -40,8 +40,8 @@ main() {
     audit
     stop
     echo "storm: $blows blows in $seconds s; $((said + answered)) commands answered, $answered of" \
-        "them at the control socket; $jobs; $vanished clients vanished; $replaced drivers replaced;" \
-        "books in order"
+        "them at the control socket; $jobs; $vanished clients vanished, $halves in the middle of a" \
+        "line; $replaced drivers replaced; books in order"
 }
 
 # Starts a server. Its log is the file "err"; our own book is the file "deeds".
@@ -90,7 +90,7 @@ rage() {
         wait "${clients[i]}" || fail "client $i: $(cat "$dir/client$i")"
     done
     clients=()
-    read -r answered vanished < <(awk '{ a += $1; v += $2 } END { print a, v }' "$dir"/client*)
+    read -r answered vanished halves < <(awk '{ a += $1; v += $2; h += $3 } END { print a, v, h }' "$dir"/client*)
 }
 
 # Ends the server by TERM.

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT = qw(command chance job_name);
+our @EXPORT = qw(command half_line chance job_name);
 our @pids = (1); # of the drivers in the last list
 
 sub chance { int rand $_[0] }
@@ -64,6 +64,17 @@ sub job {
     return ("run any 0.1 echo $name \$TAXI_JOB >>$ENV{RAN}; $code",
             $json ? qr/^\{("job":\d+,("driver":\d+,)?$done.*|"error":"no driver",.*)\}$/
                   : qr/^(Job \d+ Done $done|Error: no driver$)/);
+}
+
+# half_line COUNTS: returns the beginning of a longer command, without a newline. It is a legal command
+# by itself, of a job that writes its name, as above. COUNTS says whether it may be run, because the
+# client has ended its input and listens. If not, the name begins with "half", and the audit must not
+# find it.
+sub half_line {
+    my ($counts) = @_;
+    my $name = ($counts ? 'last' : 'half') . "-$$-" . $jobs++;
+    my $verb = ('run any', 'submit', "run $pids[rand @pids]")[rand 3];
+    return "$verb 0.1 echo $name \$TAXI_JOB >>$ENV{RAN}" . ('', ' ', ';', '; exit 1')[rand 4];
 }
 
 # job_name COMMAND: returns the name that a job with that command writes, or undef if it is no job.

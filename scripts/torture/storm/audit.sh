@@ -16,6 +16,7 @@ audit() {
     [ -z "$commands" ] || fail "left over from jobs: ${commands//$'\n'/ }"
     [ "$(printf '%s\n' "${listed[@]}" | sort)" = "$children" ] ||
         fail "listed: ${listed[*]}; alive: ${children//$'\n'/ }"
+    say wait # also for jobs that clients have submitted
     jobs=$(perl "$TORTURE/storm/deeds.pl" "$RAN" "$dir"/book*) || fail "$jobs"
     [ "$(descriptors)" = "$descriptors_before" ] ||
         fail "descriptors: $descriptors_before before, $(descriptors) now"

@@ -38,6 +38,7 @@ say() {
     case $1 in
     get_drivers) [[ $reply == "${#listed[@]} driver"* ]] ;;
     stats) [[ $reply == Stats* ]] ;;
+    wait) [[ $reply =~ ^[0-9]+\ drivers?$ ]] ;;
     create_driver) [[ $reply == 'Driver '*' Available' ]] ;;
     nonsense*) [[ $reply == "Error: unknown command '$1' (try help)" ]] ;;
     run*) [[ $reply =~ $DONE || $reply =~ ^(Job\ .*\ (unrun|lost)|Error:)\ .*driver\ $driver( |$) ]] ;;

@@ -3,10 +3,11 @@
 #
 #   STORM=ID RAN=FILE client.pl SERVER SOCKET SEED STOP BOOK
 #
-# Some clients ask and check the replies: each command must have one, in the right order. Others
-# vanish: without reading, in the middle of a line, after shutting down one direction, or killed.
-# Some are processes (SERVER --connect SOCKET), some use JSON. At the end, prints how many replies
-# were checked and how many clients have vanished. BOOK gets a line for each reply to a job: the
+# Some clients ask and check the replies: each command must have one, in the right order. That holds
+# for a last line without a newline, too. Others vanish: without reading, in the middle of a line,
+# after shutting down one direction, or killed. Some are processes (SERVER --connect SOCKET), some use
+# JSON. At the end, prints how many replies were checked, how many clients have vanished, and how many
+# of these in the middle of a line that must not be run. BOOK gets a line for each reply to a job: the
 # job's name, and the reply.
 use strict;
 use warnings;
@@ -18,7 +19,7 @@ use Connection;
 
 my ($server, $socket, $seed, $stop, $book) = @ARGV;
 my $patience = 60; # seconds for a reply; a driver stays stopped for less
-my ($answered, $vanished) = (0, 0);
+my ($answered, $vanished, $halves) = (0, 0, 0);
 my @lasting;       # connections that stay() uses again
 my $awaited = '';
 my $replies;       # the file BOOK
@@ -28,13 +29,14 @@ sub main {
     $SIG{ALRM} = sub { die "client.pl: nothing in $patience s: $awaited\n" };
     srand $seed;
     open $replies, '>', $book or die "client.pl: $book: $!\n";
-    my @deeds = (\&visit, \&visit, \&stay, \&stay, \&flood, \&vanish, \&vanish, \&vanish, \&words, \&process);
+    my @deeds = (\&visit, \&visit, \&stay, \&stay, \&flood, \&vanish, \&vanish, \&die_in_line,
+                 \&die_in_line, \&words, \&process);
     until (-e $stop) {
         $deeds[rand @deeds]->();
         moment(0.01);
     }
     pump($_, 1) for grep { defined } @lasting;
-    print "$answered $vanished\n";
+    print "$answered $vanished $halves\n";
 }
 
 sub moment { select undef, undef, undef, rand $_[0] }
@@ -102,10 +104,11 @@ sub pump {
 
 # ---- what the clients do
 
-# Connects, asks, reads all replies, and goes.
+# Connects, asks, reads all replies, and goes. The last line counts without its newline.
 sub visit {
     my $c = begin();
     ask($c, 1 + chance(60));
+    chop $c->{up} if chance(2);
     pump($c, 1);
 }
 
@@ -142,6 +145,23 @@ sub vanish {
     $vanished++;
 }
 
+# Goes in the middle of a line, which may wait for earlier ones. After shutting down the sending side
+# alone, it still listens for a moment, so that the line may count; after the receiving side, it does
+# not listen.
+sub die_in_line {
+    my $c = begin();
+    ask($c, chance(5));
+    my $how = chance(4);
+    $c->{up} .= ('', "wait\n", "wait $Commands::pids[0]\n")[rand 3] . half_line($how == 0);
+    shutdown $c->{s}, 0 if $how == 1;
+    send_some($c);
+    shutdown $c->{s}, 1 if $how < 2;
+    moment(0.02) if chance(2);
+    sysread $c->{s}, my $some, 100 if chance(2);
+    $halves++ if $how > 0;
+    $vanished++;
+}
+
 # Sends one command from a process of its own, which gets it as its arguments. A job is one of them,
 # so that it is a line for the shell.
 sub words {
@@ -170,9 +190,11 @@ sub status_of {
     return $lines[0] =~ /^(Job \d+ Done timeout$|\{"job":\d+,"driver":\d+,"timeout")/ ? 124 : 125;
 }
 
-# Sends commands from a process of its own, which is killed or reaches the end of its input. Nobody
-# reads the replies.
+# Sends commands from a process of its own, and half of one. The process is killed or told to end, and
+# then whoever writes to it dies, as at a Ctrl+C; or only the writer dies, so that the half line is its
+# last. Nobody reads the replies.
 sub process {
+    my $signal = (undef, 'KILL', 'TERM', 'INT', 'HUP')[rand 5];
     pipe my $in, my $to or die;
     my $pid = fork // die;
     if ($pid == 0) {
@@ -184,13 +206,15 @@ sub process {
     }
     close $in;
     syswrite $to, (command(0))[0] . "\n" for 1 .. chance(50);
+    syswrite $to, half_line(!$signal);
     moment(0.01) if chance(2);
-    my $signal = (undef, 'KILL', 'TERM')[rand 3];
-    $signal ? kill $signal, $pid : close $to;
+    kill $signal, $pid if $signal;
+    close $to;
     $awaited = "a process to end after " . ($signal // 'the end of its input');
     alarm $patience;
     waitpid $pid, 0;
     alarm 0;
+    $halves++ if $signal;
     $vanished++;
 }
 

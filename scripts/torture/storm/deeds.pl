@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # deeds.pl RAN BOOK...: compares what jobs have done with the replies. Each line of RAN has the name
 # of a job and its TAXI_JOB; each line of a BOOK has the name of a job and the reply, as text or JSON.
-# The replies to clients that have vanished are missing. Prints what is wrong; if nothing is, how
-# many jobs there were.
+# The replies to clients that have vanished are missing. Jobs whose names begin with "half" are those
+# of half lines, which must not run. Prints what is wrong; if nothing is, how many jobs there were.
 use strict;
 use warnings;
 
@@ -28,6 +28,7 @@ sub read_deeds {
     while (<$file>) {
         my ($name, $number) = /^(\S+) (\d+)$/ or wrong("a deed of no job: $_");
         wrong("$name ran more than once, as jobs $numbers{$name} and $number") if $deeds{$name}++;
+        wrong("$name ran, but is half a line of a client that has died") if $name =~ /^half-/;
         $numbers{$name} = $number;
         claim($name, $number);
     }
