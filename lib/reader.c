@@ -163,22 +163,27 @@ call_unqueue(struct call *call)
         driver_send_later(call->driver);
 }
 
-/* Counts and drops the lines that the client has sent and that will not be run. */
+/* Counts and drops the lines that the client has sent and that will not be run, and notes if the last
+ * one is half a line. */
 static void
 client_drop_lines(struct client *client)
 {
     struct buffer *input = &client->input;
+    bool half_line = false;
     ssize_t n;
 
     do {
-        for (size_t i = input->start; i < input->end; i++)
-            client->loss.commands += input->data[i] == '\n';
+        for (size_t i = input->start; i < input->end; i++) {
+            half_line = input->data[i] != '\n';
+            client->loss.commands += !half_line;
+        }
         buffer_consume(input, buffer_used(input));
         if (!buffer_prepare(input))
-            return;
+            break;
         n = stream_read(&client->in, input->data, BLOCK_SIZE);
         input->end = n > 0 ? (size_t)n : 0;
     } while (n > 0);
+    client->loss.half_line |= half_line;
     buffer_consume(input, 0);
 }
 

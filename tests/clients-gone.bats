@@ -136,6 +136,8 @@ all_is_over() {
     wait_until sleeps
     crowd close 1000 1000
     wait_until logged 'is gone after 1 line: 1 Error not read, 9 commands not run$' || fail "$(cat err)"
+    half "get_status $pid"$'\n'"get_status $pid"$'\n'"get_status $pid"$'\nget_sta'
+    wait_until logged 'is gone after 1 line: half a line was dropped, 1 Error not read, 2 commands not run$' || fail "$(cat err)"
     kill -CONT "$pid"
 }
 
