@@ -11,10 +11,12 @@
 # it, the seconds that this took, the server's peak memory in KiB (VmHWM), the milliseconds from
 # SIGTERM to its end, and a verdict. The verdict is WRONG, with the reason, if
 #
-#   - the server used more than 16 MiB of memory
+#   - the server used more than 16 MiB of memory; with 1000 clients that flood, more than two blocks of
+#     64 KiB for each, or more than 16 MiB after they have gone
 #   - it ended later than half a second after the grace period
 #   - a reply was lost, repeated or out of order
 #   - the exit status was wrong, a driver was left over, or the log lacked a line
+#   - half a line of a client that had died was run, or a line of such a client is not accounted for
 #   - the trouble of one driver delayed an answer of another one by more than 100 ms
 #   - clients that flood delayed more than 1 in 100 answers to another client by more than 100 ms
 #
@@ -57,11 +59,11 @@ main() {
 # row.
 row() {
     local start=${EPOCHREALTIME/./} tenths
-    why='' note='' peak=- stop_ms=- server='' runner='' writer='' reader='' to='' from='' keys=''
+    why='' note='' peak=- stop_ms=- memory_max_kb=$MEMORY_MAX_KB server='' runner='' writer='' reader='' to='' from='' keys=''
     drivers=()
     mkdir "$dir/row" && cd "$dir/row" || exit
     "${@:3}" || [[ -n $why ]] || flaw 'it failed'
-    [[ $peak == - ]] || ((peak <= MEMORY_MAX_KB)) || flaw "over $MEMORY_MAX_KB KiB"
+    [[ $peak == - ]] || ((peak <= memory_max_kb)) || flaw "over $memory_max_kb KiB"
     tenths=$(((${EPOCHREALTIME/./} - start) / 100000))
     printf '%-50s %8s %7s %6s %5s  %s\n' "$1" "$2" "$((tenths / 10)).$((tenths % 10))" \
         "$peak" "$stop_ms" "${why:+WRONG: }${why:-ok}$note"

@@ -6,12 +6,16 @@
 #   clients.pl chatter COUNT              COUNT clients flood without end, and read
 #   clients.pl asks PID COUNT             one asks COUNT times; prints how long it waits for a reply
 #   clients.pl halves COUNT [stay]        COUNT clients send half a line, and go or stay
+#   clients.pl dying PID COUNT LINES SERVER
+#                                         COUNT clients flood with LINES lines or more, and die in the
+#                                         middle of one
 use strict;
 use warnings;
 use Errno;
 use FindBin;
 use lib "$FindBin::Bin/..";
 use Connection;
+use POSIX ();
 use Socket;
 use Time::HiRes qw(sleep time);
 
@@ -41,8 +45,8 @@ sub take_down {
     return $!{EAGAIN} if !defined $n;
     while ($c->{down} =~ /\G([^\n]*)\n/gc) {
         my ($line, $i) = ($1, ++$c->{heard});
-        my $due = $i % 2 ? "Driver $pid Available" : "Error: unknown command 'x$i' (try help)";
-        die "wrong reply to command $i: $line\n" if $line ne $due;
+        my $due = $i % 2 ? qr/Driver $pid (Available|Busy \d+)/ : qr/Error: unknown command 'x$i' \(try help\)/;
+        die "wrong reply to command $i: $line\n" if $line !~ /^$due\z/;
     }
     substr $c->{down}, 0, pos $c->{down} // 0, '';
     return $n > 0;
@@ -137,6 +141,88 @@ sub halves {
     sleep 1000 if $stays;
 }
 
-my %subs = (crowd => \&crowd, chatter => \&chatter, asks => \&asks, halves => \&halves);
+# Returns COUNT lines of client I, and half of one more. Every fifth line is a job that
+# writes a line to the file "ran"; the others ask the driver PID. The first job and the half one need
+# not wait for a driver. Of half a job, what can be run writes a line without "end"; half a question is
+# an Error.
+sub lines_of {
+    my ($i, $pid, $count) = @_;
+    my @jobs = map { "run any 50 >>ran echo $i-$_ " . 'x' x 250 . " end\n" } 1 .. $count / 5 + 1;
+    s/run any/submit/ for @jobs[0, -1];
+    my $half = substr pop @jobs, 0, 30 + rand 200;
+    return join('', map { ("get_status $pid\n" x 4, $_) } @jobs) . $half;
+}
+
+# Sends the lines in blocks that each end in the middle of a line. A socket takes such a block whole
+# or not at all, so that the client dies in the middle of a line, whenever it dies. Returns how many
+# whole lines were sent.
+sub send_blocks {
+    my ($c) = @_;
+    my $lines = 0;
+    while ($c->{up} ne '') {
+        my $block = substr $c->{up}, 0, 3000;
+        chop $block if $block =~ /\n\z/;
+        my $n = syswrite $c->{s}, $block or last;
+        substr $c->{up}, 0, $n, '';
+        $lines += $block =~ tr/\n//;
+    }
+    return $lines;
+}
+
+# Starts a process that runs the code. Returns its pid.
+sub process {
+    my ($code) = @_;
+    my $pid = fork // die "fork: $!\n";
+    return $pid if $pid;
+    $code->();
+    POSIX::_exit(1);
+}
+
+# A third of the clients are processes that send more than the server takes. A third are processes
+# SERVER --connect, which have half a line in their pipe. Both are killed. The rest are connections,
+# which are closed. None reads. Prints "floods" when all have sent something. After a line in the FIFO
+# "go" they die, and it prints "done" and how many lines were sent over those connections.
+sub dying {
+    my ($pid, $count, $lines, $server) = @_;
+    my ($third, $sent, @killed, @pipes, @closed) = (int $count / 3, 0);
+    pipe my $all, my $ready or die "pipe: $!\n";
+    for my $i (1 .. $third) { # first, because these hold open what we have open
+        push @killed, process(sub {
+            my $c = {%{attach('socket')}, up => lines_of($i, $pid, 3 * $lines)};
+            send_blocks($c);
+            syswrite $ready, '.';
+            $c->{s}->blocking(1);
+            send_blocks($c);
+            sleep 1000;
+        });
+    }
+    for my $i ($third + 1 .. 2 * $third) {
+        pipe my $in, my $to or die "pipe: $!\n";
+        push @killed, process(sub {
+            open STDIN, '<&', $in;
+            open STDOUT, '>', '/dev/null';
+            exec $server, '--connect', 'socket';
+        });
+        $to->blocking(0);
+        syswrite $to, lines_of($i, $pid, $lines);
+        push @pipes, $to;
+    }
+    for my $i (2 * $third + 1 .. $count) {
+        push @closed, {%{attach('socket')}, up => lines_of($i, $pid, $lines)};
+        $sent += send_blocks($closed[-1]);
+    }
+    sysread $all, my $one, 1 for 1 .. $third;
+    print "floods\n";
+    open my $go, '<', 'go' or die "go: $!\n";
+    readline $go;
+    while (@killed || @closed) {
+        shift @closed;
+        kill 'KILL', splice @killed, rand @killed, 1 if @killed;
+    }
+    while (wait > 0) { }
+    print "done $sent\n";
+}
+
+my %subs = (crowd => \&crowd, chatter => \&chatter, asks => \&asks, halves => \&halves, dying => \&dying);
 my $sub = $subs{shift // ''} // die "clients.pl: bad arguments (see its first lines)\n";
 $sub->(@ARGV);

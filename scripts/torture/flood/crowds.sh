@@ -8,14 +8,15 @@ crowd_rows() {
     row 'one client floods and reads, another one asks' endless one_chatters
     row 'clients send half a line and go' 1000 half_lines 1000
     row 'clients send half a line and stay, then TERM' 1000 half_lines 1000 stay
+    row 'clients flood and die in the middle of a line' 1000 dying_floods 1000 $((commands / 1000))
 }
 
-# Starts a server with a driver and a control socket. A line to $keys tells the clients to go on;
-# what they print goes to the file "said".
+# at_socket OPTION...: starts a server with a driver and a control socket. A line to $keys tells the
+# clients to go on; what they print goes to the file "said".
 at_socket() {
     mkfifo go
     exec {keys}<>go
-    begin pipe --listen socket && ask create_driver && drivers=("${reply//[^0-9]/}")
+    begin pipe --listen socket "$@" && ask create_driver && drivers=("${reply//[^0-9]/}")
 }
 
 # clients ARGUMENT...: starts clients.pl.
@@ -80,4 +81,66 @@ are_gone() {
 
 are_there() {
     ask stats && [[ $reply == *" clients=$(($1 + 1)) "* ]]
+}
+
+# dying_floods COUNT LINES: clients flood, and die in the middle of a line, each in its way, while
+# another client has its jobs done. The memory that they needed is given back.
+dying_floods() {
+    local own=0 sent errors third=$(($1 / 3))
+    memory_max_kb=$((MEMORY_MAX_KB + $1 * 128)) # a block of input and one of output for each
+    at_socket -t "$DEADLINE" && clients dying "${drivers[0]}" "$@" "$SERVER" || return
+    wait_until has_said floods && wait_until are_there "$1" && quick_for_others && ask stats || return
+    errors=$(counter errors)
+    echo >&"$keys"
+    until has_said 'done .*' && ((own > 0)); do
+        ask "run any 50 >>ran echo own-$((++own)) end" && [[ $reply == 'Job '*' Done exit 0' ]] ||
+            flaw "reply to a job: $reply" || return
+        measure
+    done
+    read -r _ sent < <(grep '^done' said)
+    leaves && wait_until nothing_owed && whole_lines_ran "$own" &&
+        all_told $(($1 - third)) $(($1 - 2 * third)) "$sent" && wait_until memory_is_back && ends 0 TERM
+}
+
+# Prints a counter of the stats in $reply.
+counter() {
+    [[ $reply =~ \ $1=([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# No client but standard input is left, and no job.
+nothing_owed() {
+    ask stats && [[ $reply == *" clients=1 "*" waiting=0 running=0 "* ]]
+}
+
+# whole_lines_ran COUNT: every job that ran was a whole line, and ran once; COUNT of them are our own.
+# No half line was an Error.
+whole_lines_ran() {
+    local ran
+    ran=$(wc -l <ran)
+    ! grep -vq ' end$' ran || flaw 'half a line was run'
+    [[ -z $(cut -d ' ' -f 1 ran | sort | uniq -d) ]] || flaw 'a job ran twice'
+    (($(grep -c '^own-' ran) == $1)) || flaw 'a job with a reply did not run'
+    (($(counter runs) == ran)) || flaw "$ran jobs ran, but: $reply"
+    (($(counter errors) == errors)) || flaw 'half a line was an Error'
+}
+
+# all_told HALVES CLOSED SENT: the log tells of HALVES half lines. It accounts for the SENT lines of
+# the CLOSED connections, and for the jobs that stats calls dropped.
+all_told() {
+    local told
+    told=$(awk -v pid="$writer" '
+        function before(noun) { return match($0, "[0-9]+ " noun "s?") ? substr($0, RSTART) + 0 : 0 }
+        / is gone after / { halves += / half a line was dropped/; jobs += before("job") }
+        $3 == pid { closed++; lines += before("line") + before("command") }
+        END { print halves + 0, closed + 0, lines + 0, jobs + 0 }' err)
+    [[ $told == "$* $(counter dropped)" ]] ||
+        flaw "$1 half lines, $2 connections, $3 lines, $(counter dropped) jobs, but the log tells of $told"
+}
+
+memory_is_back() {
+    local key value
+    while read -r key value _; do
+        [[ $key != VmRSS: ]] || break
+    done <"/proc/$server/status"
+    ((value <= MEMORY_MAX_KB))
 }
