@@ -2,7 +2,8 @@
  * Drivers that keep to the protocol, as lib/job_tree.c and driver.c do: a job is taken by a STATE
  * that is on its way before the clock is looked at, and only then begins. They know which jobs have
  * begun, so that no job can begin twice, and none that has begun can be called unrun; nor cancelled or
- * timeout, unless its driver says so, since the server finds no process of a job here.
+ * timeout, unless its driver says so, since the server finds no process of a job here. They also know
+ * the half lines of clients that have died, so that none of these can be run.
  */
 #ifndef HONEST_H
 #define HONEST_H
@@ -10,7 +11,8 @@
 #include "world.h"
 
 enum {
-    HONEST_JOBS = 4096, /* numbers of jobs that are followed */
+    HONEST_JOBS = 4096,  /* numbers of jobs that are followed */
+    HONEST_HALVES = 256, /* half lines that are followed */
 };
 
 static struct honest {
@@ -24,6 +26,7 @@ static struct honest {
 } honest[FUZZ_DRIVERS];
 
 static bool honest_begun[HONEST_JOBS], honest_cancelled[HONEST_JOBS];
+static bool honest_dead[HONEST_HALVES]; /* the client of the job "half N" died before its newline */
 
 /* Says a frame. A driver whose socket does not take it gives up. */
 static void
@@ -93,6 +96,22 @@ honest_begin(struct fuzz_driver *driver, struct honest *self, unsigned way)
     }
 }
 
+/* Half a line of a client that has died is not run. */
+static void
+honest_check_job(const struct honest *self, const struct proto_frame *frame)
+{
+    char text[16];
+    size_t size = 0;
+    const char *at = proto_text(self->input, frame, &size);
+    unsigned half;
+
+    if (size >= sizeof(text))
+        return;
+    memcpy(text, at, size);
+    text[size] = '\0';
+    assert(sscanf(text, "half %u", &half) != 1 || half >= HONEST_HALVES || !honest_dead[half]);
+}
+
 static void
 honest_handle(struct fuzz_driver *driver, struct honest *self, const struct proto_frame *frame)
 {
@@ -101,6 +120,8 @@ honest_handle(struct fuzz_driver *driver, struct honest *self, const struct prot
     uint64_t expires_ns = run ? job.expires_ns : frame->task.expires_ns;
     enum proto_refusal refusal = PROTO_OK;
 
+    if (run)
+        honest_check_job(self, frame);
     switch (frame->header.type) {
     case PROTO_TASK:
     case PROTO_RUN:
@@ -215,6 +236,7 @@ honest_world_begin(void)
     memset(honest, 0, sizeof(honest));
     memset(honest_begun, 0, sizeof(honest_begun));
     memset(honest_cancelled, 0, sizeof(honest_cancelled));
+    memset(honest_dead, 0, sizeof(honest_dead));
 }
 
 #endif

@@ -17,6 +17,11 @@ enum {
 
 /* The other ends of the clients: of standard input and output, and of connections; -1: closed. */
 static int fuzz_clients[FUZZ_CLIENTS];
+
+/* The last half line of each, if it has sent nothing since; 0: none. */
+static unsigned fuzz_halves[FUZZ_CLIENTS];
+static bool fuzz_ended[FUZZ_CLIENTS]; /* it has shut down its sending side */
+static unsigned fuzz_last_half;
 static struct fuzz_input {
     const uint8_t *at, *end;
 } fuzz_input;
@@ -82,7 +87,29 @@ step(void)
 
 #else
 
-/* A command with a pid that is likely to be a driver's. */
+/* A client sends something, which may end in the half line of that number. */
+static void
+put_line(int client, const void *data, size_t size, unsigned half)
+{
+    int socket = fuzz_clients[client];
+
+    if (socket >= 0 && size > 0 && send(socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        fuzz_halves[client] = half < HONEST_HALVES ? half : 0;
+}
+
+/* A client dies, perhaps in the middle of a line. */
+static void
+client_die(int client)
+{
+    if (!fuzz_ended[client])
+        honest_dead[fuzz_halves[client]] = fuzz_halves[client] > 0;
+    hang_up(&fuzz_clients[client]);
+    fuzz_halves[client] = 0;
+    fuzz_ended[client] = false;
+}
+
+/* A command with a number that is likely to be a driver's or a job's; or half a line that could be
+ * run, whose number is new. */
 static void
 step_command(int client)
 {
@@ -109,14 +136,32 @@ step_command(int client)
         "run any 1 sleep 5\n",
         "run any 0.001 true\n",
         "shutdown\n",
+        "submit 5 true\n",
+        "submit 0.001 true\n",
+        "get_jobs\n",
+        "get_jobs all\n",
+        "wait_job %d\n",
+        "cancel_job %d\n",
+        "pause\n",
+        "resume\n",
+        "wait own\n",
+        "run any 5 half %d",
+        "submit 5 half %d",
     };
     char line[64];
     const char *format = formats[take_byte() % (sizeof(formats) / sizeof(formats[0]))];
     int number = take_byte();
+    bool half = strstr(format, "half") != NULL;
 
-    number = strncmp(format, "create", 6) == 0 ? number % 8 : FIRST_PID + number % FUZZ_DRIVERS;
+    if (half)
+        number = (int)++fuzz_last_half;
+    else if (strstr(format, "_job ") != NULL)
+        number %= FUZZ_DRIVERS;
+    else
+        number = strncmp(format, "create", 6) == 0 ? number % 8 : FIRST_PID + number % FUZZ_DRIVERS;
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    put(client, line, (size_t)snprintf(line, sizeof(line), format, number));
+    put_line(client, line, (size_t)snprintf(line, sizeof(line), format, number),
+             half ? (unsigned)number : 0);
 }
 
 /* More commands than there are objects for, before any is answered. */
@@ -129,7 +174,7 @@ step_flood(int client, int driver)
     for (int i = take_byte(); i > 0; i--)
         size += (size_t)snprintf(lines + size, sizeof(lines) - size, "%s %d\n",
                                  i % 4 ? "get_status" : "fly", FIRST_PID + driver % 4);
-    put(client, lines, size);
+    put_line(client, lines, size, 0);
 }
 
 /* The number of the request that the driver must answer next, or of its job; or any number. */
@@ -205,24 +250,25 @@ step_frame(struct fuzz_driver *driver)
 
 /* A client connects, leaves, or says that it has said all. */
 static void
-step_connection(int *client)
+step_connection(int client)
 {
     static const struct ucred peer = {.pid = 1};
     int pair[2];
 
     switch (take_byte() % 4) {
     case 0:
-        shutdown(*client, SHUT_WR);
+        shutdown(fuzz_clients[client], SHUT_WR);
+        fuzz_ended[client] = true;
         break;
     case 1:
-        hang_up(client);
+        client_die(client);
         break;
     default:
-        hang_up(client);
+        client_die(client);
         if (phase_stopping() ||
             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
             break;
-        *client = pair[0];
+        fuzz_clients[client] = pair[0];
         if (!connection_open(pair[1], &peer))
             close(pair[1]);
         break;
@@ -234,24 +280,24 @@ step(void)
 {
     uint8_t choice = take_byte();
     struct fuzz_driver *driver = &fuzz_drivers[choice / 16];
-    int *client = &fuzz_clients[choice / 16 % FUZZ_CLIENTS];
+    int client = choice / 16 % FUZZ_CLIENTS;
     struct span bytes;
 
     switch (choice % 16) {
     case 0:
     case 1:
     case 2:
-        step_command(*client);
+        step_command(client);
         break;
     case 3:
-        if (client != fuzz_clients)
+        if (client > 0)
             step_connection(client);
         else
-            step_command(*client);
+            step_command(client);
         break;
     case 4:
         bytes = take_bytes(take_byte());
-        put(*client, bytes.at, bytes.size);
+        put_line(client, bytes.at, bytes.size, 0);
         break;
     case 5:
     case 6:
@@ -287,7 +333,7 @@ step(void)
             drain(driver->socket);
         break;
     case 14: /* the client reads */
-        drain(*client);
+        drain(fuzz_clients[client]);
         break;
     case 15:
         if (choice / 16 == 0)
@@ -295,7 +341,7 @@ step(void)
         else if (choice / 16 < 8)
             fuzz_failures = take_byte();
         else
-            step_flood(*client, choice / 16);
+            step_flood(client, choice / 16);
         break;
     }
 }
@@ -408,6 +454,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     state_restore();
     for (size_t i = 0; i < FUZZ_CLIENTS; i++)
         fuzz_clients[i] = -1;
+    memset(fuzz_halves, 0, sizeof(fuzz_halves));
+    memset(fuzz_ended, 0, sizeof(fuzz_ended));
+    fuzz_last_half = 0;
     fuzz_input = (struct fuzz_input){.at = data, .end = data + size};
 #ifndef COMMANDS_ONLY
     uint8_t choice = take_byte();
