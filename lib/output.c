@@ -62,25 +62,22 @@ output_highest(void)
 }
 
 /*
- * Exits if another user has made a link at the path, which could lead us to any directory of our
- * own, or if another directory is there than we have opened. In a sticky directory such as /tmp he
- * cannot replace what is ours. Who gives a path through a directory of another user trusts him.
+ * Looks at what is at the path, and exits if that is a link of another user, which could lead us to any
+ * directory of our own. In a sticky directory such as /tmp he cannot replace what is ours. Who gives a
+ * path through a directory of another user trusts him.
  */
 static void
-output_check_path(const struct stat *opened)
+output_look(struct stat *file)
 {
     char path[OUTPUT_PATH_MAX + 1];
     size_t size = text_append(path, 0, sizeof(path), options.output_path);
-    struct stat file;
 
     while (size > 1 && path[size - 1] == '/')
         path[--size] = '\0'; /* with it, lstat() would follow the link */
-    if (lstat(path, &file) < 0)
+    if (lstat(path, file) < 0)
         err(EXIT_FAILURE, "cannot write into %s", path);
-    if (S_ISLNK(file.st_mode) && file.st_uid != geteuid() && file.st_uid != 0)
+    if (S_ISLNK(file->st_mode) && file->st_uid != geteuid() && file->st_uid != 0)
         errx(EXIT_FAILURE, "cannot write into %s: it is another user's link", path);
-    if (!S_ISLNK(file.st_mode) && (file.st_dev != opened->st_dev || file.st_ino != opened->st_ino))
-        errx(EXIT_FAILURE, "cannot write into %s: it was just replaced", path);
 }
 
 /* An access control list cannot hide who else may write: where there is one, the bits of the group
@@ -88,12 +85,14 @@ output_check_path(const struct stat *opened)
 static void
 output_check(void)
 {
-    struct stat status;
+    struct stat status, file;
     const char *path = options.output_path;
 
     if (fstat(output.fd, &status) < 0)
         err(EXIT_FAILURE, "cannot write into %s", path);
-    output_check_path(&status);
+    output_look(&file);
+    if (!S_ISLNK(file.st_mode) && (file.st_dev != status.st_dev || file.st_ino != status.st_ino))
+        errx(EXIT_FAILURE, "cannot write into %s: it was just replaced", path);
     if (status.st_uid != geteuid())
         errx(EXIT_FAILURE, "cannot write into %s: it is another user's", path);
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
@@ -115,8 +114,14 @@ output_open(void)
     /* mkdir() follows no link. open() does, and whoever can write into the directory above may just
      * have put another one at the path: output_check() looks at what we have opened. */
     output.fd = open(options.output_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (output.fd < 0)
+    if (output.fd < 0) {
+        int reason = errno;
+        struct stat file;
+
+        output_look(&file); /* if fs.protected_symlinks is set, open() says EACCES of such a link */
+        errno = reason;
         err(EXIT_FAILURE, "cannot write into %s", options.output_path);
+    }
     output_check();
     if (!directory_identify(output.fd, output.identity))
         err(EXIT_FAILURE, "cannot write into %s", options.output_path);

@@ -233,12 +233,10 @@ END
     mkdir -m 755 precious
     stranger ln -s precious link
     stranger ln -s missing dangling
-    for path in link link/ link//; do
+    for path in link link/ link// dangling; do
         run -1 session --output "$path" <<<'create_driver'
-        [ "$output" = "server: cannot write into link: it is another user's link" ]
+        [ "$output" = "server: cannot write into ${path%%/*}: it is another user's link" ]
     done
-    run -1 session --output dangling </dev/null
-    [ "$output" = 'server: cannot write into dangling: No such file or directory' ]
     [ -z "$(ls precious)" ]
     [ ! -e missing ]
     ln -s precious own
