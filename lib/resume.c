@@ -271,10 +271,10 @@ past_lose(struct past *past)
                       .result = {.ending = JOB_LOST, .reason = REASON_UNLOGGED}};
     char text[RESULT_SIZE];
 
-    joblog_step(&job, STEP_DONE);
     job_result_text(&job, text);
-    log_line("job %" PRIu64 " Done %s: %.*s", past->number, text, past->command->size,
-             past->command->bytes);
+    if (joblog_step(&job, STEP_DONE)) /* or the next server tells it */
+        log_line("job %" PRIu64 " Done %s: %.*s", past->number, text, past->command->size,
+                 past->command->bytes);
     past->result = job.result;
     past_end(past);
 }

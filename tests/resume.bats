@@ -98,6 +98,16 @@ Job 3 Done exit 0' ]
     [ "$(deeds)" = 'a a b' ]
 }
 
+@test "--resume: if the log cannot be written, what is lost is told by the next server that resumes" {
+    time=2026-11-26T15:50:36.333Z
+    printf '%s\n' "$time	1	Waiting	any	5.000	-	true" "$time	1	Running	7	-	-	true" >jobs.log
+    run -1 env FAULT=write:short:1 "$FAULTY/server" --log jobs.log --resume </dev/null
+    [ "$output" = 'server: cannot write the log jobs.log: No space left on device' ]
+    run -0 session --log jobs.log --resume </dev/null
+    [ "$output" = 'server: the last line of the log jobs.log was torn, and is dropped
+server: job 1 Done lost its end is not in the log: true' ]
+}
+
 # The server is killed when there are 3, 6, 9, ... deeds, and resumed. In the end each job was begun
 # exactly once, whatever the replies are.
 @test "--resume: kill -9 again and again: each job begins once" {
