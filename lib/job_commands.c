@@ -265,8 +265,13 @@ command_submit(struct client *client, struct job *job, enum handling *handling)
         return NULL;
     }
     job_submit(call, job, client);
-    call_await_any(call);
-    call_tell_job(told, job, OUTCOME_WAITING);
+    if (!joblog_has_failed()) {
+        call_await_any(call);
+        call_tell_job(told, job, OUTCOME_WAITING);
+    } else { /* the next server would not find the job */
+        call_tell_job(told, job, OUTCOME_DONE);
+        job_unrun(job, REASON_LOG, 0);
+    }
     return told;
 }
 

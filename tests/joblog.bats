@@ -180,6 +180,15 @@ END
     server_ends 0
 }
 
+@test "--log: a submitted job that cannot be logged is not taken to wait" {
+    printf '%s\n' 'submit 5 echo 1 >>ran' 'submit 5 echo 2 >>ran' >lines
+    run -1 --separate-stderr env FAULT=write:short:2 "$FAULTY/server" --log jobs.log <lines
+    [ "$output" = $'Job 1 Waiting\nJob 2 Done unrun the log cannot be written' ]
+    [ "$(grep -c Waiting jobs.log)" = 1 ]
+    run -0 --separate-stderr session --log jobs.log --resume --drivers 1 </dev/null
+    [ "$(<ran)" = 1 ]
+}
+
 # The limit of RLIMIT_FSIZE is in units of 1024 bytes, bash(1): the third job's first lines are above.
 @test "--log: a log that cannot be written stops the server, and no job begins without its line" {
     {
