@@ -153,12 +153,19 @@ client_has_none_left(const struct client *client)
            (stats.paused != 0 ? giver->begun : giver->jobs) == 0;
 }
 
+/* Whether no task and no job has begun that is not over. A job can outlive its driver for a moment. */
+static bool
+nothing_goes_on(void)
+{
+    return fleet_engaged() == 0 && stats.jobs_begun == 0;
+}
+
 void
 waits_end(void)
 {
     struct list *next;
 
-    while (fleet_engaged() == 0 && (stats.paused != 0 || calls_awaiting_any() == NULL) &&
+    while (nothing_goes_on() && (stats.paused != 0 || calls_awaiting_any() == NULL) &&
            !list_empty(&dispatch.all))
         wait_over(container_of(dispatch.all.next, struct client, waiting));
     for (struct list *link = dispatch.own.next; link != &dispatch.own; link = next) {

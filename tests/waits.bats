@@ -58,3 +58,10 @@ unanswered() {
         rm one.* all.*
     done
 }
+
+@test "wait: counts a job whose driver has died, until nothing of it is left" {
+    start_server
+    create
+    say 'submit 50 setsid sleep 1000 & kill -9 $PPID; exec sleep 1000' wait get_jobs
+    expect 'Job 1 Waiting' '0 drivers' '0 jobs'
+}
