@@ -5,6 +5,7 @@
  *     FAULT=CALL:KIND:K    at the K-th CALL that could have it; K+: also at each later one
  *
  *     read, write, send, recv : short    moves only one byte
+ *     write : begun, torn                moves only one byte, or all but one, and kills the program
  *     read : EAGAIN                      a timer's event has gone
  *     epoll_ctl : ADD, MOD, DEL          fails with ENOMEM, at that operation
  *     close : EIO                        fails, but has closed the descriptor
@@ -89,6 +90,14 @@ faulty_read(int fd, void *data, size_t size)
 ssize_t
 faulty_write(int fd, const void *data, size_t size)
 {
+    bool begun = size > 1 && faulty("write", "begun");
+    bool torn = size > 1 && faulty("write", "torn");
+
+    if (begun || torn) {
+        if (write(fd, data, begun ? 1 : size - 1) < 0)
+            abort();
+        raise(SIGKILL);
+    }
     return write(fd, data, size > 1 && faulty("write", "short") ? 1 : size);
 }
 

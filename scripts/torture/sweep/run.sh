@@ -7,6 +7,8 @@
 #   run.sh PROGRAM/CALL:linked=KIND:when=K     a fault of tests/faults/inject.c
 #   run.sh stops/CALL:signal=BLOW:when=K       it gets TERM, TERM2 (TERM, and at the next CALL another
 #                                              one), QUIT or KILL there
+#   run.sh (re)batch/CALL:signal=BLOW:when=K   it gets KILL, TERM or INT there; so (re)queue
+#   run.sh crew/CALL:signal=KILL:when=K        its first driver gets it
 #   run.sh PROGRAM/                            no fault; keeps the trace as build/sweep.trace.PROGRAM
 #
 # Only sweep.sh can start it, since it prepares what a run finds; for a single run, use sweep.sh
@@ -17,10 +19,12 @@ cd "$(dirname "$0")/../../.." || exit
 source scripts/torture/lib.sh
 source scripts/torture/sweep/programs.sh
 source scripts/torture/sweep/stops.sh
+source scripts/torture/sweep/crashes.sh
 BUILD=$ROOT/${SWEEP_BUILD:-.}
 FAULTY=$ROOT/${SWEEP_BUILD:-build/faulty}
 # The reply timeout is long, for a loaded machine, but less than PATIENCE. Drivers inherit no FAULT.
 LIMITS=(-t 10 -g 0.5 --env FAULT=)
+SIGNALLED='stops|batch|rebatch|queue|requeue|crew' # programs that are audited even if they were killed
 LASTS_PATIENCE=0.5    # seconds for a reply, if the fault lasts and may withhold every reply
 
 main() {
@@ -179,7 +183,7 @@ tracee() {
 # Checks that the run left no process behind, and did not cost more than it may.
 audit() {
     [[ $program != @(server|driver|control|stops) ]] || none_left
-    [[ -n $killed && $status = 137 && $program != stops ]] || "audit_$program"
+    [[ -n $killed && $status = 137 && $program != @($SIGNALLED) ]] || "audit_$program"
     [[ $program != @(control|stops) ]] || serve
     [[ $program != @(control|stops|client|words) ]] || serves
     none_left
@@ -210,7 +214,7 @@ any_works() {
 judge_run() {
     if [[ $fault == */ ]]; then
         cp trace "$ROOT/build/sweep.trace.$program"
-    elif [ "$program" = stops ]; then
+    elif [[ $program = @($SIGNALLED) && $fault = *:signal=* ]]; then
         is_reached || conclude unreached
         [ $status = 0 ] || conclude fatal "status $status"
     elif ! grep -qsE 'INJECTED|DELAYED|killed by SIGKILL' trace; then
