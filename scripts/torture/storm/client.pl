@@ -26,6 +26,7 @@ my $replies;       # the file BOOK
 
 sub main {
     $SIG{PIPE} = 'IGNORE';
+    $SIG{$_} = 'DEFAULT' for qw(INT HUP); # the shell ignores INT in the background, nohup HUP
     $SIG{ALRM} = sub { die "client.pl: nothing in $patience s: $awaited\n" };
     srand $seed;
     open $replies, '>', $book or die "client.pl: $book: $!\n";
