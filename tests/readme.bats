@@ -87,6 +87,10 @@ document() {
     document
 }
 
+@test "taxi-driver(1): EXAMPLES" {
+    document
+}
+
 @test "taxi(1): EXAMPLES" {
     document
 }
