@@ -55,11 +55,17 @@ serve_batch() {
     tracer=$!
 }
 
-# serve_queue NAME [OPTION]: starts a server that waits for jobs.
+# serve_queue NAME [OPTION]: starts a server that waits for jobs, and waits until it is ready or has
+# ended. strace(1) has the descriptor, too, so a server that could not write there does not end it.
 serve_queue() {
+    local end=$((SECONDS + PATIENCE))
+    cat <ready >"said.$1" &
     serve_jobs "$1" --listen socket --ready-fd 9 "${@:2}" 9>ready </dev/null &
     tracer=$!
-    ! read -r -t "$PATIENCE" <ready || is_ready=1 # or it has ended
+    until [ -s "said.$1" ] || ended "$tracer" || grep -qs 'to descriptor 9' "err.$1"; do
+        ((SECONDS < end)) || wrong "the server '$1' did not report that it is ready"
+        pause 0.01
+    done
 }
 
 # A client submits most of the first jobs, cancels one, has one run, and waits for all.
@@ -89,7 +95,6 @@ crash_first() {
     wait "$tracer" $giver
     line=$(tail -n 1 log)
     printf '%.30s' "$line" >>log
-    is_ready=
 }
 
 start_batch() {
@@ -114,6 +119,7 @@ start_requeue() {
 
 start_crew() {
     prepare_crash
+    : >trace # the server may be killed before that driver makes a call
     make_wrapper "strace -D -qq -o trace ${inject:+--inject=$inject} $BUILD/driver \"\$@\""
     tracing=(env)
     serve_batch tested
