@@ -328,7 +328,7 @@ take_watchdog(const struct option_kind *kind, const char *value)
 /* In the order of the help. */
 static const struct option_kind option_kinds[] = {
     {'d', false, "driver", "PATH", "the driver program", take_driver},
-    {'n', false, "drivers", "N", "start with N drivers, and replace those that end", take_drivers},
+    {'n', false, "drivers", "N", "keep N drivers; each runs one job at a time", take_drivers},
     {'l', false, "listen", "PATH", "also take commands at a UNIX socket", take_listen},
     {'c', true, "connect", "PATH", "be a client of the server at PATH", take_connect},
     {0, true, "here", NULL, "a client's jobs run in its own directory", take_here},
