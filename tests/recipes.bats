@@ -115,6 +115,7 @@ client_notices_the_end() {
     [[ $output == *'job 1 Done timeout'* ]]
     run -0 recipe coproc.sh 60 true
     [ "$output" = 'exit 0 in 60 s: true' ]
+    run -2 recipe coproc.sh 0.5 true
 }
 
 @test "recipes: driver.py is a driver for tasks and jobs" {
@@ -242,6 +243,25 @@ all_have_run() {
     [[ $output == 'nightly: 1 of 3 jobs failed on 2026-01-31:'*'Done exit 7 after '*': echo sorry; exit 7'* ]]
     grep -qx sorry 2026-01-31/*.out
     [ "$(sort ran | paste -sd ' ')" = '1 2 2' ]
+}
+
+@test "recipes: nightly.sh and fifo.sh find a server that is named from where they are called" {
+    needs flock
+    make_patient
+    mkdir there
+    echo 'run any 60 true' >there/batch
+    SERVER=./patient run -0 timeout --foreground 120 "$RECIPES/nightly.sh" there 3>&-
+    SERVER=./nobody run -1 timeout --foreground 120 "$RECIPES/nightly.sh" there 3>&-
+    [ "$output" = 'nightly: there is no ./nobody' ]
+    SERVER=./patient "$RECIPES/fifo.sh" there >recipe.out 2>recipe.err 3>&- &
+    recipe_pid=$!
+    started+=("$recipe_pid")
+    wait_until test -p there/commands
+    echo quit >there/commands
+    wait_until ended "$recipe_pid"
+    [ ! -s there/log ]
+    SERVER=./nobody run -1 timeout --foreground 120 "$RECIPES/fifo.sh" there 3>&-
+    [ "$output" = 'fifo: there is no ./nobody' ]
 }
 
 # own_tests PROGRAM [FILTER]: runs own-tests.bats as its user would, not as a part of this test.

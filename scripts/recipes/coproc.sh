@@ -2,10 +2,11 @@
 # A session with the server as a coprocess: the script gives a command, reads the reply, and decides by the reply
 # what comes next. Here it tries a job again with twice the time, as long as the job ends at its limit.
 #
-#   coproc.sh SECONDS JOB...      SERVER=./server names another program than taxi-server
+#   coproc.sh SECONDS JOB...      SECONDS is a whole number; SERVER=./server names another program than taxi-server
 #
 # If the script is killed, the input of the server ends, and so the server ends as soon as its job has.
 set -eu
+[[ ${1-} =~ ^[1-9][0-9]*$ ]] || { echo 'usage: coproc.sh SECONDS JOB...' >&2; exit 2; }
 
 coproc TAXI { exec "${SERVER:-taxi-server}"; }
 server=$TAXI_PID

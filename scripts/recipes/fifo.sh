@@ -8,8 +8,10 @@
 # The kernel writes 4096 bytes to a FIFO in one piece, and no line is longer, so lines are never torn. A writer does
 # not see the reply to its command; if it needs that, use a control socket.
 set -eu
+server=$(command -v "${SERVER:-taxi-server}") || { echo "fifo: there is no ${SERVER:-taxi-server}" >&2; exit 1; }
+server=$(realpath "$server")
 cd "$1"
 mkfifo -m 600 commands
 trap 'rm commands' EXIT
 exec 3<>commands # as long as it is open here, the end of a writer is not the end of the FIFO
-"${SERVER:-taxi-server}" --drivers 2 "${@:2}" <commands >>replies 2>>log 3>&-
+"$server" --drivers 2 "${@:2}" <commands >>replies 2>>log 3>&-

@@ -5,8 +5,11 @@
 #
 # DIR/batch has a line 'run any SECONDS COMMAND' for each job. The log of the day tells the next call on that day what
 # is done: it runs only jobs that have failed, were interrupted, or have not begun. So a job may run again. A lock keeps
-# two calls from running at the same time. SERVER=./server names another program than taxi-server.
+# two calls from running at the same time. SERVER=./server names another program than taxi-server; in a crontab, whose
+# PATH is short, name both programs by their whole paths.
 set -eu
+server=$(command -v "${SERVER:-taxi-server}") || { echo "nightly: there is no ${SERVER:-taxi-server}" >&2; exit 1; }
+server=$(realpath "$server")
 cd "$1"
 day=$(date +%F)
 
@@ -15,7 +18,7 @@ exec 9>lock
 flock -n 9 || { echo "nightly: another batch is still running in $PWD" >&2; exit 1; }
 
 status=0
-"${SERVER:-taxi-server}" --drivers 2 --log "$day.log" --resume=failed --output "$day" \
+"$server" --drivers 2 --log "$day.log" --resume=failed --output "$day" \
     <./batch >"$day.replies" 2>"$day.errors" || status=$?
 [ $status != 0 ] || exit 0
 {
