@@ -4,9 +4,9 @@
  *     cc -o client client.c
  *     ./client SOCKET COMMAND        such as: ./client taxi.sock 'run any 60 make'
  *
- * Its exit status is the one of the job; 128 and the number of a signal that ended it; 1 after an
+ * Its exit status is the job's; 128 plus the number of the signal that ended it; 1 after an
  * Error and for a job that ended otherwise; 3 if the server went away before it had replied.
- * In a directory that others can write to, look first whose server it is: SO_PEERCRED, see
+ * In a directory that others can write to, check first whose server it is: SO_PEERCRED, see
  * taxi-protocol(7).
  */
 #include <err.h>

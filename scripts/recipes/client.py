@@ -3,9 +3,9 @@
 #
 #   client.py SOCKET COMMAND...     such as: client.py taxi.sock run any 60 make
 #
-# Its exit status is the one of the job; 128 and the number of a signal that ended it; 124 at its limit; 125 if it
+# Its exit status is the job's; 128 plus the number of the signal that ended it; 124 at its limit; 125 if it
 # did not run, was cancelled or is lost; 1 after an Error; 3 if the server went away before it had replied.
-# In a directory that others can write to, look first whose server it is: SO_PEERCRED, see taxi-protocol(7).
+# In a directory that others can write to, check first whose server it is: SO_PEERCRED, see taxi-protocol(7).
 import json
 import socket
 import sys

@@ -2,7 +2,7 @@
 # Runs a server in a container that is made of nothing but a directory: ROOT gets the static programs
 # of `make static`, /dev/null and a /proc of its own, and the server is process 1 there. Without a shell
 # only tasks and --each of static programs in ROOT work, and a `run` ends with 127; --busybox adds the
-# commands of a busybox-static, among them /bin/sh. Whoever starts this may command, with --listen
+# commands of a busybox-static, among them /bin/sh. Whoever starts this may give commands, with --listen
 # /control also at ROOT/control; root in the container is that user, and has no more rights. To stop it,
 # say `shutdown` or send TERM to the server itself, because its parent, unshare(1), ignores TERM.
 #

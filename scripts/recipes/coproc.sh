@@ -1,10 +1,10 @@
 #!/bin/bash
-# A session with the server as a coprocess: the script gives a command, reads the reply, and decides by the reply
-# what comes next. Here it tries a job again with twice the time, as long as the job ends at its limit.
+# A session with the server as a coprocess: the script gives a command, reads the reply, and then decides what
+# comes next. Here it tries a job again with twice the time, as long as the job ends at its limit.
 #
 #   coproc.sh SECONDS JOB...      SECONDS is a whole number; SERVER=./server names another program than taxi-server
 #
-# If the script is killed, the input of the server ends, and so the server ends as soon as its job has.
+# If the script is killed, the input of the server ends, and so the server ends as soon as its job has ended.
 set -eu
 [[ ${1-} =~ ^[1-9][0-9]*$ ]] || { echo 'usage: coproc.sh SECONDS JOB...' >&2; exit 2; }
 

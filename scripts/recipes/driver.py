@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# A driver of one's own: its jobs are calls of Python functions, in a fork of a process that has imported everything
+# A driver of your own: its jobs are calls of Python functions, in a fork of a process that has imported everything
 # already. Put functions of your own into JOBS. The server uses the driver when it is started with --driver:
 #
 #   taxi-server --drivers 2 --driver ./driver.py <<<'run any 10 square 12'

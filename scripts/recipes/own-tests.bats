@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Tests of a program of your own, by many runs at the same time: each must succeed, leave nothing, and say the same.
+# Tests that run a program of your own many times at once: each run must succeed, leave nothing, and say the same.
 #
 #   PROGRAM=./my-program bats own-tests.bats      SERVER=./server names another program than taxi-server
 

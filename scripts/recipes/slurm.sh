@@ -6,13 +6,13 @@
 #SBATCH --open-mode=append
 #SBATCH --signal=TERM@60
 # Runs a batch of jobs on several nodes of a Slurm cluster: one taxi-server on each node, which runs
-# as many jobs at a time as Slurm gives it processors there.
+# as many jobs at a time as Slurm gives it processors.
 #
 #   sbatch [OPTION...] slurm.sh JOBS [SERVER-OPTION...]
 #
 # JOBS has a line such as "run any 60 gzip -k pages/1" for each job; empty lines, and lines that begin
-# with #, are skipped. Of N servers, server I has the lines whose number, divided by N, leaves I. With
-# --each SECONDS COMMAND at the end of the server's options, the lines are names.
+# with #, are skipped. Of N servers, server I has the lines whose number modulo N is I. With --each
+# SECONDS COMMAND at the end of the server's options, the lines are names.
 #
 # JOBS and the directory in which sbatch is called must be on a file system that all nodes share. Each
 # server has a log in that directory, such as jobs.0-of-2.log. If Slurm runs the batch again (requeue),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Opens a TCP port that leads to a server's control socket, by socat(1). Whoever can connect to the
 # port gives commands, which run programs as the user of this script: on 127.0.0.1 that is everybody
-# on this machine, and no password is asked for. To let only some in, forward the socket by ssh.sh, or
+# on this machine, and no password is needed. To let only some in, forward the socket by ssh.sh, or
 # add a filter of socat (range=10.1.2.0/24, or OPENSSL-LISTEN with certificates). A client that is
 # killed in the middle of a line looks as if it had ended its input there: the half line is run.
 #
