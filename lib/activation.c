@@ -66,7 +66,8 @@ activation_socket(void)
     if (count == NULL || variable_number("LISTEN_PID") != (uint64_t)getpid())
         return NULL;
     if (variable_number("LISTEN_FDS") != 1)
-        errx(STATUS_USAGE, "the service manager gives LISTEN_FDS=%s, and not one socket", count);
+        errx(STATUS_USAGE, "the service manager gives LISTEN_FDS=%s, and not exactly one socket",
+             count);
     if (!socket_option_is(SO_DOMAIN, AF_UNIX) || !socket_option_is(SO_TYPE, SOCK_STREAM) ||
         !socket_option_is(SO_ACCEPTCONN, 1))
         errx(STATUS_USAGE,

@@ -290,7 +290,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
     driver->answered_id = frame->header.id;
     struct call *call = driver_call_in_flight(driver, frame->header.id);
     if (!driver_state_taken(driver, call, frame->header.id, &frame->state)) {
-        driver_condemn_malformed(driver, "a state that cannot be, of request", frame->header.id);
+        driver_condemn_malformed(driver, "an impossible state, of request", frame->header.id);
         return;
     }
     if (call == NULL)
@@ -441,7 +441,7 @@ driver_job_ended(struct driver *driver, uint32_t id, struct proto_result said)
         return;
     }
     if (driver->job == NULL && said.outcome != PROTO_CANCELLED) {
-        driver_condemn_malformed(driver, "a job that it was not to begin any more, id", id);
+        driver_condemn_malformed(driver, "a job that it must not begin any more, id", id);
         return;
     }
     struct job_result result = job_result_of(&said);

@@ -221,7 +221,7 @@ listener_take_over(const struct listener *listener, const struct sockaddr_un *ad
     if (server_is_alive(address))
         errx(EXIT_FAILURE, "cannot listen on %s: another server does", listener->path);
     if (unlinkat(listener->directory, listener->name, 0) < 0)
-        err(EXIT_FAILURE, "cannot remove %s, of a server that is dead", listener->path);
+        err(EXIT_FAILURE, "cannot remove %s, which a dead server has left", listener->path);
 }
 
 /* Opens the directory that the path is in. Exits on failure. */
@@ -314,7 +314,7 @@ listener_keep_unblocked(struct listener *listener)
 }
 
 /* The server still listens when it removes the socket's file, so no other server takes the file for
- * that of a dead one. If somebody has removed it, it may be another server's by now. */
+ * a dead server's. If somebody has removed it, it may be another server's by now. */
 void
 listener_remove(struct listener *listener)
 {

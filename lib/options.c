@@ -514,7 +514,7 @@ options_check_server(char **words)
     if (given == NULL)
         return;
     if (options.listen_path != NULL)
-        usage_error("--listen, and a socket of the service manager (LISTEN_FDS), are too many");
+        usage_error("--listen does not go with a socket of the service manager (LISTEN_FDS)");
     if (options.ready_fd == ACTIVATION_FD)
         usage_error("bad --ready-fd '%d' (it is the service manager's socket)", ACTIVATION_FD);
     options.listen_path = given;

@@ -399,7 +399,7 @@ user_trusted(uid_t uid)
 __attribute__((noreturn)) static void
 session_refuse(uid_t uid)
 {
-    errx(STATUS_NO_SERVER, "the server at %s is another user's (user %u): it was told nothing",
+    errx(STATUS_NO_SERVER, "the server at %s is another user's (user %u): nothing was sent to it",
          options.connect_path, uid);
 }
 

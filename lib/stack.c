@@ -22,8 +22,8 @@ void
 stack_check(void)
 {
     static const char message[] =
-        "server: the stack is too small: 40 KiB are needed beside arguments and environment, see "
-        "ulimit -s\n";
+        "server: the stack is too small: 40 KiB are needed in addition to arguments and "
+        "environment, see ulimit -s\n";
 
     if (stack_has(STACK_OF_SERVER))
         return;

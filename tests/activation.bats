@@ -133,9 +133,9 @@ is_refused() {
         is_refused "$not_listening" --kind $kind
     done
     for count in 2 0 x ''; do
-        is_refused "the service manager gives LISTEN_FDS=$count, and not one socket" --fds "$count"
+        is_refused "the service manager gives LISTEN_FDS=$count, and not exactly one socket" --fds "$count"
     done
-    is_refused '--listen, and a socket of the service manager (LISTEN_FDS), are too many (try --help)' -- --listen other
+    is_refused '--listen does not go with a socket of the service manager (LISTEN_FDS) (try --help)' -- --listen other
     is_refused "bad --ready-fd '3' (it is the service manager's socket) (try --help)" -- --ready-fd 3
     [ ! -e other ]
 }

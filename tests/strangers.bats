@@ -5,7 +5,7 @@
 load lib/helpers
 
 # The test's directory becomes one like /tmp, where everybody can make files, and nobody can remove
-# those of others.
+# other users' files.
 shared_directory() {
     become_other
     own=$((OTHER_UID + 1))
@@ -60,7 +60,7 @@ is_refused() {
     for words in '' 'run any 50 secret'; do
         # shellcheck disable=SC2086
         run -3 client "$1" $words
-        [ "$output" = "server: the server at $1 is another user's (user $OTHER_UID): it was told nothing" ] ||
+        [ "$output" = "server: the server at $1 is another user's (user $OTHER_UID): nothing was sent to it" ] ||
             fail "$output"
     done
 }
@@ -162,7 +162,7 @@ is_refused() {
     stranger ln -s taxi.sock link
     is_refused link
     run -3 "$SERVER" --connect link get_drivers # root, too
-    [[ $output == *"another user's (user $OTHER_UID): it was told nothing" ]]
+    [[ $output == *"another user's (user $OTHER_UID): nothing was sent to it" ]]
     "${as_own[@]}" ln -s taxi.sock own
     ln -s own roots
     for path in own roots; do
@@ -206,7 +206,7 @@ END
     chmod 1777 .
     stranger_listens other.sock
     run -3 in_namespace "$SERVER" --connect other.sock run any 50 secret
-    [ "$output" = "server: the server at other.sock is another user's (user 65534): it was told nothing" ]
+    [ "$output" = "server: the server at other.sock is another user's (user 65534): nothing was sent to it" ]
     wait_until test -s heard
     [ "$(<heard)" = end ]
 }

@@ -104,7 +104,7 @@ check_state_lie(bool job, const struct question *question, enum proto_work work,
 static void
 test_state_lies(void)
 {
-    static const char cannot_be[] = "a state that cannot be, of request";
+    static const char cannot_be[] = "an impossible state, of request";
     static const char no_fit[] = "an answer that does not fit request";
 
     check_state_lie(false, &question_job, PROTO_FREE, PROTO_OK, no_fit, __LINE__);
@@ -132,7 +132,7 @@ test_state_lies(void)
     check_state_lie(false, &question_task, PROTO_FREE, PROTO_REFUSED_LATE, no_fit, __LINE__);
 }
 
-/* The END of a task is not that of a job. */
+/* The END of a task does not end a job. */
 static void
 test_end_lie(void)
 {
