@@ -232,8 +232,8 @@ driver_closed(struct driver *driver)
         driver_condemn(driver, "does not read any more");
 }
 
-/* Drops the queued calls that must not wait for a full socket: those of a get_drivers whose driver
- * does not respond, and those of clients that have gone. All other clients are held back. */
+/* Drops the queued calls that must not wait for a full socket: calls of a get_drivers whose driver
+ * does not respond, and calls of clients that have gone. All other clients are held back. */
 static void
 driver_unqueue(struct driver *driver)
 {

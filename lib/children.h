@@ -37,7 +37,7 @@ enum children children_of_thread(pid_t thread, bool (*visit)(pid_t pid, void *ar
                                  void *argument);
 
 /* Reaps a dead child: the one with that pid, or any if pid is -1. Returns its pid, 0 if none is
- * dead, or -1 with errno if there is no such child. status and usage are those of wait4(2); usage
+ * dead, or -1 with errno if there is no such child. status and usage are set as by wait4(2); usage
  * may be NULL. */
 pid_t child_wait(pid_t pid, int *status, struct rusage *usage);
 

@@ -181,7 +181,7 @@ control_close(void)
         return;
     listener_remove(&control);
     if (control.inherited) {
-        source_close(&control.source); /* who connects now, or has not been accepted, can wait */
+        source_close(&control.source); /* clients that are not accepted yet can wait */
         return;
     }
     shutdown(control.source.fd, SHUT_RD); /* otherwise one that connects now would be cut off */

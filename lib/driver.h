@@ -26,7 +26,7 @@ enum driver_end {
 enum driver_work {
     WORK_NONE,
     WORK_TASK,
-    WORK_JOB, /* the job is that of job_pid and job_id */
+    WORK_JOB, /* the job with job_pid and job_id */
 };
 
 struct driver {
@@ -66,7 +66,7 @@ struct driver {
     bool job_overdue;         /* it was killed because it did not end its job in time */
     enum first first;         /* what is known of the end of its job's first process */
     pid_t job_pid;            /* that process, which leads the session; 0: not known */
-    struct giver *task_giver; /* who has given the task that it has; or NULL */
+    struct giver *task_giver; /* the giver of the task that it has; or NULL */
     uint32_t job_id;          /* the number of its job's RUN */
     struct job *job; /* the one that it has taken, and owns; NULL also if it took one too late */
     struct deadline job_deadline; /* DEADLINE_JOB: the RESULT must be there */

@@ -1,5 +1,5 @@
 /*
- * giver.h: what a client has given that is not ended yet. It outlives the client if that goes while
+ * giver.h: what a client has given that has not ended yet. It outlives the client if that goes while
  * its tasks run or the jobs that it has submitted wait or run.
  */
 #ifndef GIVER_H
@@ -13,7 +13,7 @@ struct giver {
     bool gone;         /* its client is gone */
     unsigned tasks;    /* tasks that run */
     unsigned jobs;     /* submitted jobs that are not Done */
-    unsigned begun;    /* those of them that a driver has or was sent */
+    unsigned begun;    /* how many of these a driver has or was sent */
 };
 
 /* Initializes the one of the console, which is never freed. */

@@ -245,9 +245,9 @@ job_begun(struct driver *driver, pid_t pid)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* Logs the end of each job if that was asked for. Otherwise logs the failures that nobody may hear
- * of: those in a batch, whose replies are often not read, and those of clients that are gone. The
- * jobs that a client that is gone left waiting are one line together, see loss.h. */
+/* Logs the end of each job if that was asked for. Otherwise logs the failures that may go
+ * unnoticed: in a batch, whose replies are often not read, and of clients that are gone. The jobs
+ * that such a client left waiting get one line together, see loss.h. */
 static void
 job_log_end(const struct job *job)
 {

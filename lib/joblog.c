@@ -109,7 +109,7 @@ tail_refusal(int fd, off_t *whole)
     return line_parse(line, (size_t)(end - line), &entry) ? NULL : format_refusal(&first);
 }
 
-/* A lock that only those can take who can write the file, fcntl(2). */
+/* Only a process that can write the file can take this lock, fcntl(2). */
 static const char *
 lock_refusal(int fd)
 {

@@ -70,8 +70,8 @@ keeper_warmed_up(void)
         clients_wake();
 }
 
-/* Whether to give up: no driver is up, none has come up for long, and nobody can give commands who
- * might wait for better times. */
+/* Whether to give up: no driver is up, none has come up for long, and nobody is left who could
+ * give commands and might wait for better times. */
 static bool
 keeper_is_hopeless(void)
 {

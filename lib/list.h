@@ -1,8 +1,8 @@
 /*
  * list.h: doubly linked lists, whose links are embedded in the objects that they link.
  *
- * A list is a ring of links, one of which is its head; a link that is in no list is a ring of its
- * own. Nothing is allocated here, and a list does not own the objects in it.
+ * A list is a ring of links, and one of them is its head; a link that is in no list is a ring of
+ * its own. Nothing is allocated here, and a list does not own the objects in it.
  */
 #ifndef LIST_H
 #define LIST_H

@@ -18,7 +18,7 @@ void memory_tend(void);
 /* Another process may have freed memory: what lacked it can be tried again. */
 void memory_may_be_back(void);
 
-/* Notes that so many bytes, which are no pool's, were given to free(). */
+/* Notes that memory of that size, which is no pool's, was given to free(). */
 void memory_note_freed(size_t size);
 
 /* The time of DEADLINE_MEMORY is over. */

@@ -7,8 +7,8 @@ enum {
      * and so never looks. */
     POOLS_KEPT = 1024 * 1024,
     LOOK_OBJECTS = 8192, /* in one call of pools_look(): about a millisecond */
-    /* To free a slab takes as long as to look at so many objects, and one more for so many bytes,
-     * since the kernel takes its pages back. */
+    /* Freeing a slab takes as long as looking at SLAB_WORTH objects, and at one more for each
+     * BYTES_WORTH bytes, since the kernel takes its pages back. */
     SLAB_WORTH = 16,
     BYTES_WORTH = 512,
 };

@@ -307,7 +307,7 @@ drivers_reap_ended(void)
         sweep_soon(); /* there may be no SIGCHLD: the tracer of a dead child gets it, ptrace(2) */
 }
 
-/* Reaps dead children for so long. Returns false if there may be more. */
+/* Reaps dead children for that long. Returns false if there may be more. */
 static bool
 children_reap(int64_t milliseconds)
 {

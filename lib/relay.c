@@ -57,7 +57,7 @@ relay_copy(void)
 }
 
 /*
- * A terminal that takes no more holds back those who write to the pipe, as it would if they had the
+ * A terminal that takes no more holds back the writers of the pipe, as it would if they had the
  * terminal itself: nothing is dropped, the rest stays in relay.data and in the pipe, and we wait
  * for the terminal. If what we wait for cannot be watched, the other source stays in the epoll set,
  * and the next turn tries again.

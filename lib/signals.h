@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-/* Blocks all signals except those of faults, and sets *set to the blocked ones. Returns false with
+/* Blocks all signals except the fault signals, and sets *set to the blocked ones. Returns false with
  * errno on failure. */
 bool signals_block(sigset_t *set);
 

@@ -66,7 +66,7 @@ suspects_set_left_orphans(bool left)
 }
 
 /* Whether the process group of the driver's job still is the job's: it has a child of ours, perhaps
- * dead. If all of the job is gone, its number may be that of another driver, which leads a group. */
+ * dead. If all of the job is gone, another driver may have its number, and leads a group. */
 static bool
 driver_left_group(const struct driver *driver)
 {

@@ -10,7 +10,7 @@
 
 void turns_open(void);
 
-/* Returns who has given the call. */
+/* Returns the giver of the call. */
 struct giver *call_giver(const struct call *);
 
 /* Has the call wait; or wait before all others, if a driver has not begun it after all. */

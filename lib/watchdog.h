@@ -1,5 +1,5 @@
 /*
- * watchdog.h: --watchdog SECONDS: kills kept drivers that do not answer for so long. lib/keeper.c
+ * watchdog.h: --watchdog SECONDS: kills kept drivers that do not answer for that long. lib/keeper.c
  * replaces them.
  *
  * Each time the interval is over, every kept driver must have answered a question since the last

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A console that is over holds no pipe and no FIFO open, and a person at a terminal is told how to go
+# A console that has ended holds no pipe and no FIFO open, and a person at a terminal is told how to go
 # on.
 
 load lib/helpers

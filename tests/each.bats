@@ -15,7 +15,7 @@ each() {
     output=$(find output -name '*.out' -printf '%f\n' 2>/dev/null | sort -n | (cd output && xargs -r cat))
 }
 
-# made COUNT: the jobs have ended with exit 0, and there were so many.
+# made COUNT: that many jobs have run, and all ended with exit 0.
 made() {
     ((status == 0)) && [[ $(<replies) == "$(seq -f 'Job %g Done exit 0' "$1")" && ! -s err ]]
 }
@@ -71,8 +71,8 @@ made() {
     made 0
 }
 
-# random_names COUNT BYTE: prints so many names of up to 60 random bytes, none of which is zero or the
-# one with that number, which ends each.
+# random_names COUNT BYTE: prints that many names of up to 60 random bytes. No byte of them is zero or the
+# one with that number, which ends each name.
 random_names() {
     perl -e 'my ($count, $end) = ($ARGV[0], chr $ARGV[1]); open my $random, "<:raw", "/dev/urandom" or die;
         for (1 .. $count) {

@@ -132,7 +132,7 @@ driver_leaves() {
     server_ends 4
 }
 
-# said COUNT LINE: the log has that line so many times.
+# said COUNT LINE: the log has that line COUNT times.
 said() {
     (($(grep -cFx "server: $2" err) == $1)) || fail "$2" "$(cat err)"
 }

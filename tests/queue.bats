@@ -183,7 +183,7 @@ submit 50 exit 3'
     expect '0 jobs'
 }
 
-@test "cancel_job: waiting or running, also that of a run, once nothing of it is left" {
+@test "cancel_job: waiting or running, also a job of run, once nothing of it is left" {
     start_server --listen socket --grace 0.1
     create
     say 'submit 100 trap "" TERM; echo $$ >up; while :; do sleep 0.1; done' 'submit 100 : >ran'
@@ -236,7 +236,7 @@ has_waiting() {
     [ "$(xargs <ran)" = 'b a c' ]
 }
 
-@test "wait own: for this client's tasks and jobs, not for those of others" {
+@test "wait own: for this client's tasks and jobs, not for other clients'" {
     start_server --listen socket
     create
     mine=$pid

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # README's table "From xargs, parallel, make -j, tsp": both sides of each row do what the row says. A
-# test is named after its row. It takes the commands from README, and runs those of a side one after
-# another in a directory that prepare() has filled; check() then looks at their effects. If a tool is
+# test is named after its row. It takes the commands from README, and runs the commands of a side one
+# after another in a directory that prepare() has filled; check() then looks at their effects. If a tool is
 # not installed, only our side is tried.
 
 load lib/helpers

@@ -125,7 +125,7 @@ run_sshd() {
     exec unshare --mount sh -c 'mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec "$@"' sh "${words[@]}"
 }
 
-# An sshd listens at the port; its key is that of a known host.
+# An sshd listens at the port; its key is in the list of known hosts.
 sshd_listens() {
     run_sshd "$port" </dev/null 2>recipe.err 3>&- &
     sshd=$!
@@ -188,11 +188,11 @@ static_programs() {
     [[ ${lines[0]} == 'Driver '*' Available' && ${lines[1]} == 'Job 1 Done exit 0' && ${lines[3]} == '1 driver' ]]
 }
 
-# needs_container: static programs are there, and namespaces are to be had.
+# needs_container: static programs are there, and namespaces are available.
 needs_container() {
     static_programs
     unshare --user --map-root-user --mount --pid --fork mount -t proc proc /proc 2>/dev/null ||
-        skip 'no user, pid and mount namespaces to be had'
+        skip 'no user, pid and mount namespaces available'
 }
 
 # start_container [--busybox]: starts the recipe's container in root, with a driver, and waits until

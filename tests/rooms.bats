@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The rooms of the code, see lib/README.md: which file may include which, what a header declares, how
-# long files and functions are, and what a module keeps to itself. Objects are those of make faulty.
+# long files and functions are, and what a module keeps to itself. It looks at the objects of make
+# faulty.
 
 load lib/helpers
 

@@ -109,7 +109,7 @@ no_reading_or_ended() {
     told "$pid"
 }
 
-@test "stuck: a driver that cannot be killed is told of once, and deleted once it can" {
+@test "stuck: a driver that cannot be killed is reported once, and deleted when it can be" {
     freezer_open
     start_listening -g 0.01
     create

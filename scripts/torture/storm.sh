@@ -3,7 +3,7 @@
 #
 #   scripts/torture/storm.sh [SECONDS [SEED]]      by default 10 seconds, seed 1
 #
-# The blows (storm/blows.sh): random drivers, some of which the server keeps, get KILL, STOP, CONT
+# The blows (storm/blows.sh): random drivers, some of them kept by the server, get KILL, STOP, CONT
 # and TERM. The server gets tasks, jobs, cancellations, lists, floods of questions, nonsense,
 # creations, deletions, and signals that it ignores. At the same time clients connect to its control
 # socket, ask, stay, flood, vanish and are killed, also in the middle of a line (storm/client.pl).

@@ -24,8 +24,8 @@
 #             calls, or is killed in the middle of a line that it writes, or its disk is full. Then
 #             another one goes on with --resume (sweep/crashes.sh)
 #   rebatch   the same, but it is this second server that crashes, and a third one goes on
-#   queue     a server that logs submitted jobs, of which some wait when it crashes
-#   requeue   the second server of that
+#   queue     a server that logs submitted jobs; some of them wait when it crashes
+#   requeue   the same, but it is the second server that crashes
 #   crew      the same as batch, but its first driver crashes, and then the server is killed
 #
 # A session first runs without a fault, under strace(1), which shows what calls the program makes,
@@ -50,7 +50,7 @@
 #
 # When a server has crashed and the last one has gone on from its log, each job that was taken has one
 # end there. It ran once if that end is an exit or a signal, and at most once otherwise; and not
-# before the log said so. What is lost is told once, the log agrees with all replies, and no two jobs
+# before the log said so. What is lost is reported once, the log agrees with all replies, and no two jobs
 # have the same number.
 #
 # A server that is ready runs until it is told to stop; only a failed epoll_wait(2) may end it. A
@@ -186,7 +186,7 @@ plan_linked() {
 }
 
 # plan_signals PROGRAM SOME BLOW...: prints the runs in which the program gets a signal at each of its
-# calls; for the subset at about so many, others for each signal.
+# calls; for the subset at about SOME of them, at others for each signal.
 plan_signals() {
     local program=$1 blow first=0 step=1
     run_whole "$program" || return

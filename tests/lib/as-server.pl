@@ -14,7 +14,7 @@
 #     slowly LINE: the frame of that line, byte by byte
 #     flood: asks until neither direction takes any more      asked COUNT
 #
-# EXPIRES may be -, for never. run is a job with the number ID and slot 1, of which nothing lingers
+# EXPIRES may be -, for never. run is a job with the number ID, slot 1 and no time to linger
 # (0). In TEXT, \0 is a zero byte, and {x*9} is nine times x. HEX is the body in hexadecimal digits.
 # The end of the input means that the server is gone: as-server.pl closes the socket, waits for the
 # driver and exits with its status.

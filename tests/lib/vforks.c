@@ -1,5 +1,5 @@
 /*
- * vforks: prints its own pid and that of a child with a session of its own, which never execs. So
+ * vforks: prints its own pid and its child's; the child leads a session and never execs. So
  * this process waits in the state D, as after vfork(2).
  */
 #include <sched.h>

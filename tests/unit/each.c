@@ -15,7 +15,7 @@ check_words(char *const *words, const char *name, const char *wanted, int line)
     size_t wanted_size = strlen(wanted);
     char out[64];
 
-    /* In a block of the exact size, so that a sanitizer sees what is written behind it. */
+    /* In a block of the exact size, so that a sanitizer sees what is written beyond it. */
     char *exact = malloc(wanted_size);
     check_number(each_words(words, &span, exact, wanted_size - 1), 0, __FILE__, line);
     size_t size = each_words(words, &span, exact, wanted_size);

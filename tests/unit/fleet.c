@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Kills a driver, whose pid is that of a process that waits. Returns whether the process ended. */
+/* Kills a driver, whose pid is the pid of a process that waits. Returns whether the process ended. */
 static bool
 ends(bool reaped)
 {

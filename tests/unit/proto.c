@@ -39,7 +39,7 @@ valid(enum proto_sender sender, enum proto_type type)
     return raw;
 }
 
-/* In memory of the exact size, so that a sanitizer sees who reads past it. */
+/* In memory of the exact size, so that a sanitizer sees any read past it. */
 static enum proto_verdict
 decode(enum proto_sender sender, const struct raw *raw, size_t size)
 {
@@ -72,7 +72,7 @@ test_sizes(enum proto_sender sender, enum proto_type type, size_t size)
     raw.bytes[0] -= 2;
     CHECK(decode(sender, &raw, size) == PROTO_BAD_VERSION);
     raw = valid(sender, type);
-    raw.bytes[4] ^= 7; /* id: that of a numbered frame becomes 0, another gets one */
+    raw.bytes[4] ^= 7; /* id: a numbered frame gets 0, any other a number */
     CHECK(decode(sender, &raw, size) == PROTO_BAD_ID);
     raw = valid(sender, type);
     raw.bytes[3]++; /* length, by 256: no body is as long, and only a RUN has text */

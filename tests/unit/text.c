@@ -164,7 +164,7 @@ test_json(void)
 }
 
 /* The sizes of the characters from the beginning on, in digits; 0 where there is none, and the next
- * byte is tried. In memory of the exact size, so that a sanitizer sees who reads past it. */
+ * byte is tried. In memory of the exact size, so that a sanitizer sees any read past it. */
 static void
 check_utf8(const char *text, const char *wanted, int line)
 {

@@ -62,7 +62,7 @@ continue_due() {
     done
 }
 
-# hold MILLISECONDS: stops the driver for so long, unless many are stopped.
+# hold MILLISECONDS: stops the driver for that long, unless many are stopped.
 hold() {
     ((${#stopped[@]} < DRIVERS / 2)) || return
     hit STOP || return
