@@ -43,7 +43,7 @@ struct call {
     struct pid_text pid_text;
     bool ongoing;          /* of_driver is its driver's ongoing, or its job's waiters */
     bool cancels;          /* it waits for the end of a job that it has cancelled */
-    bool runs_job;         /* its job is a run's, and counts in client.jobs; a lost one does not */
+    bool runs_job;         /* its job is the job of a run, and counts in client.jobs */
     uint32_t id;           /* the question's number on the wire */
     uint32_t cancelled_id; /* of a CANCEL: the task or job to end; 0: whichever runs */
     uint64_t duration_ms;  /* of a task */
