@@ -23,7 +23,7 @@ DRIVER     = driver.c $(DRIVER_OWN) \
                                timer.c)
 SERVER     = server.c $(filter-out $(DRIVER_OWN),$(wildcard lib/*.c))
 
-# Plain `make` ends with a line about what comes next, unless it is to be silent.
+# Plain `make` ends with a line about what comes next, unless make is silent.
 SILENT = $(findstring s,$(firstword -$(MAKEFLAGS)))
 all: server driver
 	@$(if $(MAKECMDGOALS)$(SILENT),:,echo 'Next: make run starts the server, make help lists the other targets.')
