@@ -62,6 +62,20 @@ needs() {
     [ -z "$output" ]
 }
 
+@test "recipes: ci.sh, when it is ended, cancels its checks with their grace period" {
+    for signal in TERM HUP; do
+        rm -f check polite
+        in_background ci.sh 'trap "echo >polite; exit" TERM; echo $$ >check; while :; do sleep 0.1; done'
+        wait_until test -s check
+        kill -$signal "$recipe_pid"
+        status=0
+        wait "$recipe_pid" || status=$?
+        ((status == 4))
+        ended "$(<check)"
+        [ -e polite ]
+    done
+}
+
 @test "recipes: client.c gives a command, and ends as its job did" {
     flags=$(sed -nE 's/^(STANDARD|WARNINGS) += //p; s/^WARNINGS = //p' "$ROOT/Makefile")
     # shellcheck disable=SC2086 # words
