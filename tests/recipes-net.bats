@@ -233,6 +233,27 @@ container_ends() {
     [ "$(cat recipe.err)" = 'driver: cannot run /bin/sh: No such file or directory' ]
 }
 
+@test "container.sh: a root that is another user's, or that others can write, or a link, is left alone" {
+    needs_container
+    mkdir real shared
+    chmod 775 shared
+    ln -s real link
+    for root in shared link link/; do
+        run -1 --separate-stderr "$RECIPES/container.sh" "$root" </dev/null
+        [[ -z $output && $stderr == "container.sh: "*"$root"* ]] || fail "$root: $output $stderr"
+    done
+    [ -z "$(find real/ shared/ -mindepth 1)" ]
+    become_other
+    mkdir other
+    chmod 777 other
+    echo precious >file
+    "${as_other[@]}" ln -s ../file other/server
+    chown "$OTHER_UID" other
+    run -1 --separate-stderr "$RECIPES/container.sh" other </dev/null
+    [ "$stderr" = "container.sh: other is another user's" ]
+    [ "$(<file)" = precious ]
+}
+
 @test "container.sh: --each runs static programs of the root" {
     needs_container
     mkdir root

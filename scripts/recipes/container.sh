@@ -16,6 +16,8 @@ main() {
     [[ ${1-} != --busybox ]] || { busybox=true; shift; }
     [[ $# -ge 1 && $1 != -* ]] || fail 'usage: container.sh [--busybox] ROOT [SERVER-OPTION...]' 2
     [[ -x $PROGRAMS/server ]] || fail "there is no $PROGRAMS/server: run make static" 1
+    (umask go-w; mkdir -p "$1")
+    check_root "$1"
     mkdir -p "$1/proc" "$1/dev"
     touch "$1/dev/null"
     cp "$PROGRAMS/server" "$PROGRAMS/driver" "$1"
@@ -31,6 +33,17 @@ main() {
 fail() {
     echo "container.sh: $1" >&2
     exit "$2"
+}
+
+# check_root ROOT: ends unless it is ours alone. Whoever else can write there could lead us to any file of
+# ours by a link, and put another program in the place of the server.
+check_root() {
+    local root=$1 owner mode
+    while [[ $root == ?*/ ]]; do root=${root%/}; done # with it, stat(1) would follow a link
+    read -r owner mode < <(stat -c '%u %a' -- "$root")
+    ((owner == EUID)) || fail "$1 is another user's" 1
+    [[ ! -L $root ]] || fail "$1 is a link" 1
+    (((8#$mode & 8#022) == 0)) || fail "others can write in $1, too (try chmod go-w)" 1
 }
 
 # add_busybox DIRECTORY: puts busybox there, by the names of all its commands.
