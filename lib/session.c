@@ -51,6 +51,7 @@ static struct session {
     int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
     bool in_words;   /* the one command is on the command line */
     bool for_job;    /* and its reply is how a job ended */
+    bool submits;    /* and its reply is that only if the job was not taken */
     bool terminal;   /* standard input is one */
     bool prompts;    /* both ends are at a terminal, and the server shows a prompt */
     bool prompted;   /* the prompt is the last thing that was received */
@@ -485,6 +486,7 @@ session_put_command(char **words)
     if (session.up.end - start > LINE_MAX_SIZE)
         usage_error("command too long with --here (limit %d bytes)", LINE_MAX_SIZE);
     session.for_job = line_begins(&line, "run") || line_begins(&line, "wait_job");
+    session.submits = line_begins(&line, "submit");
     buffer_consume(composed, line.size);
     session.input = INPUT_OVER;
 }
@@ -521,6 +523,8 @@ session_status(void)
 {
     if (session.for_job)
         return session.job_status >= 0 ? session.job_status : STATUS_UNKNOWN;
+    if (session.submits && session.job_failed)
+        return session.job_status;
     if (session.error)
         return STATUS_ERROR;
     return session.job_failed && !session.in_words ? STATUS_JOB_FAILED : EXIT_SUCCESS;

@@ -331,7 +331,7 @@ replies() {
     run "-$STATUS_OF_INPUT" taxi <<<"${*:3}"
 }
 
-@test "taxi: the status of run and wait_job is the job's; of other commands it is 1 after an Error, else 0" {
+@test "taxi: the status of run and wait_job is the job's, of submit 125 if it was not taken; of other commands it is 1 after an Error, else 0" {
     start perl "$LIB/fake-server.pl" taxi.sock reply
     wait_until test -S taxi.sock
     export TAXI_SOCKET=taxi.sock
@@ -346,6 +346,8 @@ replies() {
     replies 125 'Job 7 Done cancelled' wait_job 7
     replies 125 'Job 7 Done unrun server is stopping' wait_job 7
     replies 125 'Job 7 Done lost driver 1 died (killed by signal 9)' run any 60 make
+    replies 125 'Job 7 Done unrun the log cannot be written' submit 60 make
+    replies 125 '{"job":7,"unrun":"the log cannot be written"}' submit 60 make
     replies 0 'Job 7 Done cancelled' cancel_job 7
     replies 3 '{"job":7,"driver":20783,"exit":3,"ms":12.3}' wait_job 7
     STATUS_OF_INPUT=1
