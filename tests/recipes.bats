@@ -108,6 +108,10 @@ client_works() {
     run -0 "$1" taxi.sock get_drivers
     ((${#lines[@]} == 2))
     run -2 "$1" taxi.sock
+    run -2 "$1" taxi.sock $'run any 60 exit 7\nrun any 60 touch second'
+    [ ! -e second ]
+    run -0 "$1" taxi.sock $'run any 60 touch name-\xff'
+    [ -e $'name-\xff' ]
 }
 
 # client_notices_the_end CLIENT: its status is 3 if the server is killed before it replies, and if there is none.
@@ -130,6 +134,8 @@ client_notices_the_end() {
     run -0 recipe coproc.sh 60 true
     [ "$output" = 'exit 0 in 60 s: true' ]
     run -2 recipe coproc.sh 0.5 true
+    run -2 recipe coproc.sh 60 $'true\nfly' 'exit 7'
+    [ "$output" = 'coproc.sh: a job is one line' ]
 }
 
 @test "recipes: driver.py is a driver for tasks and jobs" {

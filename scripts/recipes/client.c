@@ -35,7 +35,7 @@ main(int argc, char **argv)
     char line[65536] = "";
     int status = 0;
 
-    if (argc != 3 || strlen(argv[1]) >= sizeof(address.sun_path))
+    if (argc != 3 || strlen(argv[1]) >= sizeof(address.sun_path) || strchr(argv[2], '\n') != NULL)
         errx(2, "usage: client SOCKET COMMAND");
     memcpy(address.sun_path, argv[1], strlen(argv[1]));
     int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -7,6 +7,7 @@
 # did not run, was cancelled or is lost; 1 after an Error; 3 if the server went away before it had replied.
 # In a directory that others can write to, check first whose server it is: SO_PEERCRED, see taxi-protocol(7).
 import json
+import os
 import socket
 import sys
 
@@ -22,13 +23,14 @@ def status_of(reply):
 
 
 def main():
-    if len(sys.argv) < 3:
+    command = os.fsencode(" ".join(sys.argv[2:]))  # which may have any byte, but is one line
+    if not command or b"\n" in command:
         print("usage: client.py SOCKET COMMAND...", file=sys.stderr)
         return 2
     server = socket.socket(socket.AF_UNIX)
     server.connect(sys.argv[1])
     # With farewell, the server sends a byte 4 after the last reply. One that is killed does not.
-    server.sendall(("session json farewell\n" + " ".join(sys.argv[2:]) + "\n").encode())
+    server.sendall(b"session json farewell\n" + command + b"\n")
     server.shutdown(socket.SHUT_WR)
     status = 0
     for line in server.makefile("rb"):

@@ -8,6 +8,9 @@
 set -eu
 [[ ${1-} =~ ^[1-9][0-9]*$ ]] || { echo 'usage: coproc.sh SECONDS JOB...' >&2; exit 2; }
 
+# A second line would be a command of its own, whose reply would be taken for the next job's.
+[[ $* != *$'\n'* ]] || { echo 'coproc.sh: a job is one line' >&2; exit 2; }
+
 coproc TAXI { exec "${SERVER:-taxi-server}"; }
 server=$TAXI_PID
 exec {commands}>&"${TAXI[1]}" {replies}<&"${TAXI[0]}" # bash forgets its own when the server ends
