@@ -5,8 +5,10 @@
 #   echo 'submit 60 make' >DIR/commands   gives a job; SERVER=./server names another program than taxi-server
 #   echo quit >DIR/commands               ends the server once its jobs have ended
 #
-# The kernel writes 4096 bytes to a FIFO in one piece, and no line is longer, so lines are never torn. A writer does
-# not see the reply to its command; if it needs that, use a control socket.
+# The kernel takes up to 4096 bytes in one piece, and no line is longer, so lines that are written at once, as by echo
+# and printf of a shell, are never torn. Do not let cat(1) write a long file there: its pieces end in the middle of
+# lines, and the rest of such a line, like that of a writer that dies, may be another writer's command. A writer does
+# not see the reply to its command; if it needs that, or writes otherwise, use a control socket.
 set -eu
 server=$(command -v "${SERVER:-taxi-server}") || { echo "fifo: there is no ${SERVER:-taxi-server}" >&2; exit 1; }
 server=$(realpath "$server")
