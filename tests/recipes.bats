@@ -215,9 +215,26 @@ begin_to_sleep() {
     wait_until ended "$recipe_pid"
     diff <(sort 'a dir/done') <(printf '%s\n' {1..4}.{1..25} alone | sort)
     (($(grep -cx 'Job [0-9]* Waiting' 'a dir/replies') == 101))
-    [ ! -e 'a dir/commands' ]
+    [ -p 'a dir/commands' ] # for the next time
     [ ! -s 'a dir/log' ]
     [ ! -s recipe.err ]
+}
+
+@test "recipes: fifo.sh, when it is ended, ends its server" {
+    for signal in TERM HUP; do
+        mkdir $signal
+        in_background fifo.sh $signal
+        wait_until test -p $signal/commands
+        printf '%s\n' 'submit 60 echo $$ >job; exec sleep 1000' 'submit 60 echo $$ >other; exec sleep 1000' \
+            'submit 60 touch third' >$signal/commands
+        wait_until test -s $signal/job
+        wait_until test -s $signal/other
+        kill -$signal "$recipe_pid"
+        wait_until ended "$recipe_pid"
+        ended "$(<$signal/job)"
+        ended "$(<$signal/other)"
+        [ ! -e $signal/third ]
+    done
 }
 
 all_have_run() {

@@ -3,7 +3,7 @@
 #
 #   fifo.sh DIR [OPTION...] &             serves the FIFO DIR/commands; replies and the log go to files in DIR
 #   echo 'submit 60 make' >DIR/commands   gives a job; SERVER=./server names another program than taxi-server
-#   echo quit >DIR/commands               ends the server once its jobs have ended
+#   echo quit >DIR/commands               ends the server once its jobs have ended; TERM cancels them
 #
 # The kernel takes up to 4096 bytes in one piece, and no line is longer, so lines that are written at once, as by echo
 # and printf of a shell, are never torn. Do not let cat(1) write a long file there: its pieces end in the middle of
@@ -13,7 +13,7 @@ set -eu
 server=$(command -v "${SERVER:-taxi-server}") || { echo "fifo: there is no ${SERVER:-taxi-server}" >&2; exit 1; }
 server=$(realpath "$server")
 cd "$1"
-mkfifo -m 600 commands
-trap 'rm commands' EXIT
-exec 3<>commands # as long as it is open here, the end of a writer is not the end of the FIFO
-"$server" --drivers 2 "${@:2}" <commands >>replies 2>>log 3>&-
+[ -p commands ] || mkfifo -m 600 commands # it stays for the next time
+
+# The server is a writer of its own FIFO, so the end of another writer is not the end of its input.
+exec "$server" --drivers 2 "${@:2}" <>commands >>replies 2>>log
