@@ -221,8 +221,10 @@ loop_turn(void)
 {
     bool idle = list_empty(clients_runnable()) && fleet_unsent() == NULL && !keeper_can_start() &&
                 !orphans_under_way();
-    if (!sources_wait(idle ? -1 : 0))
+    if (!sources_wait(idle ? -1 : 0)) {
+        orphans_kill_now(); /* drivers that live see the end of their sockets, and end their jobs */
         err(EXIT_FAILURE, "cannot wait for events");
+    }
     if (keeper_can_start())
         keeper_start();
     if (!phase_ready() && keeper_all_up())

@@ -92,11 +92,12 @@ driver_receive(struct driver *driver)
         driver_parse(driver, scratch, driver->in_size + (size_t)n);
         return true;
     }
-    if (n < 0 && errno == EINTR)
+    /* ECONNRESET says, once, that the driver closed its end before it had read everything. */
+    if (n < 0 && (errno == EINTR || errno == ECONNRESET))
         return true;
     if (n < 0 && errno == EAGAIN)
         return false;
-    if (n < 0 && errno != ECONNRESET) /* it closed before it had read everything */
+    if (n < 0)
         driver_condemn(driver, "cannot receive: %s", strerror(errno));
     else
         driver_hangup(driver);

@@ -435,6 +435,17 @@ orphans_kill(void)
     lost_jobs_end();
 }
 
+void
+orphans_kill_now(void)
+{
+    int error = errno;
+
+    reaper.family.stopping_ns = -1;
+    for (int i = 0; i < LAST_TURNS && orphans_end() == FAMILY_STOPPING; i++)
+        ;
+    errno = error;
+}
+
 bool
 orphans_under_way(void)
 {
@@ -470,9 +481,7 @@ reaper_give_up(void)
 {
     deadline_stop(&reaper.give_up);
     reaper.gave_up = true;
-    reaper.family.stopping_ns = -1;
-    for (int i = 0; i < LAST_TURNS && orphans_end() == FAMILY_STOPPING; i++)
-        ;
+    orphans_kill_now();
     for (struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;) {
         while (driver_receive(driver))
             ;
