@@ -154,3 +154,13 @@ said() {
     said 1 'cannot look for what a driver has left: Cannot allocate memory'
     run ! logged 'process groups only'
 }
+
+@test "receive: ECONNRESET is no end of what a driver has said" {
+    command -v strace >/dev/null || skip 'no strace to inject it'
+    start strace -D -qq -o trace -e inject=recvfrom:error=ECONNRESET:when=2..20 "$SERVER" "${PATIENT[@]}"
+    create
+    say 'run any 50 echo ran >>ran'
+    expect 'Job 1 Done exit 0'
+    [ "$(<ran)" = ran ]
+    grep -q INJECTED trace
+}
