@@ -12,4 +12,5 @@ $| = 1;
 open my $file, '<', $ARGV[0] or die "$ARGV[0]: $!";
 fcntl $file, $F_SETLEASE, $F_WRLCK or do { print "no lease: $!\n"; exit 2 };
 print "leased\n";
-sleep 1000;
+alarm 1000; # in case nobody ends us
+select undef, undef, undef, undef;
