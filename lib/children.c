@@ -114,8 +114,10 @@ child_wait(pid_t pid, int *status, struct rusage *usage)
 pid_t
 child_start(int (*run)(void *error), int flags, int *error)
 {
-    /* One is enough: when clone() returns, the child does not use it any more. */
-    static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE];
+    /* One is enough: when clone() returns, the child does not use it any more. Its section puts it
+     * after the other variables: an idle driver then touches one page less. */
+    static _Alignas(max_align_t) char stack[CHILD_STACK_SIZE]
+        __attribute__((section(".bss.large")));
 
     *error = 0;
     return clone(run, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD | flags, error);
