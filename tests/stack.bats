@@ -43,7 +43,7 @@ with_stack=(env -i "PATH=$PATH" bash -c 'ulimit -s "$0" && exec "$@"')
     no_sanitizer
     printf '%s\n' '#!/bin/sh' 'ulimit -s 16' "exec '$DRIVER'" >small-driver
     chmod +x small-driver
-    start_server --driver ./small-driver
+    start_server --clean-env --driver ./small-driver # the environment takes stack, too
     say create_driver
     expect 'Error: cannot create driver: +([0-9]) died (exited with status 1)'
     log_is 'driver\[+([0-9])\]: the stack is too small: 16 KiB are needed, see ulimit -s' \
