@@ -109,15 +109,25 @@ tail_refusal(int fd, off_t *whole)
     return line_parse(line, (size_t)(end - line), &entry) ? NULL : format_refusal(&first);
 }
 
-/* Only a process that can write the file can take this lock, fcntl(2). */
+/* Only a process that can write the file can take this lock, fcntl(2). But whoever can read it, such as
+ * another user whom its mode lets, can take a lock for reading, which keeps others from taking this
+ * one. */
 static const char *
 lock_refusal(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    static char why[64];
 
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return NULL;
-    return errno == EAGAIN || errno == EACCES ? "another server writes it" : strerror(errno);
+    if (errno != EAGAIN && errno != EACCES)
+        return strerror(errno);
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_RDLCK)
+        return "another server writes it";
+    if (lock.l_pid <= 0)
+        return "another process has it locked for reading";
+    snprintf(why, sizeof(why), "process %d has it locked for reading", (int)lock.l_pid);
+    return why;
 }
 
 /* Opens the file. Returns its descriptor, or -1; *why then says why. */

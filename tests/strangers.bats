@@ -26,10 +26,10 @@ stranger_starts() {
     started+=("$!")
 }
 
-# stranger_holds FILE: the other user makes the file and locks it.
+# stranger_holds FILE [read]: the other user locks the file, see lib/hold-lock.pl.
 stranger_holds() {
     cp "$LIB/hold-lock.pl" ..
-    stranger_starts perl ../hold-lock.pl "$1"
+    stranger_starts perl ../hold-lock.pl "$@"
     wait_until test -s stranger.out
 }
 
@@ -241,4 +241,13 @@ END
     [ ! -e missing ]
     ln -s precious own
     run -0 session --output own/ </dev/null
+}
+
+@test "strangers: whoever may read the log can lock it, and is not taken for a server" {
+    shared_directory
+    (umask 022 && : >jobs.log)
+    stranger_holds jobs.log read
+    run -1 session --log jobs.log </dev/null
+    [ "$output" = "server: cannot write the log jobs.log: process ${started[-1]} has it locked for reading" ] ||
+        fail "$output"
 }
