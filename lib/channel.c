@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "clients.h"
 #include "clock.h"
+#include "job_life.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -334,13 +335,15 @@ call_timed_out(struct call *call)
 
 /* The driver should have ended its job, and is killed; lib/reaper.c then ends the job. Its RESULT
  * may be there, unread, with much else: a driver's output and its socket hold less than this. The
- * driver may even have taken another job since; then the deadline is that job's, and not over. */
+ * driver may even have taken another job since; then the deadline is that job's, and not over. If we are late,
+ * we were stopped, or the whole machine was, and the driver gets its time now. */
 void
 driver_job_timed_out(struct driver *driver)
 {
     for (int i = 0; i < RECEIVES_FOR_RESULT && driver_receive(driver); i++)
         ;
-    if (!deadline_is_set(&driver->job_deadline) || driver->job_deadline.at_ns > clock_turn_ns)
+    if (!deadline_is_set(&driver->job_deadline) || driver->job_deadline.at_ns > clock_turn_ns ||
+        job_gets_time(driver))
         return;
     deadline_stop(&driver->job_deadline);
     driver->job_overdue = true;

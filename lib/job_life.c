@@ -18,6 +18,7 @@
 
 enum {
     LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
+    LATE_MS = 1000,         /* a busy machine does not make us that late */
 };
 
 static struct {
@@ -383,6 +384,17 @@ job_end_soon(struct driver *driver)
         return;
     deadline_stop(&driver->job_deadline);
     deadline_start_for(&driver->job_deadline, DEADLINE_JOB, time_ns);
+}
+
+bool
+job_gets_time(struct driver *driver)
+{
+    if (clock_turn_ns - driver->job_deadline.at_ns < LATE_MS * NS_PER_MS)
+        return false;
+    deadline_stop(&driver->job_deadline);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB,
+                       options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS);
+    return true;
 }
 
 void

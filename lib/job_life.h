@@ -60,7 +60,9 @@ void job_end(struct job *, const struct job_result *);
 
 /* The same for a job that has not begun, and for the one that the driver had taken. */
 void job_unrun(struct job *, enum job_reason, int value);
-void job_end_soon(struct driver *);  /* the driver was asked to end its job: it has not long */
+void job_end_soon(struct driver *); /* the driver was asked to end its job: it has not long */
+bool
+job_gets_time(struct driver *); /* its deadline is over: whether it gets another, as we are late */
 void job_end_unbegun(struct job *);  /* it is cancelled, or its batch has halted */
 void job_unrun_halted(struct job *); /* because its batch has ended, see client_halted() */
 void job_of_driver_end(struct driver *, const struct job_result *);

@@ -63,6 +63,22 @@ of_this_test() {
     expect "Driver $pid Available"
 }
 
+@test "server's limit: if the server was stopped, too, beyond that, the driver still ends its job" {
+    start_server --grace 0.1 -v
+    create
+    say "run $pid 1 trap 'echo asked >asked' TERM; until [ -e asked ]; do :; done"
+    wait_until logged "job 1 runs"
+    kill -STOP "$server_pid" "$pid"
+    wait_until past $(($(uptime_ms) + 6000))
+    kill -CONT "$server_pid"
+    sleep 0.1
+    kill -CONT "$pid"
+    expect 'Job 1 Done timeout'
+    [ -s asked ]
+    say "get_status $pid"
+    expect "Driver $pid Available"
+}
+
 # audit: each job in the file replies ran as often as its reply says; prints how many ran.
 audit() {
     local times

@@ -323,7 +323,13 @@ test_overdue_next(void)
     CHECK(driver.end == END_UNASKED && !driver.job_overdue && driver.job == next->job);
     CHECK(call->outcome == OUTCOME_DONE && deadline_is_set(&driver.job_deadline));
     call_drop(call);
-    clock_turn_ns += 20 * NS_PER_S;
+    clock_turn_ns +=
+        20 * NS_PER_S; /* so late, we were stopped: the driver has time to end the job */
+    CHECK(deadline_over(DEADLINE_JOB) == &driver.job_deadline);
+    driver_job_timed_out(&driver);
+    CHECK(driver.end == END_UNASKED && !driver.job_overdue && driver.job == next->job);
+    CHECK(deadline_over(DEADLINE_JOB) == NULL && deadline_is_set(&driver.job_deadline));
+    clock_turn_ns += 3000 * NS_PER_MS + options.grace_ns;
     CHECK(deadline_over(DEADLINE_JOB) == &driver.job_deadline);
     log_begin();
     driver_job_timed_out(&driver);
