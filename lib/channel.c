@@ -335,8 +335,8 @@ call_timed_out(struct call *call)
 
 /* The driver should have ended its job, and is killed; lib/reaper.c then ends the job. Its RESULT
  * may be there, unread, with much else: a driver's output and its socket hold less than this. The
- * driver may even have taken another job since; then the deadline is that job's, and not over. If we are late,
- * we were stopped, or the whole machine was, and the driver gets its time now. */
+ * driver may even have taken another job since; then the deadline is that job's, and not over. If we
+ * were stopped, the driver may have been, too, as with all processes of a container. */
 void
 driver_job_timed_out(struct driver *driver)
 {

@@ -60,12 +60,14 @@ void job_end(struct job *, const struct job_result *);
 
 /* The same for a job that has not begun, and for the one that the driver had taken. */
 void job_unrun(struct job *, enum job_reason, int value);
-void job_end_soon(struct driver *); /* the driver was asked to end its job: it has not long */
-bool
-job_gets_time(struct driver *); /* its deadline is over: whether it gets another, as we are late */
+void job_end_soon(struct driver *);  /* the driver was asked to end its job: it has not long */
 void job_end_unbegun(struct job *);  /* it is cancelled, or its batch has halted */
 void job_unrun_halted(struct job *); /* because its batch has ended, see client_halted() */
 void job_of_driver_end(struct driver *, const struct job_result *);
+
+/* The deadline of the driver's job is over. If we are so late that we must have been stopped, gives
+ * the driver the grace period and some time anew, and returns true. */
+bool job_gets_time(struct driver *);
 
 /* Returns what a driver's RESULT says. */
 struct job_result job_result_of(const struct proto_result *);

@@ -116,7 +116,7 @@ static const char *
 lock_refusal(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    static char why[64];
+    static char text[64];
 
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return NULL;
@@ -126,8 +126,8 @@ lock_refusal(int fd)
         return "another server writes it";
     if (lock.l_pid <= 0)
         return "another process has it locked for reading";
-    snprintf(why, sizeof(why), "process %d has it locked for reading", (int)lock.l_pid);
-    return why;
+    snprintf(text, sizeof(text), "process %d has it locked for reading", (int)lock.l_pid);
+    return text;
 }
 
 /* Opens the file. Returns its descriptor, or -1; *why then says why. */

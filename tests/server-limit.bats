@@ -63,6 +63,11 @@ of_this_test() {
     expect "Driver $pid Available"
 }
 
+# The server has read its timer and waits for the next deadline.
+rests_with_deadline() {
+    in_state "$1" S && ! timer_is_off "$1"
+}
+
 @test "server's limit: if the server was stopped, too, beyond that, the driver still ends its job" {
     start_server --grace 0.1 -v
     create
@@ -71,7 +76,7 @@ of_this_test() {
     kill -STOP "$server_pid" "$pid"
     wait_until past $(($(uptime_ms) + 6000))
     kill -CONT "$server_pid"
-    sleep 0.1
+    wait_until rests_with_deadline "$server_pid"
     kill -CONT "$pid"
     expect 'Job 1 Done timeout'
     [ -s asked ]

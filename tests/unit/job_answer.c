@@ -323,8 +323,7 @@ test_overdue_next(void)
     CHECK(driver.end == END_UNASKED && !driver.job_overdue && driver.job == next->job);
     CHECK(call->outcome == OUTCOME_DONE && deadline_is_set(&driver.job_deadline));
     call_drop(call);
-    clock_turn_ns +=
-        20 * NS_PER_S; /* so late, we were stopped: the driver has time to end the job */
+    clock_turn_ns += 20 * NS_PER_S; /* we were stopped: the driver has time to end the job */
     CHECK(deadline_over(DEADLINE_JOB) == &driver.job_deadline);
     driver_job_timed_out(&driver);
     CHECK(driver.end == END_UNASKED && !driver.job_overdue && driver.job == next->job);
