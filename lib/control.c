@@ -108,7 +108,10 @@ listener_ready(struct source *source, uint32_t events)
 
     (void)events;
     listener_keep_unblocked(listener);
-    for (int i = 0; i < ACCEPTS_PER_TURN || phase_stopping(); i++) {
+    /* At a stop we accept all that have connected; to a socket that is not ours they may go on to. */
+    bool all = phase_stopping() && !listener->inherited;
+
+    for (int i = 0; i < ACCEPTS_PER_TURN || all; i++) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
         int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -16,6 +16,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+enum {
+    READS_TO_DROP = 64, /* blocks: more than a socket or a pipe holds, while others may write on */
+};
+
 bool
 client_gives_names(const struct client *client)
 {
@@ -170,9 +174,9 @@ client_drop_lines(struct client *client)
 {
     struct buffer *input = &client->input;
     bool half_line = false;
-    ssize_t n;
+    ssize_t n = 1;
 
-    do {
+    for (int reads = 0; n > 0 && reads < READS_TO_DROP; reads++) {
         for (size_t i = input->start; i < input->end; i++) {
             half_line = input->data[i] != '\n';
             client->loss.commands += !half_line;
@@ -182,7 +186,7 @@ client_drop_lines(struct client *client)
             break;
         n = stream_read(&client->in, input->data, BLOCK_SIZE);
         input->end = n > 0 ? (size_t)n : 0;
-    } while (n > 0);
+    }
     client->loss.half_line |= half_line;
     buffer_consume(input, 0);
 }
