@@ -108,7 +108,8 @@ listener_ready(struct source *source, uint32_t events)
 
     (void)events;
     listener_keep_unblocked(listener);
-    /* At a stop we accept all that have connected; to a socket that is not ours they may go on to. */
+    /* At a stop nobody can connect to our own socket any more, so this accepts all who have. To an
+     * inherited one they still can. */
     bool all = phase_stopping() && !listener->inherited;
 
     for (int i = 0; i < ACCEPTS_PER_TURN || all; i++) {

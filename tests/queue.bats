@@ -331,15 +331,20 @@ two_wait() {
     [ "$output" = '0 jobs' ]
 }
 
-@test "--resume: a job that runs again by then is not submitted twice, and counts for who gives it again" {
+# resumed_by_then JOB: the job was submitted to a server that was killed; it runs in the next one.
+resumed_by_then() {
     start_server --log jobs.log
-    say 'submit 50 echo >>ran; exit 3'
+    say "submit 50 $1"
     expect 'Job 1 Waiting'
     kill -KILL "$server_pid"
     wait_until ended "$server_pid"
     hang_up
     start_server --log jobs.log --resume --drivers 1
     wait_until test -e ran
+}
+
+@test "--resume: a job that runs again by then is not submitted twice, and counts for who gives it again" {
+    resumed_by_then 'echo >>ran; exit 3'
     say 'submit 50 echo >>ran; exit 3' 'wait_job 1'
     expect 'Job 1 @(Waiting|Done exit 3)' 'Job 1 Done exit 3'
     end_input
@@ -349,14 +354,7 @@ two_wait() {
 
 @test "--resume: a job that runs while standard input gives it again" {
     mkfifo gate
-    start_server --log jobs.log
-    say 'submit 50 echo >>ran; read x <gate'
-    expect 'Job 1 Waiting'
-    kill -KILL "$server_pid"
-    wait_until ended "$server_pid"
-    hang_up
-    start_server --log jobs.log --resume --drivers 1
-    wait_until test -e ran
+    resumed_by_then 'echo >>ran; read x <gate'
     say 'submit 50 echo >>ran; read x <gate'
     expect 'Job 1 Waiting'
     echo >gate
