@@ -169,7 +169,7 @@ load lib/helpers
     stop_process "$first"
     say "get_status $pid" "get_status $first" "get_status $pid"
     expect "Driver $pid Available"
-    env printf 'shutdown\nget_drivers\n' >&"$to" # in one write: unread commands get no reply
+    say shutdown get_drivers
     expect 'Error: server is stopping' "Driver $pid Available" 'Error: server is stopping'
     server_ends 0
 }

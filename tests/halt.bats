@@ -8,9 +8,8 @@ load lib/helpers
     start_server --halt soon
     create
     create
-    printf '%s\n' 'run any 50 read x <gate' 'run any 50 read x <other; exit 3' 'run any 50 : >ran' \
-        get_drivers 'run any 50 : >ran' >lines
-    cat lines >&"$to" # by one write, so that they are read at once
+    say 'run any 50 read x <gate' 'run any 50 read x <other; exit 3' 'run any 50 : >ran' \
+        get_drivers 'run any 50 : >ran'
     echo >other
     wait_until logged '^server: halted by job 2$'
     echo >gate
@@ -49,7 +48,7 @@ load lib/helpers
 @test "--halt: no more is read, though the input stays open, and half a line is no job" {
     start_server --halt soon
     create
-    printf 'run any 50 exit 3\nrun any 50 : >ran' >&"$to"
+    echo -n $'run any 50 exit 3\nrun any 50 : >ran' >&"$to"
     expect 'Job 1 Done exit 3'
     server_ends 4
     [ ! -e ran ]
@@ -59,11 +58,13 @@ load lib/helpers
 @test "--halt: whatever is not exit 0 is a failure; what somebody cancels is none" {
     for job in 'run any 50 kill -15 $$' 'run any 0.05 sleep 1000' 'run any 50 nosuchcommand' \
         'run any 50 kill -9 $PPID; sleep 1000'; do
-        printf '%s\n' create_driver create_driver "$job" | session --halt soon >out 2>err || [ $? = 4 ]
+        printf '%s\n' create_driver create_driver "$job" >lines
+        session --halt soon <lines >out 2>err || [ $? = 4 ]
         grep -qx 'server: halted by job 1' err
     done
     for refused in 'run 1 5 true' 'run any x true' run "run any 5 $(printf '%05000d' 0)"; do
-        printf '%s\n' create_driver "$refused" 'run any 50 : >ran' | session --halt soon >out 2>err || [ $? = 4 ]
+        printf '%s\n' create_driver "$refused" 'run any 50 : >ran' >lines
+        session --halt soon <lines >out 2>err || [ $? = 4 ]
         grep -qx 'server: halted by an Error' err
         grep -qx 'Job 1 Done unrun halted by an Error' out
     done

@@ -12,9 +12,9 @@ setup() {
     setup_peers
     mkdir bin
     printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$SERVER" "${PATIENT[*]}" >bin/taxi-server
-    # A stand-in: the other machine is this one.
+    # A stand-in: the other machine is this one. As sshd does, it sets SHELL, by which parallel runs the command there.
     printf '%s\n' '#!/bin/bash' 'echo "$*" >>ssh.log' 'while (($#)) && [[ $1 != host ]]; do shift; done; shift' \
-        '[[ $1 != -- ]] || shift' 'exec sh -c "$*"' >bin/ssh
+        '[[ $1 != -- ]] || shift' 'SHELL=/bin/sh exec sh -c "$*"' >bin/ssh
     chmod +x bin/*
     ln -s "$SERVER" bin/taxi
     PATH=$PWD/bin:$PATH

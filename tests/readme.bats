@@ -252,8 +252,7 @@ tested() {
     provoke 'get_status 999999999'
     provoke_alone 'send_task any 1'
     provoke 'session colour'
-    # In one write, so that no second passes in between.
-    env printf '%s\n' "send_task $pid 3" "send_task $pid 1" >&"$to"
+    say "send_task $pid 3" "send_task $pid 1"
     expect "Driver $pid Busy 3"
     note_reply
     say "cancel_task $pid"
@@ -275,9 +274,7 @@ tested() {
 
     another_server start_server --halt soon
     create
-    env printf 'run any 50 %s\n' false true >lines
-    echo get_drivers >>lines
-    cat lines >&"$to" # by one write: the third line is read before the first job has failed
+    say 'run any 50 false' 'run any 50 true' get_drivers
     expect 'Job 1 Done exit 1' 'Job 2 Done unrun halted by job 1'
     note_reply
 

@@ -34,9 +34,12 @@ hang_up() {
     rm in out
 }
 
-# say LINE...: gives commands.
+# say LINE...: gives commands. By one write, where printf would make one for each line, between which the
+# server could reply, halt or end.
 say() {
-    printf '%s\n' "$@" >&"$to"
+    local lines
+    printf -v lines '%s\n' "$@"
+    echo -n "$lines" >&"$to"
 }
 
 # Reads the next reply into $line.
