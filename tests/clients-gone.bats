@@ -122,16 +122,27 @@ all_is_over() {
     log_is "server: client * of user $(id -u) is gone after 6 lines: half a line was dropped, 1 Error not read, 1 command not run, 4 jobs not run, the first is job 2: echo first >>run" 'server: Stats *'
 }
 
-@test "dropped: what a client that was held back had sent is counted, too" {
-    start_listening
-    create
+# The server sleeps, and nothing that was sent before has woken it since.
+sleeps() {
+    local before
+    before=$(switches "$server_pid")
+    in_state "$server_pid" S && pause && [[ $(switches "$server_pid") == "$before" ]]
+}
+
+# fill_driver: stops the driver pid. A crowd of clients then fills its socket and its queue; client 1000
+# has said nothing.
+fill_driver() {
     stop_process "$pid"
-    # The server sleeps, and nothing that was sent before has woken it since.
-    sleeps() { local before; before=$(switches "$server_pid") && in_state "$server_pid" S && pause && [[ $(switches "$server_pid") == "$before" ]]; }
     start_crowd
     crowd attach 1000
     crowd say 1 999 64 "get_status $pid" # more than its socket holds
     wait_until sleeps
+}
+
+@test "dropped: what a client that was held back had sent is counted, too" {
+    start_listening
+    create
+    fill_driver
     crowd say 1000 1000 10 "get_status $pid"
     wait_until sleeps
     crowd close 1000 1000
@@ -139,6 +150,17 @@ all_is_over() {
     half "get_status $pid"$'\n'"get_status $pid"$'\n'"get_status $pid"$'\nget_sta'
     wait_until logged 'is gone after 1 line: half a line was dropped, 1 Error not read, 2 commands not run$' || fail "$(cat err)"
     kill -CONT "$pid"
+}
+
+@test "dropped: a client that does not listen, and writes without end, holds up nobody else" {
+    start_listening -t 1000
+    create
+    fill_driver
+    run "$HELPERS/outrun" "$server_pid" taxi.sock fly "get_status $pid"
+    [ "$status" != 2 ] || skip "$output"
+    [ "$status" = 0 ] || fail "$output"
+    control stats
+    logged 'is gone after 1 line: (half a line was dropped, )?[0-9]+ commands not run$' || fail "$(cat err)"
 }
 
 @test "dropped: a job that fails after its client has gone is a line of the log; a good one is not" {
