@@ -93,6 +93,25 @@ is_refused() {
     expect 'status 0, blocking'
 }
 
+@test "activation: a stop does not accept all clients that go on connecting; the next server answers the others" {
+    activated --again --backlog 128
+    control get_drivers
+    first=$(children_of "$server_pid")
+    first=${first% }
+    wait_until rests "$first"
+    stop_process "$first"
+    kill -TERM "$first" # the server sees it before the clients, in one turn
+    start_crowd
+    crowd attach 100 # more than a turn accepts
+    crowd say 1 100 1 fly
+    kill -CONT "$first"
+    expect 'status 0, blocking'
+    crowd hear 1 1 1 'Error: server is stopping'
+    crowd hear 100 100 1 "Error: unknown command 'fly' (try help)"
+    control shutdown
+    expect 'status 0, blocking'
+}
+
 @test "activation: the socket is left as it was: blocking, or not; also if the start fails" {
     activated --again -- --output /dev/null/no
     attach one

@@ -6,6 +6,7 @@
 #   --fds N       is LISTEN_FDS, instead of 1
 #   --kind KIND   the socket is bound (does not listen), dgram, seqpacket or tcp; or it is a file
 #   --nonblock    the socket does not block
+#   --backlog N   up to N clients can wait to be accepted, instead of 8
 #   --again       does not become the command but runs it whenever a client has come and it does not
 #                 run; prints its status, and whether the socket is blocking, when it has ended;
 #                 on a USR1 it makes the socket blocking, and says so
@@ -17,7 +18,7 @@ use IO::Handle;
 use POSIX ();
 use Socket;
 
-GetOptions(\my %option, 'pid=s', 'fds=s', 'kind=s', 'nonblock', 'again') or exit 2;
+GetOptions(\my %option, 'pid=s', 'fds=s', 'kind=s', 'nonblock', 'backlog=i', 'again') or exit 2;
 my ($path, @command) = @ARGV;
 my $kind = $option{kind} // 'stream';
 my $socket;
@@ -31,7 +32,7 @@ if ($kind eq 'file') {
     socket $socket, AF_UNIX, $type{$kind} // SOCK_STREAM, 0 or die "socket: $!";
     bind $socket, pack_sockaddr_un("$path.new") or die "bind: $!";
 }
-$kind !~ /stream|seqpacket|tcp/ or listen $socket, 8 or die "listen: $!";
+$kind !~ /stream|seqpacket|tcp/ or listen $socket, $option{backlog} // 8 or die "listen: $!";
 $socket->blocking(!$option{nonblock}) if $kind ne 'file';
 rename "$path.new", $path if -S "$path.new"; # who sees it can connect
 
