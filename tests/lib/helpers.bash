@@ -45,15 +45,16 @@ protocol_example() {
 
 # Ends what the test started. The test fails if a driver is left over.
 end_started() {
-    local pid fd left=
+    local i fd left=
     for fd in "${client_to[@]}" "${client_from[@]}"; do
         { exec {fd}>&-; } 2>/dev/null || true # a test may have closed it
     done
     [[ -z $to ]] || exec {to}>&-
     [[ -z $from ]] || exec {from}<&-
     to='' from=''
-    for pid in "${started[@]}"; do
-        drivers_are_gone_with "$pid" || left+=" $pid"
+    # The last one first: a server before its terminal, whose end gives it a HUP and a CONT, see below.
+    for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+        drivers_are_gone_with "${started[i]}" || left+=" ${started[i]}"
     done
     started=()
     [[ -z $left ]] || fail "drivers of$left were left over"
