@@ -552,6 +552,7 @@ session_run(char **words)
         sigaddset(&set, session.signal);
         raise(session.signal);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
+        _exit(STATUS_SIGNALLED + session.signal); /* process 1 of a pid namespace gets here */
     }
     if (!session.farewell || session.input == INPUT_UNSENT)
         errx(STATUS_NO_SERVER, "the server at %s has ended the connection", options.connect_path);

@@ -148,6 +148,24 @@ load lib/helpers
     run -0 control get_drivers
 }
 
+@test "connect: as process 1, which no signal ends, it ends with 128 and the signal's number" {
+    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    start_listening
+    say 'submit 100 true'
+    expect 'Job 1 Waiting'
+    unshare --fork --pid --kill-child "$SERVER" --connect taxi.sock wait_job 1 2>one.err 3>&- &
+    unshare_pid=$!
+    started+=("$unshare_pid")
+    wait_until took 3
+    client=$(children_of "$unshare_pid")
+    kill -TERM "${client% }"
+    wait_until ended "$unshare_pid"
+    status=0
+    wait "$unshare_pid" || status=$?
+    [ "$status" = $((128 + 15)) ]
+    [ ! -s one.err ]
+}
+
 @test "connect: sleeps while it waits" {
     start_listening
     create
