@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,19 @@ static struct {
     atomic_int shared;  /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
 } spawn = {.null_fd = -1, .fd = -1};
 
+/* Whether our children would be in another pid namespace, in which they have no parent, as after
+ * unshare -p without -f. The link leads nowhere until that namespace has a process, namespaces(7). */
+static bool
+children_go_elsewhere(void)
+{
+    static const char path[] = "/proc/self/ns/pid_for_children";
+    struct stat ours, theirs;
+
+    if (lstat(path, &theirs) < 0 || stat("/proc/self/ns/pid", &ours) < 0)
+        return false;
+    return stat(path, &theirs) < 0 ? errno == ENOENT : theirs.st_ino != ours.st_ino;
+}
+
 /*
  * Copying our descriptor table for a child, and closing the copy at its exec, takes the longer the
  * more drivers there are: with 10,000, a start took three times as long. So the child shares the
@@ -50,6 +64,9 @@ static struct {
 void
 spawn_open(const struct rlimit *nofile)
 {
+    if (children_go_elsewhere())
+        errx(EXIT_FAILURE, "cannot start drivers: they would be in another pid namespace (unshare "
+                           "-p needs -f)");
     spawn.environment = environment_make(environ, &options.environment);
     if (spawn.environment == NULL)
         err(EXIT_FAILURE, "cannot start");
@@ -98,7 +115,10 @@ spawn_child(void *error)
         goto failed;
     /* The child dies with us, until the driver sets a signal of its own. The parent's pid is
      * checked afterwards, in case we died before. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != spawn.pid || setpgid(0, 0) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0)
+        goto failed;
+    errno = ESRCH;
+    if (getppid() != spawn.pid)
         goto failed;
     /* dup2() clears close-on-exec in the copy. */
     if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||

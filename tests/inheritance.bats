@@ -92,6 +92,13 @@ has_one_child() {
     wait_until ended "$unshare_pid"
 }
 
+@test "pid namespace: a server whose drivers would be in another one says so and does not start" {
+    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    run -1 --separate-stderr unshare --pid "$SERVER" --drivers 1 <<<create_driver
+    [ "$output" = '' ]
+    [ "$stderr" = 'server: cannot start drivers: they would be in another pid namespace (unshare -p needs -f)' ]
+}
+
 is_process_1() {
     server_pid=$(children_of "$unshare_pid")
     server_pid=${server_pid% }
