@@ -48,21 +48,23 @@ text_done(struct buffer *out, const struct job *job)
     buffer_append_string(out, "\n");
 }
 
-/* A command, with control characters as \xNN. */
+/* A command, with bytes that are not printable as \xNN, and UTF-8 as it is. */
 static void
 text_command(struct buffer *out, const struct job_text *text)
 {
     static const char hex[] = "0123456789abcdef";
-
     struct span shown = job_text_shown(text);
+    const char *at = shown.at, *end = at + shown.size;
 
-    for (size_t i = 0; i < shown.size; i++) {
-        unsigned char byte = (unsigned char)shown.at[i];
+    while (at < end) {
+        size_t size = printable_size(at, (size_t)(end - at));
+        unsigned char byte = (unsigned char)*at;
         char code[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
-        if (byte < ' ' || byte == 0x7f)
+        if (size == 0)
             buffer_append(out, code, sizeof(code));
         else
-            buffer_append(out, &shown.at[i], 1);
+            buffer_append(out, at, size);
+        at += size > 0 ? size : 1;
     }
 }
 

@@ -328,13 +328,13 @@ put_command(struct buffer *out, const struct job_text *text)
     const char *at = command.at, *end = at + command.size;
 
     while (at < end) {
-        size_t size = utf8_size(at, (size_t)(end - at));
+        size_t size = printable_size(at, (size_t)(end - at));
         unsigned char byte = (unsigned char)*at;
         if (byte == '\t' || byte == '\n' || byte == '\\') {
             char code[] = {'\\', byte == '\t' ? 't' : byte == '\n' ? 'n' : '\\'};
             buffer_append(out, code, sizeof(code));
             size = 1;
-        } else if (size == 0 || byte < ' ' || byte == 0x7f) {
+        } else if (size == 0) {
             char code[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
             buffer_append(out, code, sizeof(code));
             size = 1;

@@ -1,5 +1,6 @@
 #include "json.h"
 
+/* A control character in UTF-8, such as U+009B, stays as it is: \u00XX stands for a byte. */
 void
 json_command(struct buffer *out, const struct job_text *text)
 {

@@ -162,6 +162,19 @@ utf8_size(const char *text, size_t size)
 }
 
 size_t
+printable_size(const char *text, size_t size)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    size_t count = utf8_size(text, size);
+
+    if (count == 1 && (byte[0] < ' ' || byte[0] == 0x7f))
+        return 0;
+    if (count == 2 && byte[0] == 0xc2 && byte[1] < 0xa0)
+        return 0;
+    return count;
+}
+
+size_t
 escape_json(char *out, size_t room, const char *text)
 {
     size_t used = 0;

@@ -59,6 +59,10 @@ void escape(char *out, size_t room, const char *text, size_t size);
  * none, see RFC 3629. size is above 0. */
 size_t utf8_size(const char *text, size_t size);
 
+/* The same, but returns 0 also for a control character. There are some in UTF-8: terminals take
+ * U+009B for ESC [. */
+size_t printable_size(const char *text, size_t size);
+
 /* Copies printable ASCII, and escapes quotes and backslashes for a JSON string. Returns the size of
  * the copy. */
 size_t escape_json(char *out, size_t room, const char *text);

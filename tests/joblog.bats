@@ -94,6 +94,15 @@ Done|D|S|exit 0|true" ]
     grep -q '"command":": \\"a\\u0009b\\" \\\\n é \\u00ff \\u0001 \\u007f \\""}$' json.log
 }
 
+@test "--log: a control character in UTF-8, which a terminal may obey, is escaped; the log still resumes" {
+    printf 'run any 50 : \302\233 \302\237 \302\240\nsubmit 50 : \302\205\n' >lines
+    session --drivers 1 --log jobs.log <lines >/dev/null 2>&1
+    [ "$(cut -f 7 jobs.log | sort -u)" = $': \\xc2\\x85\n: \\xc2\\x9b \\xc2\\x9f \302\240' ]
+    run -0 session --drivers 1 --log jobs.log --resume <lines
+    [ "$output" = 'Job 1 Done exit 0
+Job 2 Done exit 0' ]
+}
+
 @test "--log: with --json each line is an object" {
     printf '%s\n' create_driver 'run any 0.05 sleep 1000' 'run any 50 exit 3' 'run 1 5 true' |
         session --log jobs.log --json >/dev/null 2>&1 || [ $? = 4 ]

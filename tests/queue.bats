@@ -171,6 +171,13 @@ submit 50 exit 3'
     expect 'Job 1 Done cancelled' 'Job 4 Done cancelled' 'Job 5 Done exit 0' '0 jobs'
 }
 
+@test "get_jobs: no control character of a command reaches the terminal, also in UTF-8; the rest of it does" {
+    start_server --drivers 1
+    say pause $'submit 5 : \302\233 \302\200 \302\237 \302\240 \304\233 \342\202\254 \233 \177' get_jobs
+    expect Paused 'Job 1 Waiting' \
+        $'Job 1 Waiting : \\\\xc2\\\\x9b \\\\xc2\\\\x80 \\\\xc2\\\\x9f \302\240 \304\233 \342\202\254 \\\\x9b \\\\x7f' '1 job'
+}
+
 @test "get_jobs: the last 1,000 ends are kept" {
     start_server --drivers 1
     flood 1005 'submit 60 exit 0'

@@ -204,6 +204,22 @@ test_utf8(void)
     check_utf8("\xe2\x82\xc0\xf0\x9f\xc0\x80", "0000000", __LINE__);
 }
 
+static void
+test_printable(void)
+{
+    static const char printable[] = " ~\u00a0\u00bf\u00c0\u011b\u20ac\U0001f600";
+    static const char others[] = "\x01\x1f\x7f\xc2\x80\xc2\x9b\xc2\x9f\x9b\xff\xc2";
+
+    for (size_t at = 0, size; at < strlen(printable); at += size) {
+        size = printable_size(printable + at, strlen(printable) - at);
+        CHECK(size > 0);
+        if (size == 0)
+            return;
+    }
+    for (size_t at = 0; at < strlen(others); at++)
+        CHECK_NUMBER(printable_size(others + at, strlen(others) - at), 0);
+}
+
 /* The words, each with a bar after it. */
 static void
 check_split(const char *text, size_t size, unsigned max, const char *wanted)
@@ -281,6 +297,7 @@ main(void)
     test_escape();
     test_json();
     test_utf8();
+    test_printable();
     test_begins();
     test_split();
     test_words();
