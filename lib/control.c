@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include "clients.h"
+#include "clock.h"
 #include "deadline.h"
 #include "format.h"
 #include "listener.h"
@@ -18,9 +19,16 @@
 
 enum {
     ACCEPTS_PER_TURN = 64,
+    REFUSALS_TOLD = 10, /* in REFUSALS_S, more are only counted: others must not fill our log */
+    REFUSALS_S = 60,
 };
 
 static struct listener control = {.source.fd = -1, .directory = -1, .lock = -1};
+
+static struct {
+    int64_t until_ns; /* REFUSALS_S after the first one */
+    uint64_t count;
+} refusals;
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
@@ -65,6 +73,25 @@ connection_open(int fd, const struct ucred *peer)
     return true;
 }
 
+static void
+refusals_sum_up(void)
+{
+    if (refusals.count > REFUSALS_TOLD)
+        log_count(refusals.count - REFUSALS_TOLD, "more connection", "refused");
+    refusals.count = 0;
+}
+
+static void
+refusal_log(uid_t uid)
+{
+    if (clock_turn_ns >= refusals.until_ns) {
+        refusals_sum_up();
+        refusals.until_ns = clock_turn_ns + REFUSALS_S * NS_PER_S;
+    }
+    if (++refusals.count <= REFUSALS_TOLD)
+        log_line("refused a connection of user %u", uid);
+}
+
 /* Tells a process of another user why it is refused. */
 static void
 connection_refuse(int fd, const struct ucred *peer)
@@ -73,7 +100,7 @@ connection_refuse(int fd, const struct ucred *peer)
     struct client *client = connection_new(fd, peer);
 
     send(fd, refusal, strlen(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
-    log_line("refused a connection of user %u", peer->uid);
+    refusal_log(peer->uid);
     if (client == NULL) {
         socket_end(fd);
         return;
@@ -186,10 +213,12 @@ control_close(void)
     listener_remove(&control);
     if (control.inherited) {
         source_close(&control.source); /* clients that are not accepted yet can wait */
-        return;
+    } else {
+        shutdown(control.source.fd, SHUT_RD); /* otherwise one that connects now would be cut off */
+        listener_ready(&control.source, EPOLLIN);
+        if (!control.accept_failed || phase_overdue())
+            source_close(&control.source);
     }
-    shutdown(control.source.fd, SHUT_RD); /* otherwise one that connects now would be cut off */
-    listener_ready(&control.source, EPOLLIN);
-    if (!control.accept_failed || phase_overdue())
-        source_close(&control.source);
+    if (!control_is_open())
+        refusals_sum_up();
 }

@@ -150,6 +150,24 @@ END
     run -0 control get_drivers
 }
 
+@test "control socket: of many that are refused, only the first ones are logged, and the others are counted" {
+    become_other
+    start_listening
+    chmod 666 taxi.sock
+    run -0 "${as_other[@]}" perl -MSocket -e '
+        for (1 .. 1000) {
+            socket my $socket, AF_UNIX, SOCK_STREAM, 0 or die;
+            connect $socket, sockaddr_un "taxi.sock" or die;
+            <$socket> =~ /^Error/ or die;
+        }'
+    kill -TERM "$server_pid"
+    server_ends 0
+    log_is "server: refused a connection of user $OTHER_UID" 'server: +([0-9]) more connections refused'
+    told=$(grep -c 'refused a' err)
+    ((told >= 10 && told < 100)) # more than ten if it takes more than a minute
+    [ "$(awk '/more/ { n += $2 } END { print n }' err)" = $((1000 - told)) ]
+}
+
 # listening: prints the number of the descriptor at which the server listens.
 listening() {
     local fd inode

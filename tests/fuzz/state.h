@@ -37,6 +37,7 @@
     each(partings) \
     each(pool_freed) \
     each(pools) \
+    each(refusals) \
     each(reaper) \
     each(relay) \
     each(requests) \
