@@ -176,7 +176,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot start");
     commands_open();
     relay_open();
-    spawn_open(nofile);
+    spawn_open(nofile, server.hup_ignored);
     uint64_t output = output_open();
     joblog_open();
     jobs_open(output, resume_open());

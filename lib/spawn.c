@@ -36,6 +36,7 @@ static struct {
     int flags;   /* for child_start() */
     pid_t pid;   /* our own pid */
     struct rlimit nofile;
+    bool hup_ignored;   /* as in server.c */
     char **environment; /* for drivers */
     pid_t child;        /* the one that was started last */
     atomic_int shared;  /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
@@ -62,7 +63,7 @@ children_go_elsewhere(void)
  * every kernel that we run on does.
  */
 void
-spawn_open(const struct rlimit *nofile)
+spawn_open(const struct rlimit *nofile, bool hup_ignored)
 {
     if (children_go_elsewhere())
         errx(EXIT_FAILURE, "cannot start drivers: they would be in another pid namespace (unshare "
@@ -72,6 +73,7 @@ spawn_open(const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot start");
     spawn.pid = getpid();
     spawn.nofile = *nofile;
+    spawn.hup_ignored = hup_ignored;
     if (syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS)
         spawn.flags = CLONE_FILES;
     spawn.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -168,7 +170,8 @@ stop_is_pending(void)
     sigset_t set;
 
     return sigpending(&set) == 0 &&
-           (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT) || sigismember(&set, SIGQUIT));
+           (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT) || sigismember(&set, SIGQUIT) ||
+            (sigismember(&set, SIGHUP) && !spawn.hup_ignored));
 }
 
 /*

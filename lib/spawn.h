@@ -8,9 +8,9 @@
 
 #include <sys/resource.h>
 
-/* Sets up what is needed to start drivers. nofile is the limit of descriptors for drivers. Exits on
- * failure. */
-void spawn_open(const struct rlimit *nofile);
+/* Sets up what is needed to start drivers. nofile is the limit of descriptors for drivers;
+ * hup_ignored, whether HUP asks for no stop. Exits on failure. */
+void spawn_open(const struct rlimit *nofile, bool hup_ignored);
 void spawn_close(void);
 
 /* Starts a driver, and waits for its exec, but not longer than --start-timeout, and not if a signal

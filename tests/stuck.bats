@@ -178,7 +178,7 @@ leased_driver() {
 }
 
 @test "stuck: a stop does not wait for an exec that hangs" {
-    for signal in TERM INT QUIT; do
+    for signal in TERM INT QUIT HUP; do
         leased_driver
         start_server --driver ./slow --start-timeout 1000
         say create_driver
@@ -191,6 +191,17 @@ leased_driver() {
         kill "$lease"
         wait_until ended "$lease"
     done
+}
+
+@test "stuck: under nohup, a HUP does not end the wait for an exec" {
+    leased_driver
+    start bash -c "trap '' HUP; exec '$SERVER' ${PATIENT[*]} --driver ./slow --start-timeout 1000"
+    say create_driver
+    wait_until has_children 1
+    kill -HUP "$server_pid"
+    wait_until past "$(($(uptime_ms) + 300))" # the server looks at its signals every 50 ms
+    kill "$lease"
+    expect 'Driver +([0-9]) Available'
 }
 
 @test "stuck: a child that is stopped before its exec does not stop the server for ever" {
