@@ -197,9 +197,9 @@ static const struct command {
     {SPAN("stats"), "", 0, 0, false, do_stats, "show counters"},
     {SPAN("session"), "WORD...", 1, 3, false, do_session,
      "for this client: json, prompt, farewell"},
-    {SPAN("help"), "", 0, 0, false, do_help, "show this"},
+    {SPAN("help"), "[COMMAND]", 0, 1, false, do_help, "show this; COMMAND: its line alone"},
     {SPAN("quit"), "", 0, 0, false, do_quit, "end this client, after all replies"},
-    {SPAN("exit"), "", 0, 0, false, do_quit, "the same"},
+    {SPAN("exit"), "", 0, 0, false, do_quit, "the same as quit"},
     {SPAN("shutdown"), "", 0, 0, false, do_shutdown, "stop the server"},
 };
 
@@ -211,6 +211,7 @@ enum {
 static struct help {
     char text[HELP_SIZE];
     size_t size;
+    size_t lines[COMMANDS + 1]; /* where each command's line begins, and the last one */
 } helps[FORMATS];
 
 static void
@@ -221,11 +222,13 @@ help_make(struct help *help, const struct format *format)
     help->size = 0;
     for (size_t i = 0; i < COMMANDS; i++) {
         const struct command *command = &commands[i];
+        help->lines[i] = help->size;
         snprintf(usage, sizeof(usage), "%s%s%s", command->name.at,
                  command->args[0] != '\0' ? " " : "", command->args);
         help->size +=
             format->help(help->text + help->size, HELP_SIZE - help->size, usage, command->help);
     }
+    help->lines[COMMANDS] = help->size;
     help->size += format->help_count(help->text + help->size, HELP_SIZE - help->size, COMMANDS);
     assert(help->size < HELP_SIZE);
 }
@@ -237,18 +240,6 @@ commands_open(void)
         help_make(&helps[i], all_formats[i]);
 }
 
-static enum handling
-do_help(struct client *client, const struct span *args, unsigned count)
-{
-    size_t i = 0;
-
-    (void)args;
-    (void)count;
-    while (all_formats[i] != client->format)
-        i++;
-    return request_answer(client, helps[i].text, helps[i].size) ? COMMAND_TAKEN : COMMAND_HELD;
-}
-
 static const struct command *
 command_find(const struct span *name)
 {
@@ -257,6 +248,29 @@ command_find(const struct span *name)
             memcmp(commands[i].name.at, name->at, name->size) == 0)
             return &commands[i];
     return NULL;
+}
+
+static enum handling
+command_unknown(struct client *client, const struct span *name)
+{
+    return client_error(client, "unknown_command", "unknown command '%s' (try help)",
+                        echo_word(name).text);
+}
+
+static enum handling
+do_help(struct client *client, const struct span *args, unsigned count)
+{
+    const struct command *command = count > 0 ? command_find(&args[0]) : NULL;
+    const struct help *help = helps;
+
+    if (count > 0 && command == NULL)
+        return command_unknown(client, &args[0]);
+    while (all_formats[help - helps] != client->format)
+        help++;
+    const size_t *line = command != NULL ? &help->lines[command - commands] : NULL;
+    const char *text = help->text + (line != NULL ? line[0] : 0);
+    size_t size = line != NULL ? line[1] - line[0] : help->size;
+    return request_answer(client, text, size) ? COMMAND_TAKEN : COMMAND_HELD;
 }
 
 /* Runs a command, unless it is unknown (NULL), of count words, with its name. */
@@ -270,8 +284,7 @@ command_execute(struct client *client, const struct command *command, const stru
         (command == NULL || (command->run != do_run && command->run != do_submit)))
         return client_error(client, "halted", "%s", client_halted(client));
     if (command == NULL)
-        return client_error(client, "unknown_command", "unknown command '%s' (try help)",
-                            echo_word(&words[0]).text);
+        return command_unknown(client, &words[0]);
     if (count - 1 < command->min_args || count - 1 > command->max_args)
         return client_error(client, "usage", "usage: %s%s%s", command->name.at,
                             command->args[0] != '\0' ? " " : "", command->args);

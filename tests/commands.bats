@@ -200,6 +200,17 @@ load lib/helpers
     done
 }
 
+@test "help COMMAND: answers with the line of that command alone" {
+    ask help
+    for command in create_driver run shutdown; do
+        expected+=$(grep "^$command " <<<"$output")$'\n'
+    done
+    ask 'help create_driver' 'help run' 'help shutdown' 'help fly'
+    [ "$output" = "${expected}Error: unknown command 'fly' (try help)" ]
+    ask 'session json' 'help run' 'help shutdown'
+    [[ $output == '{"command":"run PID|any SECONDS COMMAND...","help":"run '*'"}'$'\n''{"command":"shutdown","help":"'*'"}' ]]
+}
+
 @test "quit and exit: end the client after its earlier replies; later lines are ignored" {
     for word in quit exit; do
         ask create_driver get_drivers $word create_driver fly
@@ -229,7 +240,7 @@ Error: unknown command 'it's' (try help)" ]
 @test "usage: with a word too few or too many, the Error shows how the command is used" {
     ask send_task 'send_task 1' 'send_task 1 2 3' 'send_task 1 2 3 4 5 6' get_status \
         'get_status 1 2' 'get_drivers 1' 'cancel_task' 'delete_driver' 'create_driver 1 2' \
-        'stats x' 'help me' 'quit now' 'shutdown now'
+        'stats x' 'help run now' 'quit now' 'shutdown now'
     [ "$output" = 'Error: usage: send_task PID SECONDS
 Error: usage: send_task PID SECONDS
 Error: usage: send_task PID SECONDS
@@ -241,7 +252,7 @@ Error: usage: cancel_task PID
 Error: usage: delete_driver PID
 Error: usage: create_driver [COUNT]
 Error: usage: stats
-Error: usage: help
+Error: usage: help [COMMAND]
 Error: usage: quit
 Error: usage: shutdown' ]
 }

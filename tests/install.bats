@@ -179,6 +179,8 @@ server: driver $pid ended (exited with status 0)" ]
     same 'commands of help and those offered' "$wanted" "$(offered ./server --connect control '')"
     [ "$(offered ./server -c control send)" = send_task ]
     [ "$(offered ./server -jccontrol send)" = send_task ]
+    [ "$(offered ./server -c control help send)" = send_task ]
+    [ -z "$(offered ./server -c control help help send)" ]
     [ "$(offered ./server --json --connect = control -g 1 -- send)" = send_task ]
     [ -z "$(offered ./server send)" ]
 }
