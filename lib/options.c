@@ -450,12 +450,19 @@ processors_count(void)
     return count >= 1 && count <= DRIVERS_MAX ? (unsigned)count : 1;
 }
 
-/* The words after --each SECONDS are a template for jobs. There must be drivers to run them. */
+/* The words after --each SECONDS are a template for jobs. There must be drivers to run them. Options of
+ * ours there would be taken for the program's name, and each job would fail. */
 static void
 options_each(char **words)
 {
     size_t size = 0;
 
+    if (words[0] != NULL && strcmp(words[0], "--") == 0)
+        words++;
+    else if (words[0] != NULL && words[0][0] == '-')
+        usage_error("'%s' after --each SECONDS is no option but a program: options come before "
+                    "--each, and a program of that name after --",
+                    words[0]);
     if (words[0] == NULL)
         usage_error("--each needs SECONDS and WORD...");
     for (size_t i = 0; words[i] != NULL; i++)

@@ -47,7 +47,7 @@ made() {
 8:$HOME *;,6:--help,2:-n,1:7,2:--,22:`touch bad`; touch bad,
 8:$HOME *;,6:--help,2:-n,1:7,2:--,1:~,' ]
     [ ! -e bad ]
-    each --each 50 --version <<<x
+    each --each 50 -- --version <<<x
     [ "$status" = 4 ]
     [ "$(<output/1.err)" = 'driver: --version: not found' ]
 }
@@ -334,6 +334,23 @@ peak_kb() {
     keys '\004'
     terminal_ends 0
     prompts 0
+}
+
+@test "each: an option after SECONDS is wrong usage; after -- it is a program's name" {
+    for option in -n --drivers=4 --version -; do
+        run -2 --separate-stderr session --each 5 $option 4 true <<<x
+        [ "$output" = '' ]
+        [ "$stderr" = "server: '$option' after --each SECONDS is no option but a program: options come before --each, and a program of that name after -- (try --help)" ]
+    done
+    run -2 session --each 5 -- <<<x
+    [ "$output" = 'server: --each needs SECONDS and WORD... (try --help)' ]
+    printf '#!/bin/sh\necho "$@"\n' >-n
+    chmod +x ./-n
+    PATH=$PATH:.
+    each --each 50 -- -n 4 <<<x
+    [ "$output" = '4 x' ]
+    each --each 50 ./-n -- <<<x
+    [ "$output" = '-- x' ]
 }
 
 @test "each: wrong usage" {
