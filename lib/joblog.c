@@ -32,7 +32,8 @@ joblog_failed(void)
 }
 
 enum {
-    TAIL_MAX = 2 * BLOCK_SIZE, /* a whole line, and the beginning of one */
+    TAIL_MAX = 2 * BLOCK_SIZE,    /* a whole line, and the beginning of one */
+    ZEROS_MAX = 16 * 1024 * 1024, /* far more than is written between two writebacks */
     TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
 };
 
@@ -83,6 +84,26 @@ line_parse(char *line, size_t size, struct entry *entry)
     return valid && (!entry->submitted || can_run(entry));
 }
 
+/* A power failure may leave zero bytes in the place of the last lines. Returns the size of the file
+ * without them, or -1; 0 if there is nothing else. Reads into tail, of TAIL_MAX. */
+static off_t
+size_without_zeros(int fd, char *tail)
+{
+    off_t size = lseek(fd, 0, SEEK_END), least = size - ZEROS_MAX;
+    size_t room = 0;
+
+    while (room == 0 && size > 0) {
+        if (size < least)
+            return 0;
+        room = size < TAIL_MAX ? (size_t)size : TAIL_MAX;
+        if (pread(fd, tail, room, size - (off_t)room) != (ssize_t)room)
+            return -1;
+        for (; room > 0 && tail[room - 1] == '\0'; room--)
+            size--;
+    }
+    return size;
+}
+
 /* Looks at the end of the file: it must have a line of a log of jobs, or nothing. A server that was
  * killed, or a full disk, may have left the beginning of a line after it; *whole is the size of the
  * file without that. Returns why the file must not be the log, or NULL. */
@@ -90,12 +111,14 @@ static const char *
 tail_refusal(int fd, off_t *whole)
 {
     static char tail[TAIL_MAX];
-    off_t size = lseek(fd, 0, SEEK_END);
+    off_t size = size_without_zeros(fd, tail);
     size_t room = size < TAIL_MAX ? (size_t)size : TAIL_MAX;
     struct entry entry;
 
     if (size < 0 || pread(fd, tail, room, size - (off_t)room) != (ssize_t)room)
         return strerror(errno);
+    if (size == 0 && lseek(fd, 0, SEEK_END) > 0)
+        return format_refusal("");
     char *end = memrchr(tail, '\n', room), *torn = end != NULL ? end + 1 : tail;
     *whole = size - (tail + room - torn);
     if ((end == NULL && size > TAIL_MAX) ||

@@ -49,6 +49,25 @@ refused() {
     [ ! -s torn.log ]
 }
 
+@test "--log: zero bytes at its end, which a power failure leaves, are dropped as a torn line is" {
+    for zeros in 1 5000 3000000; do
+        for torn in '' "$TIME	2	Wait"; do
+            printf '%s\n%s' "$TIME	1	Done	7	0.100	exit 3	true" "$torn" >jobs.log
+            head -c "$zeros" /dev/zero >>jobs.log
+            run -4 --separate-stderr session --log jobs.log --resume <<<'run any 5 true'
+            [ "$output" = 'Job 1 Done exit 3' ]
+            [ "$stderr" = 'server: the last line of the log jobs.log was torn, and is dropped' ]
+            [ "$(<jobs.log)" = "$TIME	1	Done	7	0.100	exit 3	true" ]
+        done
+    done
+    printf '%s\n\0\n' "$TIME	1	Done	7	0.100	exit 3	true" >jobs.log
+    refused jobs.log 'it is no log of jobs'
+    head -c 10 /dev/zero >zeros
+    refused zeros 'it is no log of jobs'
+    printf 'a text\n\0\0' >text
+    refused text 'it is no log of jobs'
+}
+
 @test "--resume: a command that is too long, an odd reason or number is no line of a log" {
     long=$(printf '%011000d' 0)
     for bad in "$TIME	1	Waiting	any	5.000	-	$long$long$long$long$long$long" "$TIME	1	Waiting	-	5.000	-	$long" \
