@@ -34,9 +34,12 @@ all: server driver
 server: build/release/server.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# A statically linked driver starts faster and takes half the memory. If there is no static libc,
-# the driver is linked dynamically.
+# A statically linked driver starts faster and takes half the memory; if there is no static libc, it is
+# linked dynamically. The variables that it touches when it is idle fill fewer pages if those of the libraries
+# come first: otherwise the driver's large buffers, which it does not touch yet, lie between them.
+LIBRARIES_FIRST = -Wl,--start-group -lc -lgcc_eh -Wl,--end-group
 driver: build/release/driver.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $(LIBRARIES_FIRST) $< 2>/dev/null || \
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $< 2>/dev/null || $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 # For containers and machines without this libc; see scripts/recipes/container.sh.
@@ -160,8 +163,8 @@ torture: all faulty
 
 # Measures what the server costs; see scripts/bench/README.md.
 BENCH_CFLAGS = -O2
-BENCH_PROGRAMS = $(addprefix build/bench/,load workers beanstalk-ask bare-trip bare-oneway \
-                 bare-run bare-spawn bare-timers bare-pause bare-worker count-allocs.so)
+BENCH_PROGRAMS = $(patsubst scripts/bench/%.c,build/bench/%,$(wildcard scripts/bench/bare-*.c)) \
+                 $(addprefix build/bench/,load workers beanstalk-ask count-allocs.so)
 bench: bench-programs
 	@scripts/bench/run.sh
 
@@ -173,7 +176,7 @@ bench-plot: bench-programs
 
 bench-programs: all $(BENCH_PROGRAMS)
 
-build/bench/bare-pause build/bench/bare-worker: BENCH_CFLAGS = -O2 -static -fno-pie
+build/bench/bare-pause build/bench/bare-worker build/bench/bare-answer: BENCH_CFLAGS = -O2 -static -fno-pie
 build/bench/load: $(wildcard scripts/bench/load-*.c)
 build/bench/%: scripts/bench/%.c $(wildcard scripts/bench/*.h) Makefile
 	@mkdir -p build/bench

@@ -17,7 +17,7 @@ static void
 server_start_queue(long drivers)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char *argv[] = {"./server", "--listen", address.sun_path, NULL};
+    char *argv[] = {server.program, "--listen", address.sun_path, NULL};
 
     snprintf(address.sun_path, sizeof(address.sun_path), "build/bench/queue.%d", getpid());
     int log = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -14,7 +14,7 @@ enum {
     FDS_TO_SEARCH = 64, /* a server opens its timerfd first */
 };
 
-struct server server = {.in = -1, .out = -1, .log = -1};
+struct server server = {.program = "./server", .in = -1, .out = -1, .log = -1};
 
 static void
 server_kill(void)
@@ -52,7 +52,7 @@ server_start(char *const *argv, int log)
 void
 server_start_plain(void)
 {
-    char *argv[] = {"./server", NULL};
+    char *argv[] = {server.program, NULL};
 
     server_start(argv, -1);
 }

@@ -19,6 +19,7 @@ enum {
 };
 
 extern struct server {
+    char *program;
     pid_t pid;
     int in, out; /* its standard input and output; our ends are nonblocking */
     int log;     /* our end of its standard error; -1 if it has ours */

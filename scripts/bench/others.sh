@@ -1,7 +1,7 @@
 # Rows without a target, which compare the server with other programs, if they are installed. All
 # supervisors run bare-worker, a static program that reports that it is up, then pauses. s6 and
 # runit run it directly, without the usual shell script.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # dir is set by run.sh
 
 OTHERS=(xargs s6-svscan runsvdir supervisord)
 
@@ -72,63 +72,27 @@ stop_signal() {
     esac
 }
 
-installed() {
-    command -v "$1" >/dev/null || { skip "$2" "$1 is not installed" && return 1; }
-}
-
-declare -A times=()
-# Sets the times of each program to "SECONDS_UP SECONDS_STOP". Two rows use them; they are measured
-# once.
-measure_times() {
-    local n name signal mode
-    [ ${#times[@]} = 0 ] || return 0
-    n=$(size 1000 10)
-    alternate figures "$TWO" "$LOAD" stop "$n" || return
-    times[ours]="${ours[0]} ${ours[1]}"
+row_workers() {
+    local n name signal what
+    n=$(size 100 10)
     for name in "${OTHERS[@]}"; do
-        command -v "$name" >/dev/null || continue
+        what="start $n workers, 2 processors"
         signal=$(stop_signal "$name")
-        mode="kill"
-        [ -z "$signal" ] || mode=stop=$signal
-        ROUNDS=$others_rounds alternate with "$name" "$TWO" "$mode" "$n" ||
-            return
-        times[$name]="${ours[0]} ${ours[1]}"
+        beside "$name" "$what: $name" figures "$TWO" "$LOAD" stop "$n" -- \
+            with "$name" "$TWO" "${signal:+stop=}${signal:-kill}" "$n" || continue
+        report "$what" 1 s "$name" ratio '<=' 1
+        [ -z "$signal" ] || report "stop $n workers, 2 processors" 2 s "$name" ratio '<=' 1
     done
-}
-
-show_times() {
-    local what=$1 column=$2 name our its
-    our=$(cut -d' ' -f"$column" <<<"${times[ours]}")
-    for name in "${OTHERS[@]}"; do
-        installed "$name" "$what: $name" || continue
-        its=$(cut -d' ' -f"$column" <<<"${times[$name]}")
-        if [ "$column" = 2 ] && [ -z "$(stop_signal "$name")" ]; then
-            report "$what" "$our s" "$name: cannot" '' '' ''
-        else
-            report "$what" "$our s" "$name: $its s" "$(calc %.3f "$our / $its")" '' ''
-        fi
-    done
-}
-
-row_start() {
-    measure_times || return
-    show_times "start $(size 1000 10) workers, 2 processors" 1
-}
-
-row_stop() {
-    measure_times || return
-    show_times "stop $(size 1000 10) workers, 2 processors" 2
 }
 
 # asked NAME COUNT COMMAND...: measures how often per second the supervisor's command, which asks
 # for the status of one worker, can be run.
 asked() {
-    local name=$1 n=$2
+    local name=$1 n=$2 what='a status, one at a time, 1 processor'
     shift 2
-    installed "$name" "$what: $1" || return 0
-    ROUNDS=$others_rounds alternate with "$name" "$ONE" "ask=$n,$*" 1 || return
-    report "$what" "$(rate "$our")" "$1: $(rate "${ours[1]}")" \
-        "$(calc %.1f "$our / ${ours[1]}")" '' ''
+    beside "$name" "$what: $1" figures "$ONE" "$LOAD" trip 1 1 "$(size 10000 200)" -- \
+        with "$name" "$ONE" "ask=$n,$*" 1 || return
+    report "$what" 1:2 /s "$1" ratio '>=' 1
 }
 
 # Asks beanstalkd over a UNIX socket. The function is a subshell, whose trap ends beanstalkd.
@@ -145,52 +109,47 @@ beanstalk_asked() (
 )
 
 row_query() {
-    local what='a status, one at a time, 1 processor' our n
+    local n what='a status, one at a time, 1 processor'
     n=$(size 20000 200)
-    alternate figures "$ONE" "$LOAD" trip 1 1 "$n" || return
-    our=${ours[0]}
-    asked s6-svscan "$(size 300 3)" s6-svstat "$dir/services/0" || return
-    asked runsvdir "$(size 300 3)" sv status "$dir/services/0" || return
-    asked supervisord "$(size 5 1)" supervisorctl -c "$dir/supervisor.conf" status worker:0 || return
-    installed beanstalkd "$what: stats-tube" || return 0
-    alternate beanstalk_asked "$n" || return
-    report "$what" "$(rate "$our")" "beanstalkd, stats-tube: $(rate "${ours[0]}")" \
-        "$(calc %.2f "$our / ${ours[0]}")" '' ''
+    asked s6-svscan "$(size 100 3)" s6-svstat "$dir/services/0"
+    asked runsvdir "$(size 100 3)" sv status "$dir/services/0"
+    asked supervisord "$(size 2 1)" supervisorctl -c "$dir/supervisor.conf" status worker:0
+    beside beanstalkd "$what: beanstalkd" figures "$ONE" "$LOAD" trip 1 1 "$n" -- beanstalk_asked "$n" || return 0
+    report "$what" 1 /s 'beanstalkd, stats-tube'
 }
 
 row_orphans() {
-    local n name our what
-    n=$(size 1000 10)
-    what="kill -9: left of $n workers 2 s later"
-    ROUNDS=1 alternate figures "$TWO" "$LOAD" orphans "$n" || return
-    our=${ours[1]}
+    local n name what
+    n=$(size 100 10)
     for name in "${OTHERS[@]}"; do
-        installed "$name" "$what: $name" || continue
-        ROUNDS=1 alternate with "$name" "$TWO" kill "$n" || return
-        report "$what" "$our" "$name: ${ours[1]}" '' '' ''
+        what="kill -9: left of $n workers 2 s later"
+        ROUNDS=1 beside "$name" "$what: $name" figures "$TWO" "$LOAD" orphans "$n" -- \
+            with "$name" "$TWO" kill "$n" || continue
+        report "$what" 2 '' "$name" ours '<=' 0
     done
 }
 
 row_batch() {
     local n tool what
-    n=$(size 2000 10)
-    what="run true, $n times, 2 at a time, 2 processors"
+    n=$(size 1000 10)
     for tool in xargs parallel tsp; do
-        installed "$tool" "$what: $tool" || continue
-        ROUNDS=$others_rounds alternate figures "$TWO" "$LOAD" jobs 2 "$n" -- \
-            figures "$TWO" scripts/bench/batch.sh "$tool" "$n" || return
-        report "$what" "$(rate "${ours[0]}")" "$tool: $(rate "${bare[0]}")" \
-            "$(calc %.1f "${ours[0]} / ${bare[0]}")" '> 1' "${ours[0]} > ${bare[0]}"
+        what="run true, $n times, 2 at a time, 2 processors"
+        beside "$tool" "$what: $tool" figures "$TWO" "$LOAD" jobs 2 "$n" -- \
+            figures "$TWO" scripts/bench/batch.sh "$tool" "$(slow "$tool" "$n")" || continue
+        report "$what" 1 /s "$tool" ratio '>=' 1
     done
+}
+
+# slow TOOL COUNT: prints how many jobs are enough to measure the rate of the tool.
+slow() {
+    if [ "$1" = xargs ]; then echo "$2"; else echo $(($2 / 5)); fi
 }
 
 row_submit() {
     local n what
-    n=$(size 500 3)
+    n=$(size 300 3)
     what="submit, a client process each, $n times, 2 processors"
-    installed tsp "$what: tsp" || return 0
-    ROUNDS=$others_rounds alternate figures "$TWO" scripts/bench/submit.sh server "$n" -- \
-        figures "$TWO" scripts/bench/submit.sh tsp "$n" || return
-    report "$what" "$(rate "${ours[0]}")" "tsp: $(rate "${bare[0]}")" \
-        "$(calc %.1f "${ours[0]} / ${bare[0]}")" '> 1' "${ours[0]} > ${bare[0]}"
+    beside tsp "$what: tsp" figures "$TWO" scripts/bench/submit.sh server "$n" -- \
+        figures "$TWO" scripts/bench/submit.sh tsp "$n" || return 0
+    report "$what" 1 /s tsp ratio '>=' 1
 }
