@@ -39,6 +39,10 @@ enum {
 
 #define LOCK_SUFFIX ".lock"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* since Linux 6.16; older headers do not have it */
+#endif
+
 struct lock_name {
     char text[sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(LOCK_SUFFIX)];
 };
@@ -51,6 +55,33 @@ listener_address(const char *path)
     assert(strlen(path) < sizeof(address.sun_path));
     memcpy(address.sun_path, path, strlen(path));
     return address;
+}
+
+/*
+ * Whoever is at the other end of a UNIX socket can send us descriptors, SCM_RIGHTS, before we know who
+ * he is. We never take one, so the kernel closes it when we read what came with it, or close the
+ * connection. For the last descriptor of a TCP socket with SO_LINGER and data that nobody reads, the
+ * kernel then waits in our process for as long as its owner likes, and only SIGKILL would end that.
+ * With this option off, his sendmsg(2) fails with EPERM. A connection has the option from the listener,
+ * even before it is accepted. An older kernel does not know it, and that is no error: see CAVEATS in
+ * taxi-server(1).
+ */
+static void
+descriptors_refuse(int fd)
+{
+    const int off = 0;
+
+    setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+int
+listener_socket(int flags)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+    if (fd >= 0)
+        descriptors_refuse(fd);
+    return fd;
 }
 
 static bool
@@ -194,7 +225,7 @@ lock_release(struct listener *listener)
 static bool
 server_is_alive(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = listener_socket(SOCK_NONBLOCK);
     bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
                    errno == ECONNREFUSED;
 
@@ -247,7 +278,7 @@ listener_open_directory(struct listener *listener)
 static void
 listener_bind(struct listener *listener, const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = listener_socket(SOCK_NONBLOCK);
 
     listener->source.fd = fd;
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
@@ -292,6 +323,8 @@ socket_unblock(int fd, bool set)
  * The flag is also the service manager's, since both have the same open file description. systemd
  * sets it as NonBlocking= says before it starts a server, so with our unit there is nothing to do.
  * For others we leave it as it was when we end. There is no accept() with MSG_DONTWAIT.
+ *
+ * That descriptors are refused stays, so it also holds for clients that connect when we have ended.
  */
 void
 listener_inherit(struct listener *listener, int fd, const char *path,
@@ -300,6 +333,7 @@ listener_inherit(struct listener *listener, int fd, const char *path,
     listener->path = path;
     listener->source = (struct source){.fd = fd, .ready = ready};
     listener->inherited = true;
+    descriptors_refuse(fd);
     listener_keep_unblocked(listener);
     if ((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
         err(EXIT_FAILURE, "cannot listen on %s", path);

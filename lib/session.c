@@ -442,7 +442,7 @@ static void
 session_connect(void)
 {
     struct sockaddr_un address = listener_address(options.connect_path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = listener_socket(0);
 
     if (fd < 0)
         err(EXIT_FAILURE, "cannot create a socket");

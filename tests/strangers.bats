@@ -211,6 +211,35 @@ END
     [ "$(<heard)" = end ]
 }
 
+# refuses_descriptors: the other user cannot send one to the server, even if he can reach its socket.
+refuses_descriptors() {
+    wait_until control stats
+    chmod 666 taxi.sock
+    run stranger ../pass taxi.sock
+    [ "$status" != 2 ] || skip "$output"
+    [ "$output" = 'Operation not permitted' ]
+}
+
+@test "strangers: nobody can send a descriptor, whose close(2) may wait for ever, to a server or client" {
+    shared_directory
+    cp "$HELPERS/pass" ..
+    start perl "$LIB/activate.pl" taxi.sock "$SERVER"
+    refuses_descriptors
+    control shutdown
+    server_ends 0
+    hang_up
+    rm taxi.sock
+    start_server --listen taxi.sock
+    refuses_descriptors
+    # A client that trusts the server, and waits for it.
+    ../pass -l own.sock </dev/null >passed 3>&- &
+    started+=("$!")
+    wait_until test -s passed
+    run -3 timeout --foreground 120 "$SERVER" --connect own.sock stats
+    [ "$output" = 'server: the server at own.sock has ended the connection' ]
+    [ "$(<passed)" = $'listens\nOperation not permitted' ]
+}
+
 @test "strangers: --output refuses a directory of another user, and one that others can write" {
     shared_directory
     stranger mkdir -m 755 logs
