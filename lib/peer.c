@@ -4,33 +4,59 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
     OVERFLOW_UID = 65534, /* unless the machine has another one */
 };
 
+/* Reads the first size - 1 bytes of a file of /proc. Returns false if it cannot be read. */
+static bool
+proc_read(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, size - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
 /* Only root can write this file, proc(5). */
 static uid_t
 overflow_uid(void)
 {
-    char digits[DIGITS_MAX];
+    char text[DIGITS_MAX];
     uint64_t uid = OVERFLOW_UID;
-    int fd = open("/proc/sys/kernel/overflowuid", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0)
-        return OVERFLOW_UID;
-    ssize_t size = read(fd, digits, sizeof(digits));
-    close(fd);
-    if (size > 1)
-        digits_parse(digits, (size_t)size - 1, UINT32_MAX, &uid); /* without its newline */
+    if (proc_read("/proc/sys/kernel/overflowuid", text, sizeof(text)))
+        digits_parse(text, strcspn(text, "\n"), UINT32_MAX, &uid);
     return (uid_t)uid;
 }
 
+/* Whether every user id exists in our user namespace, as outside of all containers. Then the overflow
+ * uid is a user like any other. */
+static bool
+users_all_exist(void)
+{
+    char text[64]; /* more than the only line then has */
+    unsigned first, outside, count;
+
+    return proc_read("/proc/self/uid_map", text, sizeof(text)) &&
+           sscanf(text, "%u %u %u", &first, &outside, &count) == 3 && first == 0 &&
+           count == UINT32_MAX;
+}
+
 /* Whether we may signal a process depends on who its user and we are, and not on the ids that users
- * have in our namespace, kill(2): our own user's, and if we are root, any of our namespace's. */
+ * have in our namespace, kill(2): our own user's, and if we are root, any of our namespace's. But that
+ * says nothing of a process that has ended, or that is in another pid namespace. */
 bool
 peer_is_user(const struct ucred *peer)
 {
-    return peer->uid != overflow_uid() || (peer->pid > 0 && kill(peer->pid, 0) == 0);
+    return peer->uid != overflow_uid() || users_all_exist() ||
+           (peer->pid > 0 && kill(peer->pid, 0) == 0);
 }

@@ -211,6 +211,27 @@ END
     [ "$(<heard)" = end ]
 }
 
+@test "strangers: where all users are known, nobody is a user like any other, also in another pid namespace" {
+    OTHER_UID=65534
+    shared_directory
+    grep -qE '^ +0 +0 +4294967295$' /proc/self/uid_map || skip 'this user namespace does not know all users'
+    unshare -pf --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    start "${as_other[@]}" ../server --listen taxi.sock --drivers 1
+    wait_until control stats
+    run -0 unshare -pf --mount-proc "${as_other[@]}" ../server --connect taxi.sock stats
+    [[ $output == 'Stats '* ]]
+    # One that has gone before the server looks at it.
+    stop_process "$server_pid"
+    stranger perl -MSocket -e 'socket $s, AF_UNIX, SOCK_STREAM, 0; connect $s, pack_sockaddr_un "taxi.sock" or die;
+        syswrite $s, "submit 50 echo >ran\n"'
+    kill -CONT "$server_pid"
+    wait_until test -e ran
+    run -0 control wait_job 1
+    control shutdown
+    server_ends 0
+    log_is
+}
+
 # refuses_descriptors: the other user cannot send one to the server, even if he can reach its socket.
 refuses_descriptors() {
     wait_until control stats
