@@ -109,7 +109,8 @@ shell_stop(int number, pid_t whom)
  * Reading the terminal has failed with EIO. If the reason is that we are in its background, we stop
  * our whole process group, as the kernel would have done if SIGTTIN were not blocked, termios(3).
  * After that a SIGCONT is pending, and its handler reads again. If nothing has stopped us, or the
- * terminal was hung up, this is the end of the input.
+ * terminal was hung up, this is the end of the input. A group of 0 is one outside of our pid namespace,
+ * and may be any.
  */
 static void
 client_terminal_refused(struct client *client)
@@ -117,7 +118,7 @@ client_terminal_refused(struct client *client)
     pid_t foreground = tcgetpgrp(client->in.fd);
     sigset_t pending;
 
-    if (phase_stopping() || (foreground >= 0 && foreground == getpgrp()))
+    if (phase_stopping() || (foreground > 0 && foreground == getpgrp()))
         return; /* we need no more input, or are in the foreground by now */
     if (foreground < 0) {
         client_hang_up(client);

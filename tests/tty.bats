@@ -78,6 +78,46 @@ prompts() {
     wait_until ended "$terminal_pid"
 }
 
+# in_background COMMAND: a shell at a terminal runs it in the background, in another pid namespace, where
+# the terminal's process groups have no number.
+in_background() {
+    unshare -pf --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
+    shows 'ready: $'
+    keys "unshare -pf --mount-proc $1 &\n"
+}
+
+# The shell, which reports such things before a prompt, has reported that its job has stopped.
+told_of_stop() {
+    keys '\n'
+    pause
+    grep -q Stopped screen
+}
+
+@test "background of a terminal: as process 1, which cannot be stopped, the server takes it for the end of input" {
+    in_background "'$SERVER'"
+    wait_until told_of_stop # unshare, which is in the same group
+    keys 'fg; echo status $?\n'
+    shows '^status 0'
+    keys 'exit\n'
+    wait_until ended "$terminal_pid"
+}
+
+@test "background of a terminal: in another pid namespace, the server stops as a job; fg continues it" {
+    in_background "bash -c '\"$SERVER\"; echo status \$?'"
+    stopped() { find_server && in_state "$server_pid" T; }
+    wait_until stopped
+    started+=("$server_pid")
+    keys 'fg\n'
+    shows '^> '
+    keys 'get_drivers\n'
+    shows '^0 drivers'
+    keys 'quit\n'
+    shows '^status 0'
+    keys 'exit\n'
+    wait_until ended "$terminal_pid"
+}
+
 @test "another user's terminal: if its screen takes no more, TERM still ends the server" {
     [ "$(id -u)" = 0 ] || skip 'only root can become another user'
     command -v setpriv >/dev/null || skip 'no setpriv'
