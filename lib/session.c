@@ -58,7 +58,8 @@ static struct session {
     char line[96];   /* the beginning of the line that is being received, which shows what it is */
     size_t line_size;
     bool listed; /* the line has a tab: it is of the list of get_jobs all, and no end of a job */
-    int signal;  /* the signal that ends us; 0: none yet */
+    sigset_t ending; /* the signals that end us */
+    int signal;      /* the one that has come; 0: none yet */
 } session;
 
 /* Does nothing: an event only ends the wait, and each turn tries every read and write that is
@@ -170,8 +171,12 @@ static void
 session_input_ended(void)
 {
     session.input = INPUT_OVER;
-    if (session.prompts && !session.prompted)
-        warnx("waiting for the last replies; Ctrl+C ends the client, and jobs go on");
+    if (!session.prompts || session.prompted)
+        return;
+    /* If the terminal is held by Ctrl+S, we wait here, and not for signals. */
+    sigprocmask(SIG_UNBLOCK, &session.ending, NULL);
+    warnx("waiting for the last replies; Ctrl+C ends the client, and jobs go on");
+    sigprocmask(SIG_BLOCK, &session.ending, NULL);
 }
 
 /* How much can be sent. Half a line is not sent, because we may be killed before we have the rest,
@@ -460,14 +465,13 @@ session_signals(void)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
     struct sigaction action;
-    sigset_t set;
 
-    sigemptyset(&set);
+    sigemptyset(&session.ending);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, numbers[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    if (!signals_open(&session.signals, &set, session_signalled))
+            sigaddset(&session.ending, numbers[i]);
+    sigprocmask(SIG_BLOCK, &session.ending, NULL);
+    if (!signals_open(&session.signals, &session.ending, session_signalled))
         err(EXIT_FAILURE, "cannot create a signalfd");
 }
 
@@ -554,7 +558,9 @@ session_run(char **words)
         sigprocmask(SIG_UNBLOCK, &set, NULL);
         _exit(STATUS_SIGNALLED + session.signal); /* process 1 of a pid namespace gets here */
     }
-    if (!session.farewell || session.input == INPUT_UNSENT)
+    if (!session.farewell || session.input == INPUT_UNSENT) {
+        sigprocmask(SIG_UNBLOCK, &session.ending, NULL); /* the terminal may be held here, too */
         errx(STATUS_NO_SERVER, "the server at %s has ended the connection", options.connect_path);
+    }
     return session_status();
 }

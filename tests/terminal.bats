@@ -31,11 +31,48 @@ load lib/helpers
     [ "$(cat screen)" = '> ' ]
 }
 
-# Puts the server's terminal aside, and starts a client at another one.
+# Puts the server's terminal or FIFO aside, and starts a client at another one.
 start_terminal_of_client() {
     client_to[server]=$to # teardown closes it
-    rm keys screen
+    rm -f keys screen
     start_terminal "exec '$SERVER' --connect taxi.sock"
+}
+
+# TERM ends the client at the terminal, which does not wait for signals now.
+takes_term() {
+    (((0x$(status_field "$server_pid" SigBlk) & 1 << 14) == 0))
+}
+
+@test "Ctrl+S: TERM ends a client that waits for the terminal to take its message" {
+    start_listening --drivers 1
+    start_terminal_of_client
+    wait_until prompts 1
+    find_server
+    keys 'run any 50 sleep 1000\n'
+    runs() { control get_jobs | grep -q Running; }
+    wait_until runs
+    run ! takes_term
+    keys '\023\004' # the input ends, and the client says what it waits for
+    wait_until takes_term
+    kill -TERM "$server_pid"
+    terminal_ends 143
+    run ! grep -q waiting screen
+}
+
+@test "Ctrl+S: TERM ends a client that waits for the terminal to take its last words" {
+    start_listening --drivers 1
+    run -0 control pause
+    listening=$server_pid
+    start_terminal_of_client
+    wait_until prompts 1
+    find_server
+    keys '\023run any 50 true\n' # the reply does not come
+    waits() { control get_jobs | grep -q Waiting; }
+    wait_until waits
+    kill -KILL "$listening"
+    wait_until takes_term
+    kill -TERM "$server_pid"
+    terminal_ends 143
 }
 
 @test "prompt: shown again after an empty line" {
