@@ -48,6 +48,17 @@ source_watch(struct source *source, uint32_t events)
 }
 
 bool
+source_pollable(int fd)
+{
+    struct epoll_event event = {.events = 0};
+
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return errno != EPERM;
+    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, &event);
+    return true;
+}
+
+bool
 source_open(struct source *source, int fd, void (*ready)(struct source *, uint32_t events),
             uint32_t events)
 {

@@ -22,6 +22,10 @@ struct source {
 bool sources_open(void);
 void sources_close(void);
 
+/* Whether the epoll set accepts the descriptor, which needs no other one. What it refuses, such as a
+ * regular file, is always ready, epoll_ctl(2). */
+bool source_pollable(int fd);
+
 /* Sets up a source for fd and watches it; closes fd if that fails. Returns false with errno on
  * failure. fd may be -1, which is such a failure, so the call that opens the descriptor can be the
  * argument. */

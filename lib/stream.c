@@ -25,20 +25,6 @@ streams_fill(void)
             err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
 }
 
-/* Whether epoll accepts the descriptor, tried with a temporary epoll set. What epoll refuses with
- * EPERM is always ready, epoll_ctl(2). */
-static bool
-stream_pollable(int fd)
-{
-    struct epoll_event event = {.events = 0};
-    int set = epoll_create1(EPOLL_CLOEXEC);
-    bool refused = epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EPERM;
-
-    if (set >= 0)
-        close(set);
-    return !refused;
-}
-
 /* Whether opening the descriptor's file anew, by /proc and so whatever has become of its path, gives
  * the same pipe or terminal. Opening the master
  * side of a pseudo-terminal would create another terminal, ptmx(4). */
@@ -68,7 +54,7 @@ stream_open(struct stream *stream, int fd, int mode)
     }
     if (S_ISSOCK(status.st_mode)) {
         stream->kind = STREAM_SOCKET;
-    } else if (!stream_pollable(fd)) {
+    } else if (!source_pollable(fd)) {
         stream->kind = STREAM_FILE;
     } else {
         stream->kind = STREAM_SHARED;

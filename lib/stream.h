@@ -29,7 +29,7 @@ struct stream {
  * what is written to 2 is lost. Exits if that fails. */
 void streams_fill(void);
 
-/* Sets up a stream on fd; mode is O_RDONLY or O_WRONLY. Returns false with errno if fd cannot be
+/* Sets up a stream on fd, after sources_open(); mode is O_RDONLY or O_WRONLY. Returns false with errno if fd cannot be
  * used in that mode; the stream is set up even then, but using it fails. */
 bool stream_open(struct stream *, int fd, int mode);
 

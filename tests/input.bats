@@ -113,6 +113,16 @@ Error: bad pid '\\x1b[2J'" ]
     [ "$output" = '0 drivers' ]
 }
 
+@test "stdin: a regular file is one even to a server without a spare descriptor; with too few it says so" {
+    echo get_drivers >commands
+    for limit in {5..14}; do
+        run bash -c "exec 3>&-; ulimit -n $limit; exec '$SERVER'" <commands
+        [ "$status $output" = '0 0 drivers' ] ||
+            [[ "$status $output" == '1 server: cannot '*': Too many open files'* ]] || fail "$limit: $output"
+    done
+    [ "$output" = '0 drivers' ]
+}
+
 @test "stdin: /dev/null is the end of input" {
     run -0 --separate-stderr session </dev/null
     [ -z "$output$stderr" ]
