@@ -421,10 +421,12 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
     else
         buffer_append_string(out, "-");
     buffer_append_string(out, "\t");
-    if (step == STEP_DONE || (step == STEP_WAITING && job->before != NULL))
-        buffer_append(out, result, job_result_text(step == STEP_DONE ? job : &before, result));
-    else
+    if (step == STEP_DONE || (step == STEP_WAITING && job->before != NULL)) {
+        size_t size = job_result_text(step == STEP_DONE ? job : &before, result);
+        buffer_append(out, result, size);
+    } else {
         buffer_append_string(out, "-");
+    }
     buffer_append_string(out, "\t");
     put_command(out, job->text);
     buffer_append_string(out, "\n");
