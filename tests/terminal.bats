@@ -166,7 +166,7 @@ takes_term() {
     wait_until prompts 1
     keys '\032'
     shows 'Stopped'
-    keys 'kill %%1; wait; echo over\n'
+    keys 'kill %%1; wait; echo; echo over\n'
     shows '^over'
     keys 'exit\n'
     terminal_ends 0
