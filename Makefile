@@ -93,7 +93,7 @@ build/faulty/lib.a: $(patsubst %.c,build/faulty/%.o,$(wildcard lib/*.c)) build/i
 
 # Programs that the tests use.
 TEST_HELPERS = $(patsubst tests/lib/%.c,build/tests/%,$(wildcard tests/lib/*.c))
-test: all faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
+test: all faulty examples bench-programs $(TEST_HELPERS) $(UNIT)
 	@scripts/test.sh
 
 build/tests/%: tests/lib/%.c proto.h Makefile
@@ -186,7 +186,7 @@ build/bench/%.so: scripts/bench/%.c Makefile
 	@mkdir -p build/bench
 	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O2 -shared -fPIC -o $@ $< -ldl
 
-coverage: faulty examples build/bench/load build/bench/count-allocs.so $(TEST_HELPERS) $(UNIT)
+coverage: faulty examples bench-programs $(TEST_HELPERS) $(UNIT)
 	@scripts/coverage.sh
 
 lint:

@@ -29,8 +29,8 @@ struct stream {
  * what is written to 2 is lost. Exits if that fails. */
 void streams_fill(void);
 
-/* Sets up a stream on fd, after sources_open(); mode is O_RDONLY or O_WRONLY. Returns false with errno if fd cannot be
- * used in that mode; the stream is set up even then, but using it fails. */
+/* Sets up a stream on fd, after sources_open(); mode is O_RDONLY or O_WRONLY. Returns false with errno if
+ * fd cannot be used in that mode; the stream is set up even then, but using it fails. */
 bool stream_open(struct stream *, int fd, int mode);
 
 /* Closes our own descriptor, if there is one. The one that we were given stays open. */

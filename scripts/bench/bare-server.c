@@ -22,9 +22,9 @@
 
 enum {
     FRAME_SIZE = 16,
-    BLOCK_SIZE = 64 << 10, /* as much as a pipe holds */
+    BLOCK_SIZE = 64 << 10,           /* as much as a pipe holds */
     QUESTIONS_MAX = BLOCK_SIZE / 13, /* get_status 1 */
-    PID_MAX = 1 << 22, /* proc(5) */
+    PID_MAX = 1 << 22,               /* proc(5) */
     WORKERS_MAX = 100000,
     FLIGHTS = 2,
 };
@@ -95,13 +95,14 @@ worker_start(struct worker *worker)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || dup2(pair[1], 3) < 0)
         err(1, "socketpair");
-    worker->pid = clone(worker_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
+    worker->pid = clone(worker_exec, stack + sizeof(stack),
+                        CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
     if (worker->pid < 0)
         err(1, "clone");
     close(pair[1]);
     worker->fd = pair[0];
-    worker->line_size =
-        (unsigned)snprintf(worker->line, sizeof(worker->line), "Driver %d Available\n", worker->pid);
+    worker->line_size = (unsigned)snprintf(worker->line, sizeof(worker->line),
+                                           "Driver %d Available\n", worker->pid);
     worker_of[worker->pid] = (int)(worker - workers);
 }
 
@@ -219,7 +220,8 @@ main(void)
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     ssize_t size, rest = 0; /* rest: bytes of a line without its end */
 
-    if (signal(SIGTERM, end) == SIG_ERR || dup2(STDIN_FILENO, 3) < 0) /* 3: for the worker that starts */
+    if (signal(SIGTERM, end) == SIG_ERR ||
+        dup2(STDIN_FILENO, 3) < 0) /* 3: for the worker that starts */
         err(1, "start");
     for (;;) {
         if (arrived < departed && (departed - arrived == FLIGHTS || poll(&input, 1, 0) == 0)) {

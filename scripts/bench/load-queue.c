@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SUBMIT "submit 60 /bin/true\n"
+#define SUBMIT "submit 60 /bin/true"
 
 /* Starts a server that listens, in which no job begins, with that many drivers. From then on, its
  * input and output are a connection to its control socket. */
@@ -50,33 +50,41 @@ job_check(const char *line, long number, const char *end)
         errx(1, "unexpected reply '%s'", line);
 }
 
-/* Submits that many jobs, as many at once as the socket holds. */
-static void
-submit_pipelined(long count)
+/* Gives the command count times, with the numbers of jobs from first on if it is about a job, as many at
+ * once as the socket holds. Each reply is that of a job: end is what follows its number. Returns the
+ * microseconds that a command took. */
+static double
+give_pipelined(const char *command, bool numbered, long first, long count, const char *end)
 {
-    static char block[BLOCK_SIZE / (sizeof(SUBMIT) - 1) * (sizeof(SUBMIT) - 1)];
-    size_t written = 0, to_write = (size_t)count * (sizeof(SUBMIT) - 1);
+    char *text = malloc((size_t)count * LINE_SIZE), *at = text;
+    size_t written = 0;
     long done = 0;
 
-    for (size_t at = 0; at < sizeof(block); at += sizeof(SUBMIT) - 1)
-        memcpy(block + at, SUBMIT, sizeof(SUBMIT) - 1);
+    if (text == NULL)
+        err(1, "malloc");
+    for (long i = 0; i < count; i++)
+        at += numbered ? snprintf(at, LINE_SIZE, "%s %ld\n", command, first + i)
+                       : snprintf(at, LINE_SIZE, "%s\n", command);
+    const size_t to_write = (size_t)(at - text);
+    int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
     while (done < count) {
-        struct pollfd end = {.fd = server.in,
-                             .events = (short)(POLLIN | (written < to_write ? POLLOUT : 0))};
-        if (poll(&end, 1, PATIENCE_MS) < 1)
+        struct pollfd socket = {.fd = server.in,
+                                .events = (short)(POLLIN | (written < to_write ? POLLOUT : 0))};
+        if (poll(&socket, 1, PATIENCE_MS) < 1)
             errx(1, "no reply in %d s", PATIENCE_MS / 1000);
-        if (end.revents & POLLOUT) {
-            size_t from = written % sizeof(block), size = sizeof(block) - from;
-            ssize_t n = write(server.in, block + from,
-                              size < to_write - written ? size : to_write - written);
+        if (socket.revents & POLLOUT) {
+            size_t size = to_write - written < BLOCK_SIZE ? to_write - written : BLOCK_SIZE;
+            ssize_t n = write(server.in, text + written, size);
             if (n < 0 && errno != EAGAIN)
                 err(1, "write");
             written += n > 0 ? (size_t)n : 0;
         }
         output_read();
-        for (const char *line; (line = line_next()) != NULL;)
-            job_check(line, ++done, " Waiting");
+        for (const char *line; (line = line_next()) != NULL; done++)
+            job_check(line, first + done, end);
     }
+    free(text);
+    return (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e3 / (double)count;
 }
 
 /* Returns a size in KiB from the server's status, proc(5). */
@@ -108,12 +116,11 @@ run_queue(char **args)
     server_start_queue(drivers);
     server_quiet();
     long before_kib = server_status_kib("VmRSS:");
-    int64_t before_ns = usage_of(server.pid).cpu_ns, start_ns = clock_ns(CLOCK_MONOTONIC);
-    submit_pipelined(count);
-    double rate = rate_since(count, start_ns);
+    int64_t before_ns = usage_of(server.pid).cpu_ns;
+    double rate = 1e6 / give_pipelined(SUBMIT, false, 1, count, " Waiting");
     server_quiet();
     double cpu_ms = (double)(usage_of(server.pid).cpu_ns - before_ns) / 1e6;
-    start_ns = clock_ns(CLOCK_MONOTONIC);
+    int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
     say("get_jobs\n");
     for (long i = 1; i <= count; i++)
         job_check(reply(), i, " Waiting /bin/true");
@@ -122,6 +129,29 @@ run_queue(char **args)
     double list_s = (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
     printf("%.0f %.3f %.1f %.1f\n", rate, list_s,
            (double)(server_status_kib("VmHWM:") - before_kib) / 1024, cpu_ms);
+    say("shutdown\n");
+    server_wait();
+    close(server.in);
+}
+
+void
+run_waiting(char **args)
+{
+    long count = argument(args[0], COUNT_MAX), jobs = argument(args[1], COUNT_MAX);
+    char command[LINE_SIZE];
+
+    server_start_queue(2);
+    give_pipelined(SUBMIT, false, 1, count, " Waiting");
+    server_quiet();
+    printf("%.3f ", give_pipelined(SUBMIT, false, count + 1, jobs, " Waiting"));
+    printf("%.3f ", give_pipelined("cancel_job", true, count + 1, jobs, " Done cancelled"));
+    int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+    snprintf(command, sizeof(command), "resume\nwait_job %ld\n", count < jobs ? count : jobs);
+    say(command);
+    if (strcmp(reply(), "Resumed") != 0 || strstr(reply(), " Done exit 0") == NULL)
+        errx(1, "the jobs do not run");
+    printf("%.1f\n", (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e3 /
+                         (double)(count < jobs ? count : jobs));
     say("shutdown\n");
     server_wait();
     close(server.in);

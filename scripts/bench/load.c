@@ -7,11 +7,17 @@
  *     pipeline DRIVERS COUNT       get_status per second, as many at once as the pipes hold, to all
  *                                  drivers in turn
  *     jobs DRIVERS COUNT           jobs (/bin/true) per second that DRIVERS drivers run, all given
- *                                  at once
+ *                                  at once; microseconds of CPU time of server and drivers for each
  *     queue DRIVERS COUNT          for COUNT jobs that one client of the control socket submits, as
  *                                  many at once as it holds, while the queue is paused: submit per
  *                                  second; seconds for a get_jobs; MiB by which the server has
  *                                  grown, at its peak; milliseconds of its CPU time for all submit
+ *     clients CLIENTS COUNT JOBS   microseconds for each of COUNT get_status, 64 at once from each of
+ *                                  CLIENTS clients of the control socket, and for each of JOBS jobs
+ *                                  (/bin/true), one from each, with 2 drivers
+ *     waiting COUNT JOBS           while COUNT jobs wait, microseconds for each of JOBS more submit, for
+ *                                  each cancel_job of these, and for each of the first JOBS that run
+ *                                  then, with 2 drivers
  *     create COUNT                 drivers per second that one create_driver brings up
  *     stop COUNT                   seconds until COUNT drivers are up, and from SIGTERM until they
  *                                  and the server are gone
@@ -20,8 +26,9 @@
  *     hold COUNT                   KiB of private memory that the server needs per driver, and the
  *                                  pids of the drivers, which live until standard input ends
  *     many COUNT                   seconds until COUNT drivers are up, for a get_drivers, and for a
- *                                  stop; how often the kernel ran the drivers and the server in an
- *                                  idle second; how many drivers are left after the stop
+ *                                  stop; how many drivers are left after the stop
+ *     idle COUNT                   how often the kernel runs COUNT drivers and the server in an idle
+ *                                  second; how many drivers are left after a stop
  *     deaths COUNT KILLED          milliseconds of the server's CPU time for the death of one of
  *                                  COUNT drivers, the median of KILLED deaths; and for the death of
  *                                  all at once
@@ -84,6 +91,17 @@ run_pipeline(char **args)
     server_end();
 }
 
+/* Returns the CPU time of the server and its drivers, without that of jobs. */
+static int64_t
+cpu_of_all(void)
+{
+    int64_t cpu_ns = usage_of(server.pid).cpu_ns;
+
+    for (long i = 0; i < server.drivers_count; i++)
+        cpu_ns += usage_of(server.drivers[i]).cpu_ns;
+    return cpu_ns;
+}
+
 static void
 run_jobs(char **args)
 {
@@ -94,7 +112,7 @@ run_jobs(char **args)
 
     server_start_plain();
     create(drivers);
-    int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+    int64_t before_ns = cpu_of_all(), start_ns = clock_ns(CLOCK_MONOTONIC);
     while (done < count) {
         /* A short line is written whole or not at all, pipe(7). */
         while (written < count && write(server.in, job, size) == (ssize_t)size)
@@ -104,7 +122,8 @@ run_jobs(char **args)
             errx(1, "unexpected reply '%s'", line);
         done++;
     }
-    printf("%.0f\n", rate_since(count, start_ns));
+    printf("%.0f ", rate_since(count, start_ns));
+    printf("%.1f\n", (double)(cpu_of_all() - before_ns) / 1e3 / (double)count);
     server_end();
 }
 
@@ -222,12 +241,21 @@ run_many(char **args)
         reply_available();
     reply_count(count);
     double list_s = (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
+    double stop_s = stop();
+    printf("%.3f %.3f %.3f %ld\n", up_s, list_s, stop_s, drivers_alive());
+}
+
+static void
+run_idle(char **args)
+{
+    server_start_plain();
+    create(argument(args[0], DRIVERS_MAX));
     all_quiet();
     int64_t runs = runs_of_all();
     pause_ms(1000);
     runs = runs_of_all() - runs;
-    double stop_s = stop();
-    printf("%.3f %.3f %.3f %lld %ld\n", up_s, list_s, stop_s, (long long)runs, drivers_alive());
+    stop();
+    printf("%lld %ld\n", (long long)runs, drivers_alive());
 }
 
 /* Waits until the server has logged that many deaths. */
@@ -310,11 +338,12 @@ static const struct mode {
     int args;
     void (*run)(char **args);
 } modes[] = {
-    {"trip", 3, run_trip},   {"pipeline", 2, run_pipeline}, {"create", 1, run_create},
-    {"jobs", 2, run_jobs},   {"stop", 1, run_stop},         {"orphans", 1, run_orphans},
-    {"hold", 1, run_hold},   {"many", 1, run_many},         {"deaths", 2, run_deaths},
-    {"tasks", 2, run_tasks}, {"calls", 1, run_calls},       {"allocs", 2, run_allocs},
-    {"queue", 2, run_queue},
+    {"trip", 3, run_trip},       {"pipeline", 2, run_pipeline}, {"create", 1, run_create},
+    {"jobs", 2, run_jobs},       {"stop", 1, run_stop},         {"orphans", 1, run_orphans},
+    {"hold", 1, run_hold},       {"many", 1, run_many},         {"deaths", 2, run_deaths},
+    {"tasks", 2, run_tasks},     {"calls", 1, run_calls},       {"allocs", 2, run_allocs},
+    {"queue", 2, run_queue},     {"idle", 1, run_idle},         {"clients", 3, run_clients},
+    {"waiting", 2, run_waiting},
 };
 
 int

@@ -77,5 +77,7 @@ void run_tasks(char **args);
 void run_calls(char **args);
 void run_allocs(char **args);
 void run_queue(char **args);
+void run_waiting(char **args);
+void run_clients(char **args);
 
 #endif

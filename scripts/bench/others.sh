@@ -113,7 +113,6 @@ row_query() {
     n=$(size 20000 200)
     asked s6-svscan "$(size 100 3)" s6-svstat "$dir/services/0"
     asked runsvdir "$(size 100 3)" sv status "$dir/services/0"
-    asked supervisord "$(size 2 1)" supervisorctl -c "$dir/supervisor.conf" status worker:0
     beside beanstalkd "$what: beanstalkd" figures "$ONE" "$LOAD" trip 1 1 "$n" -- beanstalk_asked "$n" || return 0
     report "$what" 1 /s 'beanstalkd, stats-tube'
 }
