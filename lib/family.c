@@ -153,12 +153,13 @@ member_look(const struct family_caller *caller, const struct family_member *memb
     return false;
 }
 
-/* A process in the state D may be waiting for a child that we have stopped (vfork). */
+/* A process in the state D may be waiting for a child that we have stopped (vfork). For one that has
+ * become another user's, and that we may neither stop nor kill, no other need wait. */
 static void
 member_stop(struct family *family, const struct family_member *member, int pidfd, char state)
 {
-    if (state != 'T')
-        process_signal(member->pid, pidfd, SIGSTOP);
+    if (state != 'T' && !process_signal(member->pid, pidfd, SIGSTOP) && errno == EPERM)
+        return;
     if (strchr("TtDZX", state) == NULL)
         family->runs = true;
 }

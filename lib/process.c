@@ -70,11 +70,10 @@ process_tracer(pid_t pid)
     return at != NULL ? (pid_t)strtol(at + sizeof(field) - 1, NULL, 10) : 0;
 }
 
-void
+bool
 process_signal(pid_t pid, int pidfd, int number)
 {
     if (pidfd >= 0)
-        syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
-    else
-        kill(pid, number);
+        return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0;
+    return kill(pid, number) == 0;
 }

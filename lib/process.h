@@ -23,7 +23,7 @@ bool process_is_dead(const struct process *process);
 /* Returns the pid of the thread that traces the process as a debugger does, ptrace(2), or 0. */
 pid_t process_tracer(pid_t pid);
 
-/* Sends a signal, by the pidfd if that is not -1. */
-void process_signal(pid_t pid, int pidfd, int number);
+/* Sends a signal, by the pidfd if that is not -1. Returns false with errno on failure. */
+bool process_signal(pid_t pid, int pidfd, int number);
 
 #endif

@@ -78,3 +78,21 @@ load lib/helpers
     ((most > 0 && most < 1000)) || fail "$most in one turn"
     wait_until rests "$server_pid"
 }
+
+@test "costs: a job's process that has become another user's, and may not be killed, is not tried again and again" {
+    command -v strace >/dev/null || skip 'no strace to count with'
+    [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || skip 'only root can start a process of another user'
+    start strace -D -qq -o trace -e trace=kill,pidfd_send_signal \
+        setpriv --bounding-set -kill --inh-caps -kill "$SERVER" "${PATIENT[@]}" --grace 0.1 -v
+    create
+    say "run any 0.1 echo \$\$ >pid; exec setpriv --reuid=54321 --clear-groups sleep 1000"
+    expect 'Job 1 Done timeout*'
+    started+=("$(<pid)")
+    create
+    : >trace
+    for i in {2..21}; do
+        say 'run any 50 true'
+        expect "Job $i Done exit 0"
+    done
+    (($(grep -ac SIGSTOP trace) < 100))
+}
