@@ -48,7 +48,7 @@ load lib/helpers
 @test "--halt: no more is read, though the input stays open, and half a line is no job" {
     start_server --halt soon
     create
-    echo -n $'run any 50 exit 3\nrun any 50 : >ran' >&"$to"
+    env printf 'run any 50 exit 3\nrun any 50 : >ran' >&"$to" # by one write, as say does
     expect 'Job 1 Done exit 3'
     server_ends 4
     [ ! -e ran ]

@@ -45,19 +45,26 @@ protocol_example() {
 
 # Ends what the test started. The test fails if a driver is left over.
 end_started() {
-    local i fd left=
+    local pid fd servers=() others=() left=
     for fd in "${client_to[@]}" "${client_from[@]}"; do
         { exec {fd}>&-; } 2>/dev/null || true # a test may have closed it
     done
     [[ -z $to ]] || exec {to}>&-
     [[ -z $from ]] || exec {from}<&-
     to='' from=''
-    # The last one first: a server before its terminal, whose end gives it a HUP and a CONT, see below.
-    for ((i = ${#started[@]} - 1; i >= 0; i--)); do
-        drivers_are_gone_with "${started[i]}" || left+=" ${started[i]}"
+    # Servers first: the end of its terminal would give one a HUP and a CONT, see below.
+    for pid in "${started[@]}"; do
+        if runs_server "$pid"; then servers+=("$pid"); else others+=("$pid"); fi
+    done
+    for pid in "${servers[@]}" "${others[@]}"; do
+        drivers_are_gone_with "$pid" || left+=" $pid"
     done
     started=()
     [[ -z $left ]] || fail "drivers of$left were left over"
+}
+
+runs_server() {
+    [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]
 }
 
 # drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks
@@ -65,7 +72,7 @@ end_started() {
 drivers_are_gone_with() {
     local child children
     children=$(children_of "$1")
-    if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
+    if alive "$1" && runs_server "$1"; then
         kill -QUIT "$1"
         # Only if it is stopped: a CONT can hang a leak checker at the exit of a running server.
         ! in_state "$1" T || kill -CONT "$1"
