@@ -90,11 +90,60 @@ call_halt(struct call *call)
     job_unrun_halted(call->job);
 }
 
-/* Whether no more commands will come, so that nobody can create a driver or resume the server. */
+/* Whether no task and no job has begun that is not over. A job can outlive its driver for a moment. */
+static bool
+nothing_goes_on(void)
+{
+    return fleet_engaged() == 0 && stats.jobs_begun == 0;
+}
+
+/* Whether no more commands will come. */
 static bool
 commands_have_ended(void)
 {
     return options.listen_path == NULL && console.input_state != INPUT_OPEN;
+}
+
+/* The call of a command of the console that holds back the later ones, or NULL; with a control socket,
+ * others can still give commands. */
+static struct call *
+console_call(void)
+{
+    struct request *request = options.listen_path == NULL ? console.barrier : NULL;
+
+    if (request == NULL || list_empty(&request->calls))
+        return NULL;
+    struct call *call = container_of(request->calls.next, struct call, of_request);
+    return call->outcome == OUTCOME_PENDING ? call : NULL;
+}
+
+/* Whether it is of a wait_job. */
+static bool
+call_awaits_job(const struct call *call)
+{
+    return call->ongoing && call->driver == NULL;
+}
+
+/* Whether nobody can create a driver for submitted jobs: no command will come, or only after one that
+ * waits for them. */
+static bool
+nobody_creates(void)
+{
+    const struct call *call = console_call();
+
+    return commands_have_ended() ||
+           (call != NULL && (call_awaits_job(call) || !list_empty(&console.waiting)));
+}
+
+/* Whether nobody can resume the server: no command will come, or only after one that gets no driver
+ * before. */
+static bool
+nobody_resumes(void)
+{
+    const struct call *call = console_call();
+
+    return commands_have_ended() ||
+           (call != NULL && nothing_goes_on() && (call_awaits_any(call) || call_awaits_job(call)));
 }
 
 /* There is no driver, and none is coming. A job that was submitted waits as long as somebody may
@@ -102,7 +151,7 @@ commands_have_ended(void)
 static void
 call_find_no_driver(struct call *call)
 {
-    if (call->request != NULL || commands_have_ended())
+    if (call->request != NULL || nobody_creates())
         call_end_driverless(call, OUTCOME_NO_DRIVER, REASON_NO_DRIVER);
 }
 
@@ -117,7 +166,7 @@ tasks_assign(void)
         if (options.halt == HALT_NOW)
             batch_cancel();
     }
-    if (commands_have_ended())
+    if (nobody_resumes())
         stats.paused = 0;
     while (stats.paused == 0 && (call = calls_awaiting_any()) != NULL &&
            (driver = fleet_idle()) != NULL) {
@@ -126,8 +175,7 @@ tasks_assign(void)
         call_assign(call, driver);
     }
     /* A hundred thousand jobs may go on waiting, so they are not searched each time. */
-    if (fleet_next(NULL) == NULL && !keeper_is_trying() &&
-        (commands_have_ended() || calls_asked_anew()))
+    if (fleet_next(NULL) == NULL && !keeper_is_trying() && (nobody_creates() || calls_asked_anew()))
         calls_awaiting_each(call_find_no_driver);
 }
 
@@ -151,13 +199,6 @@ client_has_none_left(const struct client *client)
 
     return client->requests.next == &client->barrier->link && giver->tasks == 0 &&
            (stats.paused != 0 ? giver->begun : giver->jobs) == 0;
-}
-
-/* Whether no task and no job has begun that is not over. A job can outlive its driver for a moment. */
-static bool
-nothing_goes_on(void)
-{
-    return fleet_engaged() == 0 && stats.jobs_begun == 0;
 }
 
 void

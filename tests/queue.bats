@@ -74,6 +74,32 @@ submit 50 exit 3'
     [ "$(xargs <ran)" = 'a b' ]
 }
 
+@test "submit: without a driver, a wait behind it ends, and so does the job, for nobody can create one any more" {
+    start_server # its input stays open
+    say 'submit 50 true' wait 'submit 50 true' 'wait own' 'submit 50 true' 'wait_job 3' get_jobs
+    expect 'Job 1 Waiting' '0 drivers' 'Job 2 Waiting' '0 drivers' 'Job 3 Waiting' 'Job 3 Done unrun no driver' '0 jobs'
+    # What does not wait itself leaves the job as it is.
+    say 'submit 50 true' 'send_task any 5' 'run any 5 true' 'create_driver 1' 'wait_job 4'
+    expect 'Job 4 Waiting' 'Error: no driver' 'Error: no driver' 'Driver *' '1 driver' 'Job 4 Done exit 0'
+}
+
+@test "submit: if the only driver dies, a wait does not wait for ever" {
+    start_server
+    create
+    # shellcheck disable=SC2016
+    say 'submit 50 kill -9 $PPID; sleep 1000' 'submit 50 true' wait
+    expect 'Job 1 Waiting' 'Job 2 Waiting' '0 drivers'
+    create
+    say 'wait_job 1' 'wait_job 2'
+    expect 'Job 1 Done lost *' 'Job 2 Done unrun no driver'
+}
+
+@test "submit: if the server has given up its drivers, a wait does not wait for ever" {
+    printf '%s\n' 'submit 50 true' 'wait own' >lines
+    run -1 --separate-stderr session --drivers 1 --driver /bin/false <lines
+    [[ $output == $'Job 1 Waiting\n0 drivers' && $stderr == *'gave up'*'job 1 Done unrun no driver: true'* ]]
+}
+
 @test "submit: while its jobs wait without a driver, what cannot wait is refused" {
     start_server --listen socket
     say 'submit 50 true' 'send_task any 5' 'send_task any 5' create_driver
@@ -241,6 +267,25 @@ has_waiting() {
     end_input # nobody could resume it any more
     server_ends 0
     [ "$(xargs <ran)" = 'b a c' ]
+}
+
+@test "pause: a command that waits for any driver, behind which a resume would be, resumes the server" {
+    start_server
+    create
+    for waits in 'run any 50 true' 'send_task any 0.01'; do
+        say pause "$waits" resume
+        expect Paused '*' Resumed
+    done
+    say wait pause 'submit 50 echo a >>ran' 'wait_job 2' stats
+    expect '1 driver' Paused 'Job 2 Waiting' 'Job 2 Done exit 0' '* paused=0 *'
+    # but not as long as something runs, whose end may be waited for
+    mkfifo gate
+    say "run $pid 50 read x <gate" pause 'submit 50 true' 'wait_job 3'
+    wait_until has_children_of "$pid" 1
+    open_gate
+    expect 'Job 3 Done exit 0' Paused 'Job 4 Waiting' 'Job 3 Done exit 0'
+    say get_jobs resume
+    expect 'Job 4 Waiting true' '1 job' Resumed
 }
 
 @test "wait own: for this client's tasks and jobs, not for other clients'" {
