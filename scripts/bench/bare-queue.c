@@ -1,7 +1,7 @@
 /*
- * bare-queue --listen PATH: keeps what a submit says, in memory of malloc(3), and answers by a line; get_jobs
- * writes all that it keeps. Answers one line of its standard input, as load gives it a pause, then serves
- * one client of the socket.
+ * bare-queue --listen PATH: keeps the number and the command line of each submit, in memory of malloc(3), and
+ * answers with a line; get_jobs writes all that it keeps. It serves one client of the socket, and before
+ * that answers one line of its standard input, the pause that load gives.
  */
 #include "bench.h"
 
@@ -47,9 +47,9 @@ list(void)
 }
 
 static void
-command(char *line)
+command(const char *line)
 {
-    char *job = strncmp(line, "submit ", 7) == 0 ? strchr(line + 7, ' ') : NULL;
+    const char *job = strncmp(line, "submit ", 7) == 0 ? strchr(line + 7, ' ') : NULL;
 
     if (job != NULL)
         submit(job + 1);
@@ -85,24 +85,13 @@ client_wait(const char *path)
 int
 main(int argc, char **argv)
 {
-    static char input[64 << 10], output[64 << 10];
-    ssize_t size, rest = 0; /* rest: bytes of a line without its end */
+    static char output[64 << 10];
 
     if (argc != 3 || strcmp(argv[1], "--listen") != 0)
         errx(2, "usage: bare-queue --listen PATH");
     client_wait(argv[2]);
     setvbuf(stdout, output, _IOFBF, sizeof(output));
-    while ((size = read(STDIN_FILENO, input + rest, sizeof(input) - (size_t)rest)) > 0) {
-        size += rest;
-        char *at = input, *newline;
-        while ((newline = memchr(at, '\n', (size_t)(input + size - at))) != NULL) {
-            *newline = '\0';
-            command(at);
-            at = newline + 1;
-        }
+    while (lines_read(command))
         fflush(stdout);
-        rest = input + size - at;
-        memmove(input, at, (size_t)rest);
-    }
     return 0;
 }

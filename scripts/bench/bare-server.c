@@ -1,9 +1,9 @@
 /*
  * bare-server: as much of a server as the benchmark needs, and nothing else: create_driver N, get_status
  * PID and get_drivers from standard input, and their replies. A question goes to a worker (bare-answer)
- * as a frame of 16 bytes, and back. The server sends all questions of a block of its input, a write for
- * each worker, before it reads the answers to the block before. It waits in blocking calls and checks
- * nothing: a command that it does not know, or a worker that dies, is its end.
+ * as a frame of 16 bytes, and back. The server sends all questions of a block of its input, with one write
+ * to each worker, before it reads the answers to the block before. It waits in blocking calls, and checks
+ * hardly anything: a command that it does not know, or a worker that dies, is its end.
  *
  * The end of its input or SIGTERM ends it. It then waits for its workers, which see their sockets end.
  */
@@ -22,7 +22,6 @@
 
 enum {
     FRAME_SIZE = 16,
-    BLOCK_SIZE = 64 << 10,           /* as much as a pipe holds */
     QUESTIONS_MAX = BLOCK_SIZE / 13, /* get_status 1 */
     PID_MAX = 1 << 22,               /* proc(5) */
     WORKERS_MAX = 100000,
@@ -37,7 +36,7 @@ struct worker {
     unsigned line_size;
 };
 
-/* The questions of a block, which are under way. */
+/* The questions of a block that are under way. */
 struct flight {
     struct worker *asked[QUESTIONS_MAX]; /* in the order of the questions */
     int questions;
@@ -74,14 +73,15 @@ read_all(int fd, size_t size)
     }
 }
 
-/* Runs in the new process, on the memory of the server, which waits meanwhile. Descriptor 3 is its socket. */
+/* Runs in the new process, on the memory of the server, which waits until the exec. Descriptor 3 is its
+ * socket. */
 static int
 worker_exec(void *unused)
 {
     char path[] = "build/bench/bare-answer", *program[] = {path, NULL}, *environment[] = {NULL};
 
     (void)unused;
-    /* The table of descriptors is shared until here, so that its 10,000 need not be copied. */
+    /* The table of descriptors is shared until here, so that nobody has to copy 10,000 of them. */
     if (syscall(SYS_close_range, 4, ~0U, CLOSE_RANGE_UNSHARE) == 0)
         execve(path, program, environment);
     _exit(127);
@@ -106,7 +106,8 @@ worker_start(struct worker *worker)
     worker_of[worker->pid] = (int)(worker - workers);
 }
 
-/* Adds a question to the block, or, if it is not sent, an answer that comes by itself. */
+/* Adds a question to the block; with frames = 0, one that need not be sent, because its answer comes by
+ * itself. */
 static void
 ask(struct worker *worker, int frames)
 {
@@ -162,7 +163,7 @@ all_arrive(void)
         arrive();
 }
 
-/* Starts that many workers, each of which says by a frame that it is up; or, if the number is 0, asks all. */
+/* Starts that many workers, each of which sends a frame when it is up; if the number is 0, asks all. */
 static void
 create_or_list(long count)
 {
@@ -190,15 +191,15 @@ command(const char *line)
 {
     if (strncmp(line, "get_status ", 11) == 0) {
         int pid = 0;
-        for (line += 11; *line != '\n'; line++)
+        for (line += 11; *line != '\0'; line++)
             pid = pid * 10 + (*line - '0');
         ask(&workers[worker_of[pid]], 1);
     } else if (strncmp(line, "create_driver ", 14) == 0) {
         create_or_list(strtol(line + 14, NULL, 10));
-    } else if (strncmp(line, "get_drivers\n", 12) == 0) {
+    } else if (strcmp(line, "get_drivers") == 0) {
         create_or_list(0);
     } else {
-        errx(1, "unknown command");
+        errx(1, "unknown command '%s'", line);
     }
 }
 
@@ -216,9 +217,7 @@ end(int signal)
 int
 main(void)
 {
-    static char block[BLOCK_SIZE];
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    ssize_t size, rest = 0; /* rest: bytes of a line without its end */
 
     if (signal(SIGTERM, end) == SIG_ERR ||
         dup2(STDIN_FILENO, 3) < 0) /* 3: for the worker that starts */
@@ -228,18 +227,10 @@ main(void)
             arrive();
             continue;
         }
-        if ((size = read(STDIN_FILENO, block + rest, sizeof(block) - (size_t)rest)) <= 0)
+        if (!lines_read(command))
             break;
-        size += rest;
-        char *at = block, *newline;
-        while ((newline = memchr(at, '\n', (size_t)(block + size - at))) != NULL) {
-            command(at);
-            at = newline + 1;
-        }
         if (flights[departed % FLIGHTS].questions > 0)
             depart();
-        rest = block + size - at;
-        memmove(block, at, (size_t)rest);
     }
     all_arrive();
     end(0);

@@ -8,13 +8,20 @@
 
 #include <err.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_US INT64_C(1000)
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S  INT64_C(1000000000)
+
+enum {
+    BLOCK_SIZE = 64 << 10, /* as much as a pipe holds */
+};
 
 static inline int64_t
 clock_ns(clockid_t clock)
@@ -68,6 +75,28 @@ median(int64_t *figures, size_t count)
 {
     qsort(figures, count, sizeof(*figures), figures_compare);
     return figures[count / 2];
+}
+
+/* Reads a block of standard input, and calls the function for each whole line, as a
+ * string without newline. Returns false at the end of the input. */
+static inline bool
+lines_read(void (*command)(const char *line))
+{
+    static char block[BLOCK_SIZE];
+    static size_t rest; /* bytes of a line without its end */
+
+    ssize_t size = read(STDIN_FILENO, block + rest, sizeof(block) - rest);
+    if (size <= 0)
+        return false;
+    char *at = block, *end = block + rest + size, *newline;
+    while ((newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        *newline = '\0';
+        command(at);
+        at = newline + 1;
+    }
+    rest = (size_t)(end - at);
+    memmove(block, at, rest);
+    return true;
 }
 
 #endif

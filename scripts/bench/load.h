@@ -11,8 +11,7 @@
 #include <sys/types.h>
 
 enum {
-    PATIENCE_MS = 60000,   /* for anything that must happen */
-    BLOCK_SIZE = 64 << 10, /* as much as a pipe holds */
+    PATIENCE_MS = 60000, /* for anything that must happen */
     LINE_SIZE = 256,
     DRIVERS_MAX = 100000,
     COUNT_MAX = 1000000000,
