@@ -35,6 +35,15 @@ cells() {
     [ "${row[3]}${row[4]}${row[5]}" = '16.7 (10.0 to 23.3)' ]
 }
 
+@test "bench: however many pairs there are, as many lie below the quartiles as above" {
+    local all=('1|1' '2|1' '3|1' '4|1' '5|1' '6|1' '7|1' '8|1' '9|1' '10|1') i
+    local expected=('' '1 1 1' '1 1 2' '1 2 3' '1 2 4' '2 3 4' '2 3 5' '2 4 6' '2 4 7' '3 5 7' '3 5 8')
+    for i in {1..10}; do
+        pairs=("${all[@]:0:i}")
+        [ "$(quartiles 'a[1]')" = "${expected[i]}" ] || fail "$i"
+    done
+}
+
 @test "bench: a rate has commas, and a ratio to nothing is none" {
     [ "$(show 1234567.8 /s) $(show 999 /s) $(show 1000 /s) $(show 5)" = '1,234,568/s 999/s 1,000/s 5' ]
     pairs=('0|0')
@@ -59,4 +68,18 @@ cells() {
     cd "$ROOT"
     PATH=$BATS_TEST_TMPDIR/bin:$PATH run -1 scripts/bench/run.sh --smoke trip
     [[ $output == *'trip '*'NO FIGURE'* ]]
+}
+
+@test "bench: if the program beside a flood fails, so does the pair" {
+    BENCH=$PWD TWO=$(taskset -cp $$ | sed 's/.*: //') PATIENCE=60
+    # shellcheck source=scripts/bench/rows.sh
+    source "$ROOT/scripts/bench/rows.sh"
+    printf '#!/bin/sh\nexec sleep 60\n' >bare-oneway
+    printf '#!/bin/sh\necho 1 2\n' >bare-trip
+    chmod +x bare-*
+    run -0 bare_fair
+    [ "$output" = '1 2' ]
+    echo 'exit 7' >>bare-trip
+    run -7 bare_fair
+    [ "$output" = '' ]
 }

@@ -35,10 +35,12 @@ alternate() {
 }
 
 # quartiles EXPRESSION: prints the lower quartile, the median and the upper quartile of what the
-# expression gives for each pair: awk, in which a[1], a[2] ... are our numbers, and b[1] ... the others.
+# expression gives for each pair: awk, in which a[1], a[2] ... are our numbers, and b[1] ... the others. As
+# many values are below the lower quartile as are above the upper one; the median of an even number is
+# the lower of the two in the middle.
 quartiles() {
     printf '%s\n' "${pairs[@]}" | awk -F'|' "{ split(\$1, a, \" \"); split(\$2, b, \" \"); print ($1) }" | sort -g |
-        awk '{ v[NR] = $1 } END { print v[int((NR + 3) / 4)], v[int((NR + 1) / 2)], v[int((3 * NR + 3) / 4)] }'
+        awk '{ v[NR] = $1 } END { q = int((NR + 3) / 4); print v[q], v[int((NR + 1) / 2)], v[NR + 1 - q] }'
 }
 
 # show NUMBER UNIT: prints a figure; a rate (/s) has commas between its thousands.

@@ -134,13 +134,15 @@ row_tasks() {
 
 # The bare programs only have to share the processors.
 bare_fair() {
-    local flood n
+    local flood n status
     n=$(size 8000 500)
     taskset -c "$TWO" timeout "$PATIENCE" "$BENCH/bare-oneway" 1000000000 2>>"$dir/log" &
     flood=$!
     figures "$TWO" "$BENCH/bare-trip" "$n"
+    status=$?
     kill "$flood"
-    wait "$flood" 2>>"$dir/log" || true # it was killed
+    wait "$flood" 2>>"$dir/log" # it was killed
+    return $status
 }
 
 row_fair() {
