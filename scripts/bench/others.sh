@@ -1,6 +1,6 @@
-# Rows without a target, which compare the server with other programs, if they are installed. All
-# supervisors run bare-worker, a static program that reports that it is up, then pauses. s6 and
-# runit run it directly, without the usual shell script.
+# Rows that compare the server with other programs, if they are installed. All supervisors run bare-worker,
+# a static program that reports that it is up, then pauses. s6 and runit run it directly, without the
+# usual shell script.
 # shellcheck shell=bash disable=SC2154 # dir is set by run.sh
 
 OTHERS=(xargs s6-svscan runsvdir supervisord)
@@ -39,13 +39,18 @@ stderr_logfile=NONE
 EOF
 }
 
-# with NAME CPUS MODE COUNT: has the supervisor NAME run COUNT workers; workers.c describes MODE.
+# with NAME CPUS MODE COUNT: has the supervisor NAME, or server for ours, run COUNT workers; workers.c
+# describes MODE.
 with() {
     local name=$1 cpus=$2 mode=$3 count=$4 argv
     rm -rf "$dir/services"
+    seq "$count" >"$dir/numbers"
     case $name in
+    server) # shellcheck disable=SC2016
+        argv=(sh -c 'exec ./server --drivers "$1" --listen "$2/socket" --each 1000 "$3" <"$2/numbers"' sh
+            "$count" "$dir" "$BENCH/bare-worker")
+        ;;
     xargs)
-        seq "$count" >"$dir/numbers"
         argv=(xargs -a "$dir/numbers" -P "$count" -n 1 "$BENCH/bare-worker")
         ;;
     s6-svscan)
@@ -85,14 +90,15 @@ row_workers() {
     done
 }
 
-# asked NAME COUNT COMMAND...: measures how often per second the supervisor's command, which asks
-# for the status of one worker, can be run.
+# asked NAME COMMAND...: measures how often per second the supervisor's command, which asks for the status of
+# one worker, can be run, and our client.
 asked() {
-    local name=$1 n=$2 what='a status, one at a time, 1 processor'
-    shift 2
-    beside "$name" "$what: $1" figures "$ONE" "$LOAD" trip 1 1 "$(size 10000 200)" -- \
+    local name=$1 n what='a status, by a process each, 1 processor'
+    n=$(size 300 3)
+    shift
+    beside "$name" "$what: $1" with server "$ONE" "ask=$n,./server --connect $dir/socket get_drivers" 1 -- \
         with "$name" "$ONE" "ask=$n,$*" 1 || return
-    report "$what" 1:2 /s "$1" ratio '>=' 1
+    report "$what" 2 /s "$1"
 }
 
 # Asks beanstalkd over a UNIX socket. The function is a subshell, whose trap ends beanstalkd.
@@ -111,8 +117,8 @@ beanstalk_asked() (
 row_query() {
     local n what='a status, one at a time, 1 processor'
     n=$(size 20000 200)
-    asked s6-svscan "$(size 100 3)" s6-svstat "$dir/services/0"
-    asked runsvdir "$(size 100 3)" sv status "$dir/services/0"
+    asked s6-svscan s6-svstat "$dir/services/0"
+    asked runsvdir sv status "$dir/services/0"
     beside beanstalkd "$what: beanstalkd" figures "$ONE" "$LOAD" trip 1 1 "$n" -- beanstalk_asked "$n" || return 0
     report "$what" 1 /s 'beanstalkd, stats-tube'
 }
@@ -133,15 +139,10 @@ row_batch() {
     n=$(size 1000 10)
     for tool in xargs parallel tsp; do
         what="run true, $n times, 2 at a time, 2 processors"
-        beside "$tool" "$what: $tool" figures "$TWO" "$LOAD" jobs 2 "$n" -- \
-            figures "$TWO" scripts/bench/batch.sh "$tool" "$(slow "$tool" "$n")" || continue
+        beside "$tool" "$what: $tool" figures "$TWO" scripts/bench/batch.sh server "$n" -- \
+            figures "$TWO" scripts/bench/batch.sh "$tool" "$n" || continue
         report "$what" 1 /s "$tool" ratio '>=' 1
     done
-}
-
-# slow TOOL COUNT: prints how many jobs are enough to measure the rate of the tool.
-slow() {
-    if [ "$1" = xargs ]; then echo "$2"; else echo $(($2 / 5)); fi
 }
 
 row_submit() {
