@@ -1,4 +1,5 @@
-# How the figures of a row are measured, judged and shown. run.sh sets ROUNDS, PATIENCE, smoke and dir.
+# How the figures of a row are measured, judged and shown. run.sh sets ROUNDS, PATIENCE, smoke and dir;
+# plot.sh uses hold alone, which needs PATIENCE and dir.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 # size FULL SMOKE: prints the size for this run.
@@ -13,6 +14,27 @@ figures() {
     shift
     out=$(taskset -c "$cpus" timeout --foreground "$PATIENCE" "$@" 2>>"$dir/log") || return
     [[ $out =~ ^[-0-9.\ ]*[0-9]$ ]] && echo "$out"
+}
+
+# hold COMMAND...: runs a program that starts processes, prints a number and their pids, and keeps
+# them until its input ends. Prints the number, and the mean PSS of the processes in KiB.
+hold() {
+    local first pids pid to from holder status paths=()
+    coproc HOLD { exec timeout --foreground "$PATIENCE" "$@" 2>>"$dir/log"; }
+    holder=$HOLD_PID
+    to=${HOLD[1]} from=${HOLD[0]}
+    read -r -t "$PATIENCE" -u "$from" first pids || return
+    for pid in $pids; do
+        paths+=("/proc/$pid/")
+    done
+    while grep -qs "^State:.*[RD] " "${paths[@]/%/status}"; do # an idle process does not run
+        read -r -t 0.05 <> <(:)
+    done
+    awk -v first="$first" '/^Pss:/ { sum += $2; n++ } END { printf "%s %.2f\n", first, sum / n }' \
+        "${paths[@]/%/smaps_rollup}"
+    status=$?
+    exec {to}>&- {from}<&-
+    wait "$holder" && return "$status"
 }
 
 # alternate COMMAND... -- COMMAND...: runs the two commands in turns, ROUNDS times. Each prints a line of

@@ -6,9 +6,10 @@
 #
 # Each figure is the median of ROUNDS measurements, by default 5. Numbers of drivers that the limits of this
 # system do not allow are left out, with a message.
-set -u
+set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 LOAD=build/bench/load
+source scripts/bench/figures.sh
 ROUNDS=${ROUNDS:-5}
 PATIENCE=120 # seconds for one program
 [[ $# -le 1 && ${1-} != -* ]] || { echo 'usage: scripts/bench/plot.sh [DIRECTORY]' >&2; exit 2; }
@@ -30,26 +31,9 @@ medians() {
     done | paste -sd ' '
 }
 
-# hold DRIVERS: prints the mean PSS of a driver, and the server's own memory for a driver, both in
-# KiB.
-hold() {
-    local own pids pid holder to from paths=()
-    coproc HOLD { exec timeout --foreground "$PATIENCE" "$LOAD" hold "$1"; }
-    holder=$HOLD_PID to=${HOLD[1]} from=${HOLD[0]}
-    read -r -t "$PATIENCE" -u "$from" own pids || return
-    for pid in $pids; do
-        paths+=("/proc/$pid/smaps_rollup")
-    done
-    # The paths may not fit into one command line.
-    printf '%s\0' "${paths[@]}" | xargs -0 cat |
-        awk -v own="$own" '/^Pss:/ { sum += $2; n++ } END { printf "%.2f %s\n", sum / n, own }'
-    exec {to}>&- {from}<&-
-    wait "$holder"
-}
-
 # The rates of load become microseconds.
 measure_drivers() {
-    local drivers pipelined trip jobs bare
+    local drivers pipelined trip jobs own pss bare
     for drivers in 10 100 1000 10000; do
         if (($(ulimit -Hn) < drivers + 50 || $(cat /proc/sys/kernel/pid_max) < drivers + 2000)); then
             echo "plot.sh: leaves out $drivers drivers: the limit of descriptors or pids is too low" >&2
@@ -59,7 +43,8 @@ measure_drivers() {
         bare=$(medians taskset -c "$one" "$LOAD" -s build/bench/bare-server pipeline "$drivers" 1000000) || return
         trip=$(medians taskset -c "$one" "$LOAD" trip "$drivers" 10 20000) || return
         jobs=$(medians "$LOAD" jobs "$drivers" 1000) || return
-        echo "$drivers $pipelined $trip ${jobs% *} $(hold "$drivers") $bare"
+        read -r own pss < <(hold "$LOAD" hold "$drivers") || { cat "$dir/log" >&2; return 1; }
+        echo "$drivers $pipelined $trip ${jobs% *} $pss $own $bare"
     done | awk '{ print $1, 1e6 / $2, 1e6 / $3, 1e6 / $4, $5, $6, 1e6 / $7 }'
 }
 
@@ -109,8 +94,7 @@ trap 'exit 130' INT TERM HUP
 one=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//') # the first processor that we may use
 
 for what in drivers clients waiting; do
-    "measure_$what" | tee "$dir/$what"
-    [[ -s $dir/$what && ${PIPESTATUS[0]} = 0 ]] || fail "no figures for $what"
+    "measure_$what" | tee "$dir/$what" || fail "no figures for $what"
 done
 # shellcheck disable=SC2016 # $6 is a column of gnuplot's
 draw drivers '"10" 10, "100" 100, "1,000" 1000, "10,000" 10000' drivers '

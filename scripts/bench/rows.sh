@@ -41,27 +41,6 @@ row_start() {
     report "vfork to a driver's first frame, $n times, 1 processor" 1 /s 'static, writes a frame' ratio '>=' 0.87
 }
 
-# hold COMMAND...: runs a program that starts processes, prints a number and their pids, and keeps
-# them until its input ends. Prints the number, and the mean PSS of the processes in KiB.
-hold() {
-    local first pids pid to from holder status paths=()
-    coproc HOLD { exec timeout --foreground "$PATIENCE" "$@" 2>>"$dir/log"; }
-    holder=$HOLD_PID
-    to=${HOLD[1]} from=${HOLD[0]}
-    read -r -t "$PATIENCE" -u "$from" first pids || return
-    for pid in $pids; do
-        paths+=("/proc/$pid/")
-    done
-    while grep -qs "^State:.*[RD] " "${paths[@]/%/status}"; do # an idle process does not run
-        read -r -t 0.05 <> <(:)
-    done
-    awk -v first="$first" '/^Pss:/ { sum += $2; n++ } END { printf "%s %.2f\n", first, sum / n }' \
-        "${paths[@]/%/smaps_rollup}"
-    status=$?
-    exec {to}>&- {from}<&-
-    wait "$holder" && return "$status"
-}
-
 row_memory() {
     local n
     n=$(size 500 20)
