@@ -211,7 +211,7 @@ enum {
 static struct help {
     char text[HELP_SIZE];
     size_t size;
-    size_t lines[COMMANDS + 1]; /* where each command's line begins, and the last one */
+    size_t lines[COMMANDS + 1]; /* where each command's line begins; the last: where they end */
 } helps[FORMATS];
 
 static void
@@ -260,17 +260,19 @@ command_unknown(struct client *client, const struct span *name)
 static enum handling
 do_help(struct client *client, const struct span *args, unsigned count)
 {
-    const struct command *command = count > 0 ? command_find(&args[0]) : NULL;
     const struct help *help = helps;
 
-    if (count > 0 && command == NULL)
-        return command_unknown(client, &args[0]);
     while (all_formats[help - helps] != client->format)
         help++;
-    const size_t *line = command != NULL ? &help->lines[command - commands] : NULL;
-    const char *text = help->text + (line != NULL ? line[0] : 0);
-    size_t size = line != NULL ? line[1] - line[0] : help->size;
-    return request_answer(client, text, size) ? COMMAND_TAKEN : COMMAND_HELD;
+    size_t begin = 0, end = help->size;
+    if (count > 0) {
+        const struct command *command = command_find(&args[0]);
+        if (command == NULL)
+            return command_unknown(client, &args[0]);
+        begin = help->lines[command - commands];
+        end = help->lines[command - commands + 1];
+    }
+    return request_answer(client, help->text + begin, end - begin) ? COMMAND_TAKEN : COMMAND_HELD;
 }
 
 /* Runs a command, unless it is unknown (NULL), of count words, with its name. */

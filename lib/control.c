@@ -19,7 +19,7 @@
 
 enum {
     ACCEPTS_PER_TURN = 64,
-    REFUSALS_TOLD = 10, /* in REFUSALS_S, more are only counted: others must not fill our log */
+    REFUSALS_TOLD = 10, /* in REFUSALS_S; more are only counted: others must not fill our log */
     REFUSALS_S = 60,
 };
 

@@ -85,7 +85,8 @@ line_parse(char *line, size_t size, struct entry *entry)
 }
 
 /* A power failure may leave zero bytes in the place of the last lines. Returns the size of the file
- * without them, or -1; 0 if there is nothing else. Reads into tail, of TAIL_MAX. */
+ * without them; 0 if there is nothing else, or there are more than ZEROS_MAX; -1 on failure. tail has
+ * room for TAIL_MAX bytes. */
 static off_t
 size_without_zeros(int fd, char *tail)
 {

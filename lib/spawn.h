@@ -8,8 +8,8 @@
 
 #include <sys/resource.h>
 
-/* Sets up what is needed to start drivers. nofile is the limit of descriptors for drivers;
- * hup_ignored, whether HUP asks for no stop. Exits on failure. */
+/* Sets up what is needed to start drivers. nofile is the limit of descriptors for drivers; with
+ * hup_ignored, a HUP does not stop the server. Exits on failure. */
 void spawn_open(const struct rlimit *nofile, bool hup_ignored);
 void spawn_close(void);
 

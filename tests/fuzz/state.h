@@ -37,8 +37,8 @@
     each(partings) \
     each(pool_freed) \
     each(pools) \
-    each(refusals) \
     each(reaper) \
+    each(refusals) \
     each(relay) \
     each(requests) \
     each(resume) \
