@@ -192,7 +192,7 @@ server: driver $pid ended (exited with status 0)" ]
     [ "$(offered ./server --env = A = b : c --hel)" = --help ]
     [ -z "$(offered ./server --env '')" ]
     # After --each SECONDS, the words of a job.
-    for words in '--each 5' '-0 -E 5' '-jE5' '--each = 5'; do
+    for words in '--each 5' '-0 -E 5' '-jE5' '--each = 5' '--each 5 --'; do
         # shellcheck disable=SC2086
         offered ./server $words 'gzi' | grep -qx gzip || fail "$words"
         # shellcheck disable=SC2086
