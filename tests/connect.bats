@@ -149,7 +149,7 @@ load lib/helpers
 }
 
 @test "connect: as process 1, which no signal ends, it ends with 128 and the signal's number" {
-    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace
     start_listening
     say 'submit 100 true'
     expect 'Job 1 Waiting'

@@ -48,7 +48,7 @@ load lib/helpers
 }
 
 @test "process 1: in a pid namespace, orphans are reaped and TERM works" {
-    unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace --mount-proc
     # unshare's child is process 1; it adopts an orphan and then becomes the server.
     start unshare --fork --pid --mount-proc --kill-child bash -c "
         (sleep 0.2 & exec true); exec '$SERVER'"
@@ -70,7 +70,7 @@ has_one_child() {
 }
 
 @test "process 1: in a pid namespace, an inherited child in the server's session is left alone" {
-    unshare --fork --pid --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace --mount-proc
     start unshare --fork --pid --mount-proc --kill-child bash -c "sleep 1000 & exec '$SERVER' ${PATIENT[*]}"
     unshare_pid=$server_pid
     create
@@ -93,7 +93,7 @@ has_one_child() {
 }
 
 @test "pid namespace: a server whose drivers would be in another one says so and does not start" {
-    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace
     run -1 --separate-stderr unshare --pid "$SERVER" --drivers 1 <<<create_driver
     [ "$output" = '' ]
     [ "$stderr" = 'server: cannot start drivers: they would be in another pid namespace (unshare -p needs -f)' ]

@@ -117,7 +117,7 @@ load lib/helpers
 }
 
 @test "--output: without a /proc of its own, no driver writes into another directory" {
-    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace
     start unshare --fork --pid --kill-child "$SERVER" "${PATIENT[@]}" --driver "$DRIVER" --output o
     create
     say "run $pid 50 echo 1"

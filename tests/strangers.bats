@@ -215,7 +215,7 @@ END
     OTHER_UID=65534
     shared_directory
     grep -qE '^ +0 +0 +4294967295$' /proc/self/uid_map || skip 'this user namespace does not know all users'
-    unshare -pf --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace --mount-proc
     start "${as_other[@]}" ../server --listen taxi.sock --drivers 1
     wait_until control stats
     run -0 unshare -pf --mount-proc "${as_other[@]}" ../server --connect taxi.sock stats

@@ -137,7 +137,7 @@ unstoppable_ends() {
 # in_namespace OPTION...: starts a server that is process 1 of a pid namespace, with the /proc of
 # the outer one.
 in_namespace() {
-    unshare --fork --pid true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace
     start unshare --fork --pid --kill-child "$SERVER" "${PATIENT[@]}" "$@"
     unshare_pid=$server_pid
     create

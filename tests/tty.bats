@@ -81,7 +81,7 @@ prompts() {
 # in_background COMMAND: a shell at a terminal runs it in the background, in another pid namespace, where
 # the terminal's process groups have no number.
 in_background() {
-    unshare -pf --mount-proc true 2>/dev/null || skip 'no pid namespace to be had'
+    needs_pid_namespace --mount-proc
     start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
     shows 'ready: $'
     keys "unshare -pf --mount-proc $1 &\n"

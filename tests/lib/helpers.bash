@@ -142,6 +142,12 @@ become_other() {
     as_other=(setpriv "--reuid=$OTHER_UID" "--regid=$OTHER_UID" --clear-groups)
 }
 
+# needs_pid_namespace [--mount-proc]: skips the test if it cannot have a pid namespace of its own; with the
+# option, one with its own /proc.
+needs_pid_namespace() {
+    unshare --fork --pid "$@" true 2>/dev/null || skip 'no pid namespace to be had'
+}
+
 # shellcheck source=tests/lib/processes.bash
 source "$LIB/processes.bash"
 # shellcheck source=tests/lib/server.bash
