@@ -13,8 +13,8 @@
 # "1 processor" means that all processes, even the client, run on one processor; otherwise they use two. A
 # bare program does what its name says and nothing more; see the first lines of each.
 #
-# The exit status is 0 if each row has its figures, whether or not they meet their targets; else 1. Another
-# tool that is not installed, or fails, has no row.
+# The exit status is 0 if each row has its figures, whether or not they meet their targets; else 1. The row of
+# another tool that is not installed, or fails, says so, and does not count.
 # shellcheck disable=SC2317 # the rows are called by their names
 set -u
 cd "$(dirname "$0")/../.." || exit
