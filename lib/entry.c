@@ -191,12 +191,14 @@ entry_parse(char *line, size_t size, struct entry *entry)
     entry->command = fields[6];
     bool has_ms = !span_is(&fields[4], "-");
     bool none_said = span_is(&fields[5], "-");
-    entry->again = waiting && !none_said;
+    entry->first = waiting && span_is(&fields[5], "first");
+    entry->again = waiting && !none_said && !entry->first;
     line[fields[6].at - 1 - line] = '\0'; /* the tab after RESULT */
     return ((none && entry->step != STEP_RUNNING) || any ||
             driver_field_parse(&fields[3], &entry->driver)) &&
            (has_ms ? ms_parse(&fields[4], &entry->ms) && entry->step != STEP_RUNNING : !waiting) &&
-           (done || entry->again ? job_result_parse(fields[5].at, &entry->result) : none_said) &&
+           (done || entry->again ? job_result_parse(fields[5].at, &entry->result)
+                                 : none_said || entry->first) &&
            span_unescape(&entry->command, line + (fields[6].at - line), text_escape) &&
            command_fits(&entry->command);
 }
@@ -315,6 +317,7 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
         (!take_number(&rest, &word) || !ms_parse(&word, &entry->ms)))
         return false;
     bool waiting = entry->step == STEP_WAITING;
+    entry->first = waiting && take(&rest, ",\"first\":true");
     entry->again = waiting && rest.size > 0 && !begins(&rest, ",\"command\"");
     if ((entry->step == STEP_DONE || entry->again) && !take_result(&rest, line, &entry->result))
         return false;

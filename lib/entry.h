@@ -24,6 +24,7 @@ struct entry {
     uint64_t ms;              /* STEP_WAITING: its limit; STEP_DONE: how long it ran; else 0 */
     struct job_result result; /* STEP_DONE: as the reply has it; STEP_WAITING: if again */
     bool again;               /* STEP_WAITING: it was run before, and ended so */
+    bool first;               /* STEP_WAITING: the first job of a server that did not resume */
     struct span command;      /* as it was given */
 };
 

@@ -16,7 +16,8 @@
 static struct {
     int fd; /* -1: no log is kept */
     bool failed;
-    off_t whole;   /* the size of the file when it was opened, without a torn line at the end */
+    bool first;  /* the next job is the first one that a new batch adds to those of other servers */
+    off_t whole; /* the size of the file when it was opened, without a torn line at the end */
     time_t second; /* what second_text shows */
     char second_text[sizeof("2026-01-31T23:59:59")];
 } joblog = {.fd = -1};
@@ -209,11 +210,20 @@ joblog_mend(void)
         log_line("the last line of the log %s was torn, and is dropped", options.log_path);
 }
 
+/* A server that does not resume may give numbers that go on where those in the file end, as with
+ * --output: by the numbers alone, nobody could see that its jobs are a batch of their own. */
+static void
+joblog_begin(void)
+{
+    joblog_mend();
+    joblog.first = joblog.whole > 0 && options.resume == RESUME_NONE;
+}
+
 void
 joblog_start(void)
 {
     if (joblog.fd >= 0)
-        joblog_mend();
+        joblog_begin();
 }
 
 void
@@ -253,7 +263,7 @@ joblog_reopen(void)
     close(joblog.fd);
     joblog.fd = fd;
     joblog.whole = whole;
-    joblog_mend();
+    joblog_begin();
     /* The new file says by itself which jobs wait and run. */
     for (const struct job *job = job_after(0, false); job != NULL;
          job = job_after(job->number, false)) {
@@ -426,7 +436,7 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
         size_t size = job_result_text(step == STEP_DONE ? job : &before, result);
         buffer_append(out, result, size);
     } else {
-        buffer_append_string(out, "-");
+        buffer_append_string(out, step == STEP_WAITING && joblog.first ? "first" : "-");
     }
     buffer_append_string(out, "\t");
     put_command(out, job->text);
@@ -459,6 +469,8 @@ put_json(struct buffer *out, const struct job *job, enum job_step step)
         if (job->before != NULL) {
             buffer_append_string(out, ",");
             json_result(out, &before);
+        } else if (joblog.first) {
+            buffer_append_string(out, ",\"first\":true");
         }
     } else if (step == STEP_DONE) {
         if (job->result.ending != JOB_UNRUN) {
@@ -483,6 +495,7 @@ joblog_step(const struct job *job, enum job_step step)
         put_json(&line, job, step);
     else
         put_text(&line, job, step);
+    joblog.first = false;
     errno = ENOSPC; /* write(2) may write a part, and sets no errno then */
     if (write(joblog.fd, line.data, line.end) != (ssize_t)line.end)
         joblog_failed();

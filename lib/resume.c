@@ -167,13 +167,17 @@ past_end(struct past *past)
         list_append(past_chain(resume.failed, &command), &past->failed);
 }
 
-/* A job was taken, or was given back by its driver. If the numbers begin anew, a server that did not
- * resume has begun: a batch of its own, in which nothing of before counts. */
+/* A job was taken, or was given back by its driver. If it is marked as a first one, or the numbers
+ * begin anew (older logs have no mark), a server that did not resume has begun: a batch of its own, in
+ * which nothing of before counts. */
 static struct past *
 past_wait(struct past *past, const struct entry *entry)
 {
-    bool given_back = past != NULL && past->step == STEP_RUNNING && entry->driver == past->driver;
+    bool given_back = past != NULL && past->step == STEP_RUNNING && entry->driver == past->driver &&
+                      !entry->first;
 
+    if (entry->first)
+        list_free(&resume.done);
     if (past != NULL && past->step == STEP_RUNNING && !given_back) {
         past->left = true;
         past = NULL;

@@ -109,6 +109,32 @@ refused() {
     [ "$(wc -l <ran)" = 1 ]
 }
 
+# The numbers of the second batch go on after those of the first, whose files are there. It is killed in
+# the middle; then its third job, of which only the first batch has an end, must run.
+@test "--resume: with --output, too, a batch is not answered from an earlier one" {
+    printf 'run any 50 echo %s\n' 'a >>ran' 'b >>ran; test ! -e slow || { : >up; sleep 1000; }' 'c >>ran' >lines
+    for json in '' --json; do
+        options=(--drivers 1 --output "o$json" --log "log$json" $json)
+        rm -f slow up
+        run -0 session "${options[@]}" <lines
+        : >ran
+        touch slow
+        start_server "${options[@]}"
+        cat lines >&"$to"
+        wait_until test -e up
+        kill -KILL "$server_pid"
+        wait_until ended "$server_pid"
+        hang_up
+        [ "$(xargs <ran)" = 'a b' ]
+        run -4 --separate-stderr session "${options[@]}" --resume <lines
+        [ "$(xargs <ran)" = 'a b c' ]
+        run -4 --separate-stderr session "${options[@]}" --resume <lines
+        [ "$(xargs <ran)" = 'a b c' ]
+        [ "$(grep -cE $'\tfirst\t|"first":true' "log$json")" = 1 ]
+    done
+    [ "$(cut -f 2-3,6 log | grep first)" = $'4\tWaiting\tfirst' ]
+}
+
 @test "--resume: after USR2 the new file knows what waits and runs" {
     start_server --log jobs.log
     create

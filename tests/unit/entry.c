@@ -41,7 +41,11 @@ test_steps(void)
     CHECK(!entry.submitted && entry.driver == 4711);
     check_entry(TIME "\t1\tWaiting\tany\t1.000\texit 3\ttrue", false, STEP_WAITING, 1000, "true",
                 __LINE__);
-    CHECK(entry.again && entry.result.value == 3);
+    CHECK(entry.again && entry.result.value == 3 && !entry.first);
+    check_entry(TIME "\t1\tWaiting\tany\t1.000\tfirst\ttrue", false, STEP_WAITING, 1000, "true",
+                __LINE__);
+    CHECK(entry.first && !entry.again);
+    CHECK(!parse(TIME "\t1\tDone\t4711\t0.000\tfirst\ttrue", false));
     check_entry(TIME "\t1\tRunning\t4711\t-\t-\ttrue", false, STEP_RUNNING, 0, "true", __LINE__);
     CHECK(entry.driver == 4711);
     check_entry(TIME "\t1\tDone\t4711\t0.000\texit 3\ttrue", false, STEP_DONE, 0, "true", __LINE__);
@@ -87,6 +91,10 @@ test_json(void)
                 "\"timeout\":true,\"command\":\"a\"}",
                 true, STEP_DONE, 1000, "a", __LINE__);
     CHECK(entry.result.ending == JOB_TIMEOUT);
+    check_entry("{\"time\":\"" TIME "\",\"job\":1,\"state\":\"waiting\",\"driver\":\"any\","
+                "\"seconds\":1.000,\"first\":true,\"command\":\"a\"}",
+                true, STEP_WAITING, 1000, "a", __LINE__);
+    CHECK(entry.first && !entry.again);
 }
 
 static void
