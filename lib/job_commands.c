@@ -348,11 +348,10 @@ jobs_resume(void)
         struct call *call = job != NULL ? call_new(NULL, &question_job) : NULL;
         if (call == NULL)
             err(EXIT_FAILURE, "cannot resume");
-        job->number = past->number;
-        if (job_find(past->number) != NULL) {
-            job->number = 0; /* a server that did not resume has given it anew */
+        if (past->anew)
             resume_renumber(past);
-        }
+        else
+            job->number = past->number;
         job->again = past;
         job_submit(call, job, &console);
         past->number = job->number;

@@ -25,7 +25,7 @@ static struct {
     struct list *waiting; /* by command: submitted jobs that wait again */
     struct list order;    /* the undone ones, in the order of the log */
     struct list done;     /* the kept and older ones */
-    struct list again;    /* submitted jobs that wait again, in the order of the log */
+    struct list again;    /* submitted jobs that wait again, see again_sort() */
     struct list taken;    /* those that resume_take() was called for */
     uint64_t highest;
     uint64_t last; /* the number of the last job that was taken */
@@ -254,15 +254,53 @@ resume_open(void)
 
 /* ---- what is left ---------------------------------------------------------------------------- */
 
+/* Any other job with that number was taken later, by a server that did not resume. */
 static void
 past_wait_again(struct past *past)
 {
     struct span command = {past->command->bytes, past->command->size};
+    struct list *chain = &resume.undone[past->number % CHAINS];
 
     list_remove(&past->order);
     list_append(&resume.again, &past->order);
     list_remove(&past->link);
     list_append(past_chain(resume.waiting, &command), &past->link);
+    for (struct list *link = chain->next; link != chain; link = link->next) {
+        struct past *other = container_of(link, struct past, link);
+        other->anew |= other->number == past->number;
+    }
+}
+
+/* Compares by number. Those that get a new one, which will be higher, come last. */
+static int
+past_compare(const void *a, const void *b)
+{
+    const struct past *one = *(struct past *const *)a, *other = *(struct past *const *)b;
+
+    if (one->anew != other->anew)
+        return one->anew ? 1 : -1;
+    return one->number != other->number ? (one->number > other->number ? 1 : -1) : 0;
+}
+
+/* Logs of several servers have them in any order, and jobs are taken in the order of their numbers. */
+static void
+again_sort(void)
+{
+    size_t count = 0;
+
+    for (struct list *link = resume.again.next; link != &resume.again; link = link->next)
+        count++;
+    struct past **pasts = calloc(count + 1, sizeof(*pasts));
+    if (pasts == NULL)
+        err(EXIT_FAILURE, "cannot resume");
+    for (size_t i = 0; i < count; i++) {
+        pasts[i] = container_of(resume.again.next, struct past, order);
+        list_remove(&pasts[i]->order);
+    }
+    qsort(pasts, count, sizeof(*pasts), past_compare);
+    for (size_t i = 0; i < count; i++)
+        list_append(&resume.again, &pasts[i]->order);
+    free(pasts);
 }
 
 /* Nobody will know how the job ended. */
@@ -297,6 +335,7 @@ resume_start(void)
         else
             past_free(past);
     }
+    again_sort();
     for (struct list *link = resume.done.next; link != &resume.done; link = link->next) {
         struct past *past = container_of(link, struct past, order);
         if (options.resume == RESUME_FAILED && !result_is_good(&past->result))

@@ -22,6 +22,7 @@ struct past {
     enum job_step step;
     bool submitted;
     bool again; /* it was run again because it had failed */
+    bool anew;  /* it waits again under another number, since its own was given anew */
     bool left;  /* an earlier server has left it, and its number was given anew */
     struct job_result result;
     struct job_text *command;
@@ -46,8 +47,9 @@ void resume_take(struct past *);
 /* Returns a job with that command that has failed and is run again, or NULL. It must be taken. */
 struct past *resume_find_failed(const struct span *command);
 
-/* Submitted jobs that had not begun wait again: the first one, after NULL, and those after it; and one
- * with that command, if standard input gives it again. */
+/* Submitted jobs that had not begun wait again: the first one, after NULL, and those after it, by
+ * number, and then those that get a new one; and one with that command, if standard input gives it
+ * again. */
 struct past *resume_waiting_after(struct past *);
 struct past *resume_find_waiting(const struct span *command);
 

@@ -153,6 +153,24 @@ refused() {
     [ "$(xargs <ran)" = b ]
 }
 
+@test "--resume: submitted jobs of several servers wait by their numbers, and none is forgotten" {
+    while read -r number command; do
+        printf '%s\t%s\tWaiting\t-\t50.000\t-\techo %s >>ran\n' "$TIME" "$number" "$command"
+    done <<<$'3 A3\n4 A4\n1 B1\n2 B2\n3 B3' >jobs.log
+    start_server --log jobs.log --resume
+    say get_jobs
+    expect 'Job 1 Waiting echo B1*' 'Job 2 Waiting echo B2*' 'Job 3 Waiting echo A3*' 'Job 4 Waiting echo A4*' \
+        'Job 5 Waiting echo B3*' '5 jobs'
+    mv jobs.log old.log
+    kill -USR2 "$server_pid"
+    wait_until grep -qs $'\t5\tWaiting\t' jobs.log
+    kill -KILL "$server_pid"
+    wait_until ended "$server_pid"
+    [ "$(cut -f 2 jobs.log | xargs)" = '1 2 3 4 5' ]
+    run -0 session --drivers 1 --log jobs.log --resume </dev/null
+    [ "$(xargs <ran)" = 'B1 B2 A3 A4 B3' ]
+}
+
 @test "--log: USR2 on a file with a torn line begins a new one" {
     start_server --log jobs.log
     create
