@@ -353,6 +353,7 @@ jobs_resume(void)
         else
             job->number = past->number;
         job->again = past;
+        job->before = past->again ? &past->result : NULL;
         job_submit(call, job, &console);
         past->number = job->number;
         job->batch = false; /* until standard input gives it again */

@@ -63,6 +63,19 @@ list_free(struct list *list)
         past_free(container_of(list->next, struct past, order));
 }
 
+/* Sets the result, which may be in a line of the log. */
+static void
+past_set_result(struct past *past, const struct job_result *result)
+{
+    char *why = result->why != NULL ? strdup(result->why) : NULL;
+
+    if (result->why != NULL && why == NULL)
+        err(EXIT_FAILURE, "cannot resume");
+    free((char *)past->result.why);
+    past->result = *result;
+    past->result.why = why;
+}
+
 /* Returns the chain of a command, by the hash FNV-1a. */
 static struct list *
 past_chain(struct list *chains, const struct span *command)
@@ -188,9 +201,11 @@ past_wait(struct past *past, const struct entry *entry)
         resume.last = entry->number;
         past = past_new(entry);
     }
-    if (!given_back) {
+    if (!given_back)
         past->submitted = entry->submitted;
-        past->again = entry->again;
+    if (entry->again) {
+        past->again = true;
+        past_set_result(past, &entry->result);
     }
     past->limit_ms = entry->ms;
     return past;
@@ -205,10 +220,8 @@ past_done(struct past *past, const struct entry *entry)
         past->step = STEP_WAITING;
         return;
     }
-    past->result = entry->result;
+    past_set_result(past, &entry->result);
     past->result.elapsed_us = entry->ms * 1000;
-    if (entry->result.why != NULL && (past->result.why = strdup(entry->result.why)) == NULL)
-        err(EXIT_FAILURE, "cannot resume");
     past_end(past);
 }
 
@@ -317,7 +330,7 @@ past_lose(struct past *past)
     if (joblog_step(&job, STEP_DONE)) /* or the next server tells it */
         log_line("job %" PRIu64 " Done %s: %.*s", past->number, text, past->command->size,
                  past->command->bytes);
-    past->result = job.result;
+    past_set_result(past, &job.result);
     past_end(past);
 }
 
@@ -358,6 +371,7 @@ resume_ended(struct past *past, const struct job *job)
 {
     past->step = STEP_DONE;
     past->driver = job->driver_pid;
+    free((char *)past->result.why);
     past->result = job->result;
     past->result.why = NULL;
     if (job->result.reason == REASON_TEXT)

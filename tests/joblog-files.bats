@@ -171,6 +171,26 @@ refused() {
     [ "$(xargs <ran)" = 'B1 B2 A3 A4 B3' ]
 }
 
+@test "--resume=failed: a submitted job that is to run again, and waits over two stops, still replaces its failure" {
+    echo 'submit 50 echo >>ran; test -e good' >lines
+    run -4 session --drivers 1 --log jobs.log <lines
+    for ((i = 0; i < 2; i++)); do # without a driver
+        start_server --log jobs.log --resume=failed
+        cat lines >&"$to"
+        expect 'Job 2 Waiting'
+        kill -TERM "$server_pid"
+        server_ends 4
+        hang_up
+    done
+    touch good
+    run -0 session --drivers 1 --log jobs.log --resume=failed <lines
+    [ "$output" = 'Job 2 Waiting' ]
+    run -0 --separate-stderr session --drivers 1 --log jobs.log --resume <lines
+    [ "$output" = 'Job 2 Done exit 0' ]
+    [ "$(wc -l <ran)" = 2 ]
+    [ "$(grep $'\t2\tWaiting\t' jobs.log | cut -f 6 | xargs)" = 'exit 1 exit 1 exit 1' ]
+}
+
 @test "--log: USR2 on a file with a torn line begins a new one" {
     start_server --log jobs.log
     create
