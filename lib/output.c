@@ -132,6 +132,23 @@ output_open(void)
     return output_highest();
 }
 
+static bool
+output_has_file(uint64_t number, const char *suffix)
+{
+    char name[DIGITS_MAX + sizeof(".out")];
+    struct stat file;
+    size_t size = number_append(name, 0, sizeof(name), number);
+
+    text_append(name, size, sizeof(name), suffix);
+    return fstatat(output.fd, name, &file, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool
+output_has(uint64_t number)
+{
+    return output.fd >= 0 && (output_has_file(number, ".out") || output_has_file(number, ".err"));
+}
+
 void
 output_close(void)
 {

@@ -8,12 +8,16 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* If there is --output, opens the directory, and makes it if there is none. Returns the highest
  * number that files there have, or 0. Exits if the directory cannot be used. */
 uint64_t output_open(void);
 void output_close(void);
+
+/* Whether the directory has a file of a job with that number, which then cannot begin. */
+bool output_has(uint64_t number);
 
 /* The identity of the directory, see directory.h, and a path in /proc that leads there as long as
  * we have it open, even if it has been renamed. NULL if there is no --output. */

@@ -4,6 +4,7 @@
 #include "joblog.h"
 #include "log.h"
 #include "options.h"
+#include "output.h"
 
 #include <err.h>
 #include <inttypes.h>
@@ -267,13 +268,15 @@ resume_open(void)
 
 /* ---- what is left ---------------------------------------------------------------------------- */
 
-/* Any other job with that number was taken later, by a server that did not resume. */
+/* Any other job with that number was taken later, by a server that did not resume. Another server may
+ * also have used the directory of --output. */
 static void
 past_wait_again(struct past *past)
 {
     struct span command = {past->command->bytes, past->command->size};
     struct list *chain = &resume.undone[past->number % CHAINS];
 
+    past->anew |= output_has(past->number);
     list_remove(&past->order);
     list_append(&resume.again, &past->order);
     list_remove(&past->link);

@@ -22,8 +22,8 @@ struct past {
     enum job_step step;
     bool submitted;
     bool again; /* it is run again because it had failed, as result says until it is Done */
-    bool anew;  /* it waits again under another number, since its own was given anew */
-    bool left;  /* an earlier server has left it, and its number was given anew */
+    bool anew; /* it waits again under another number, since its own was given anew, or has files */
+    bool left; /* an earlier server has left it, and its number was given anew */
     struct job_result result;
     struct job_text *command;
 };

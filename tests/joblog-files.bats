@@ -191,6 +191,22 @@ refused() {
     [ "$(grep $'\t2\tWaiting\t' jobs.log | cut -f 6 | xargs)" = 'exit 1 exit 1 exit 1' ]
 }
 
+@test "--resume: a submitted job whose number has a file of --output by now gets a new number" {
+    for number in 1 2 3 4; do
+        printf '%s\t%s\tWaiting\t-\t50.000\t-\techo %s\n' "$TIME" "$number" "$number"
+    done >jobs.log
+    mkdir -m 755 o
+    touch o/1.out o/2.err
+    ln -s none o/3.out
+    run -0 session --drivers 1 --log jobs.log --output o --resume </dev/null
+    [ "$output" = '' ]
+    [ "$(cat o/4.out o/5.out o/6.out o/7.out | xargs)" = '4 1 2 3' ]
+    [ ! -s o/1.out ]
+    [ "$(cut -f 2,3,6 jobs.log | grep unrun | sort -u)" = $'1\tDone\tunrun its number was given anew
+2\tDone\tunrun its number was given anew
+3\tDone\tunrun its number was given anew' ]
+}
+
 @test "--log: USR2 on a file with a torn line begins a new one" {
     start_server --log jobs.log
     create
