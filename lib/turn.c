@@ -101,7 +101,8 @@ client_refuse_line(struct client *client, const struct span *piece)
         return each_refuse(client, piece);
     enum handling handling = client_error(client, "line_too_long", "line too long (limit %d bytes)",
                                           LINE_MAX_SIZE - client->terminal);
-    if (handling == COMMAND_TAKEN && line_begins(piece, "run"))
+    bool gives_job = line_begins(piece, "run") || line_begins(piece, "submit");
+    if (handling == COMMAND_TAKEN && gives_job)
         client_job_refused(client);
     return handling;
 }

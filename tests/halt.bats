@@ -62,7 +62,8 @@ load lib/helpers
         session --halt soon <lines >out 2>err || [ $? = 4 ]
         grep -qx 'server: halted by job 1' err
     done
-    for refused in 'run 1 5 true' 'run any x true' run "run any 5 $(printf '%05000d' 0)"; do
+    for refused in 'run 1 5 true' 'run any x true' run "run any 5 $(printf '%05000d' 0)" \
+        "submit 5 $(printf '%05000d' 0)"; do
         printf '%s\n' create_driver "$refused" 'run any 50 : >ran' >lines
         session --halt soon <lines >out 2>err || [ $? = 4 ]
         grep -qx 'server: halted by an Error' err

@@ -38,6 +38,23 @@ batch() {
     server_ends 4
 }
 
+@test "server: 4 if a line that gives a job is too long; a client ends with 1 then" {
+    printf -v long '%05000d' 0
+    for command in 'run any 5' 'submit 5' $'\t submit\t5'; do
+        batch 4 "$command $long" 'run any 5 true'
+        [ "${lines[1]}" = 'Error: line too long (limit 4096 bytes)' ]
+        [ "${lines[2]}" = 'Job 1 Done exit 0' ]
+    done
+    for command in send_task submits '# submit'; do
+        batch 0 "$command $long" 'run any 5 true'
+        [ "${lines[1]}" = 'Error: line too long (limit 4096 bytes)' ]
+    done
+    start_listening
+    create
+    run -1 control <<<"submit 5 $long"
+    run -1 control <<<"run any 5 $long"
+}
+
 @test "server: 4 if a job was cancelled by a command" {
     start_server
     create

@@ -81,6 +81,15 @@ ends_with_newline() {
     ends_with_newline
 }
 
+@test "progress: a line that gives a job and is too long counts as a job that failed" {
+    for command in 'run any 50' 'submit 50'; do
+        printf '%s %05000d\nrun any 50 true\n' "$command" 0 >commands
+        batch_at_terminal 4 --drivers 1 '>replies'
+        is_rendered '2 done, 1 failed, 0 running, of 2'
+        rm keys
+    done
+}
+
 @test "progress: is updated as jobs begin and end; how many is known once the input has ended" {
     mkfifo gate
     start_progress '>replies'
