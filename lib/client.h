@@ -73,6 +73,7 @@ struct client {
     bool output_full;   /* replies wait for room in output */
     bool full;          /* it is owed too much, see client_owed_enough() */
     bool gave_jobs;     /* it has given at least one job */
+    bool interrupted;   /* a signal stopped the server before the end of its input */
     bool stranger;      /* another user's, which is refused */
     pid_t peer_pid;     /* of a connection: the process that connected, unix(7) */
     uid_t peer_uid;

@@ -6,6 +6,7 @@
 #include "fleet.h"
 #include "format.h"
 #include "giver.h"
+#include "job_life.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
@@ -153,6 +154,26 @@ console_end_input(void)
     stream_let_go(&console.in, O_RDONLY);
 }
 
+/* Whether nothing was read yet, for example because the first drivers are still awaited. A terminal
+ * was read at the start. */
+static bool
+console_is_unread(void)
+{
+    return console.input_state == INPUT_OPEN && !console.terminal && console.lines == 0 &&
+           buffer_used(&console.input) == 0;
+}
+
+/* The exit status must tell whether there were jobs, so they are read, and are unrun. The second read
+ * notices the end of a short input. Whatever a longer one goes on with, it did not end as it should. */
+static void
+console_read_late(void)
+{
+    client_read(&console);
+    client_read(&console);
+    if (console.input_state == INPUT_OPEN && buffer_used(&console.input) > 0)
+        client_unfinished(&console);
+}
+
 /* At a prompt, commands that were typed ahead are dropped, as the kernel drops what is typed before a
  * Ctrl+C. Those of a batch get their Errors. */
 void
@@ -160,6 +181,8 @@ console_stopping(void)
 {
     if (console.terminal && console.prompt != PROMPT_NONE)
         buffer_consume(&console.input, buffer_used(&console.input));
+    if (console_is_unread())
+        console_read_late();
     if (isatty(STDERR_FILENO))
         deadline_start(&slow_stop, DEADLINE_TELL);
 }
@@ -188,9 +211,18 @@ console_end(void)
     stream_let_go(&console.out, O_WRONLY);
 }
 
+/* The input of --each can be nothing but jobs. Other input may have had none to give. */
+static bool
+console_is_unfinished(void)
+{
+    return console.interrupted && (console.gave_jobs || options.each != NULL);
+}
+
 void
 console_close(void)
 {
+    if (console_is_unfinished())
+        client_unfinished(&console);
     console_leave_prompt();
     console_drain();
     stream_close(&console.in);

@@ -19,9 +19,9 @@ void console_end_input(void);
  * gets to the end. */
 void console_end(void);
 
-/* The stop begins: what was typed ahead at a prompt is dropped. If standard error is a terminal and the stop
- * takes longer than half a second, console_stop_lasts(), which is called when deadlines are over,
- * logs what it waits for. */
+/* The stop begins: what was typed ahead at a prompt is dropped, and a batch of which nothing was read
+ * is read after all. If standard error is a terminal and the stop takes longer than half a second,
+ * console_stop_lasts(), which is called when deadlines are over, logs what it waits for. */
 void console_stopping(void);
 void console_stop_lasts(void);
 

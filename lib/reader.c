@@ -235,8 +235,7 @@ client_failed(struct client *client, const char *what, int error)
 void
 console_interrupt(bool at_once)
 {
-    if (console.input_state == INPUT_OPEN && console.gave_jobs)
-        client_unfinished(&console);
+    console.interrupted |= console.input_state == INPUT_OPEN;
     phase_stop(at_once);
 }
 

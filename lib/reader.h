@@ -34,8 +34,8 @@ void client_failed(struct client *, const char *what, int error);
  * without a word, and with it a server that has no other client. */
 void client_output_failed(struct client *, int error);
 
-/* Somebody stops the server: by a signal, or by closing the terminal. A batch that has given jobs has
- * not ended as it should, then. */
+/* Somebody stops the server: by a signal, or by closing the terminal. A batch whose input is open has
+ * then not ended as it should, if it gives jobs. */
 void console_interrupt(bool at_once);
 
 /* Stops us, as a job of the shell, by SIGTSTP or SIGTTIN. whom is as in kill(2). */

@@ -268,6 +268,24 @@ END
     server_ends 4
 }
 
+@test "each: a signal before the end of the names makes the status 4, though none has come" {
+    for signal in TERM INT HUP QUIT; do
+        start_server --drivers 1 --each 50 true
+        wait_until has_children 1
+        kill "-$signal" "$server_pid"
+        server_ends 4
+        hang_up
+    done
+    start_server --drivers 1 --each 50 true
+    end_input
+    server_ends 0
+    hang_up
+    start_server --drivers 1 --listen taxi.sock --each 50 true
+    wait_until has_children 1
+    kill "$server_pid"
+    server_ends 0
+}
+
 has_grandchildren() {
     local children
     children=$(children_of "$server_pid")

@@ -82,6 +82,50 @@ batch() {
     done
 }
 
+# start_slowly INPUT OPTION...: starts a server whose driver does not come up. INPUT is a file, or - for
+# the FIFO.
+start_slowly() {
+    local input="<$1"
+    [[ $1 != - ]] || input=
+    [[ -e never ]] || mkfifo never
+    fake_driver slow 'read -r _ <never'
+    start bash -c "exec '$SERVER' --start-timeout 1000 --grace 0.1 --drivers 1 --driver ./slow ${*:2} $input"
+    wait_until has_children 1
+}
+
+# is_stopped STATUS: a TERM ends the server with that status.
+is_stopped() {
+    kill -TERM "$server_pid"
+    server_ends "$1" && hang_up
+}
+
+@test "server: a signal before the first drivers are up makes it 4 if jobs had come" {
+    printf '%s\n' get_drivers 'run any 5 : >ran' >jobs
+    printf 'run any 5 : >ran' >half
+    { yes '# text' | head -n 20000 && cat jobs; } >long
+    printf 'send_task any 1\n' >tasks
+    for input in jobs half long; do
+        start_slowly "$input"
+        is_stopped 4
+    done
+    start_slowly jobs --listen taxi.sock
+    is_stopped 0
+    for input in tasks /dev/null -; do
+        start_slowly "$input"
+        is_stopped 0
+    done
+    start_slowly - # that it ends with no job is not known
+    say stats
+    is_stopped 4
+    start_slowly -
+    cat half >&"$to"
+    end_input
+    kill -TERM "$server_pid"
+    expect 'Job 1 Done unrun server is stopping'
+    server_ends 4
+    [ ! -e ran ]
+}
+
 @test "server: a signal after the end of input changes nothing, but a job that it cancels does" {
     for command in 'send_task any 50' 'run any 50 sleep 1000'; do
         start_server -g 1000
