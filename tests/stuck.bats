@@ -186,7 +186,7 @@ leased_driver() {
         kill -$signal "$server_pid"
         expect 'Error: @(cannot create driver: Operation canceled|server is stopping)'
         server_ends 0
-        grep -q "LEASE .* $lease " /proc/locks # the kernel has not taken it away
+        grep -q "LEASE *BREAKING .* $lease " /proc/locks # otherwise the kernel has ended the wait
         hang_up
         kill "$lease"
         wait_until ended "$lease"
