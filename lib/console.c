@@ -164,13 +164,14 @@ console_is_unread(void)
 }
 
 /* The exit status must tell whether there were jobs, so they are read, and are unrun. The second read
- * notices the end of a short input. Whatever a longer one goes on with, it did not end as it should. */
+ * notices the end of a short input. A file that is longer has more to give, and did not end as it should. */
 static void
 console_read_late(void)
 {
     client_read(&console);
     client_read(&console);
-    if (console.input_state == INPUT_OPEN && buffer_used(&console.input) > 0)
+    if (console.in.kind == STREAM_FILE && console.input_state == INPUT_OPEN &&
+        buffer_used(&console.input) > 0)
         client_unfinished(&console);
 }
 

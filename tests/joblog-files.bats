@@ -114,7 +114,7 @@ refused() {
 @test "--resume: with --output, too, a batch is not answered from an earlier one" {
     printf 'run any 50 echo %s\n' 'a >>ran' 'b >>ran; test ! -e slow || { : >up; sleep 1000; }' 'c >>ran' >lines
     for json in '' --json; do
-        options=(--drivers 1 --output "o$json" --log "log$json" $json)
+        options=(--drivers 1 --output "o$json" --log "log$json" ${json:+"$json"})
         rm -f slow up
         run -0 session "${options[@]}" <lines
         : >ran
