@@ -125,14 +125,15 @@ call_awaits_job(const struct call *call)
 }
 
 /* Whether nobody can create a driver for submitted jobs: no command will come, or only after one that
- * waits for them. */
+ * waits for them. While something goes on, that may wait for its end; and a pause ends a wait. */
 static bool
 nobody_creates(void)
 {
     const struct call *call = console_call();
+    bool waits = !list_empty(&console.waiting) && stats.paused == 0;
 
     return commands_have_ended() ||
-           (call != NULL && (call_awaits_job(call) || !list_empty(&console.waiting)));
+           (call != NULL && nothing_goes_on() && (waits || call_awaits_job(call)));
 }
 
 /* Whether nobody can resume the server: no command will come, or only after one that gets no driver

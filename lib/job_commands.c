@@ -142,20 +142,19 @@ command_job(struct client *client, const struct span *seconds, const struct span
 }
 
 /* Returns what the log has of a job with that command, if it need not run again. If it has failed
- * before and is to run again, notes that. */
+ * before and is to run again, notes that, and sets *failed, which must be taken if the job is. */
 static struct past *
-job_find_past(const struct client *client, struct job *job)
+job_find_past(const struct client *client, struct job *job, struct past **failed)
 {
+    *failed = NULL;
     if (client != &console)
         return NULL;
     struct span command = job_text_shown(job->text);
-    struct past *past = resume_find(&command), *failed = NULL;
+    struct past *past = resume_find(&command);
     if (past == NULL)
-        failed = resume_find_failed(&command);
-    if (failed != NULL) {
-        resume_take(failed);
-        job->before = &failed->result;
-    }
+        *failed = resume_find_failed(&command);
+    if (*failed != NULL)
+        job->before = &(*failed)->result;
     return past;
 }
 
@@ -169,7 +168,7 @@ command_give_job(struct client *client, const struct span *word, struct job *job
     digits_parse(word->at, word->size, INT_MAX - 1, &pid);
     job->any = span_is(word, "any");
     job->named_pid = (pid_t)pid;
-    struct past *past = job_find_past(client, job);
+    struct past *failed, *past = job_find_past(client, job, &failed);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (phase_stopping() || client_halted(client) != NULL)
@@ -180,6 +179,8 @@ command_give_job(struct client *client, const struct span *word, struct job *job
         call = command_give(client, word, job, &handling);
     if (call == NULL)
         job_free(job);
+    else if (failed != NULL)
+        resume_take(failed);
     tasks_assign();
     return handling;
 }
@@ -319,8 +320,9 @@ do_submit(struct client *client, const struct span *args, unsigned count)
     if (job == NULL)
         return handling;
     struct call *call = NULL;
+    struct past *failed = NULL;
     if (past == NULL)
-        past = job_find_past(client, job);
+        past = job_find_past(client, job, &failed);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (client_halted(client) != NULL)
@@ -329,6 +331,8 @@ do_submit(struct client *client, const struct span *args, unsigned count)
         call = command_submit(client, job, &handling);
     if (call == NULL)
         job_free(job);
+    else if (failed != NULL)
+        resume_take(failed);
     tasks_assign();
     return handling;
 }

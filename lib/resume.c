@@ -226,11 +226,28 @@ past_done(struct past *past, const struct entry *entry)
     past_end(past);
 }
 
+/* Returns the job that has run, and that the entry says is Done, or NULL. */
+static struct past *
+running_find(const struct entry *entry)
+{
+    struct list *chain = &resume.undone[entry->number % CHAINS];
+
+    for (struct list *link = chain->next; link != chain; link = link->next) {
+        struct past *past = container_of(link, struct past, link);
+        if (past->number == entry->number && past->step == STEP_RUNNING &&
+            past->driver == entry->driver && past_is(past, &entry->command))
+            return past;
+    }
+    return NULL;
+}
+
 static void
 entry_take(const struct entry *entry)
 {
-    struct past *past = undone_find(entry, false);
+    struct past *past = entry->step == STEP_DONE ? running_find(entry) : NULL;
 
+    if (past == NULL)
+        past = undone_find(entry, false);
     if (entry->number > resume.highest)
         resume.highest = entry->number;
     if (entry->step == STEP_WAITING)

@@ -276,3 +276,28 @@ END
     run -0 session --log jobs.log </dev/null
     exec {held}<&-
 }
+
+@test "--resume=failed: a command that ends as an Error leaves the failure to be replaced" {
+    printf 'run any 50 test -e ok\n' >lines
+    run -4 session --drivers 1 --log log <lines
+    touch ok
+    printf '%s\n' 'run any 50 test -e ok' create_driver 'run any 50 test -e ok' >again
+    run -4 session --log log --resume=failed <again
+    [[ $output == $'Error: no driver\nDriver '*$' Available\nJob '*' Done exit 0' ]]
+    run -0 session --drivers 1 --log log --resume <lines
+    [[ $output == 'Job '*' Done exit 0' ]]
+}
+
+# The first server was killed while job 1 ran, the second while its own job 1 waited.
+@test "--resume: what is lost is told once, also if another server has given its number to the same command" {
+    printf '%s\n' "$TIME"$'\t1\tWaiting\tany\t50\t-\techo' "$TIME"$'\t1\tRunning\t100\t-\t-\techo' \
+        "$TIME"$'\t1\tWaiting\tany\t50\tfirst\techo' >log
+    chmod 600 log
+    echo 'run any 50 echo' >lines
+    for told in 1 0 0; do
+        run --separate-stderr session --drivers 1 --log log --resume <lines
+        # shellcheck disable=SC2154
+        [ "$(grep -c 'Done lost' <<<"$stderr")" = $told ] || fail "$stderr" "$(<log)"
+    done
+    [ "$(grep -c $'\tDone\t.*\tlost' log)" = 1 ]
+}

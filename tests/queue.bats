@@ -94,6 +94,16 @@ submit 50 exit 3'
     expect 'Job 1 Done lost *' 'Job 2 Done unrun no driver'
 }
 
+@test "submit: a wait for what has begun keeps no job from the driver that is created next" {
+    start_server
+    create
+    # shellcheck disable=SC2016
+    say 'submit 50 kill -9 $PPID; sleep 1000' 'submit 50 true' 'wait_job 1' create_driver 'wait_job 2'
+    expect 'Job 1 Waiting' 'Job 2 Waiting' 'Job 1 Done lost *' 'Driver * Available' 'Job 2 Done exit 0'
+    say "delete_driver $(children_of "$server_pid")" pause 'submit 50 true' wait 'create_driver 1' resume 'wait_job 3'
+    expect 'Driver * Deleted' Paused 'Job 3 Waiting' '0 drivers' 'Driver *' '1 driver' Resumed 'Job 3 Done exit 0'
+}
+
 @test "submit: if the server has given up its drivers, a wait does not wait for ever" {
     printf '%s\n' 'submit 50 true' 'wait own' >lines
     run -1 --separate-stderr session --drivers 1 --driver /bin/false <lines
