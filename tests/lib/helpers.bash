@@ -45,26 +45,22 @@ protocol_example() {
 
 # Ends what the test started. The test fails if a driver is left over.
 end_started() {
-    local pid fd servers=() others=() left=
+    local pid fd rest=() left=
     for fd in "${client_to[@]}" "${client_from[@]}"; do
         { exec {fd}>&-; } 2>/dev/null || true # a test may have closed it
     done
     [[ -z $to ]] || exec {to}>&-
     [[ -z $from ]] || exec {from}<&-
     to='' from=''
-    # Servers first: the end of its terminal would give one a HUP and a CONT, see below.
+    # A server before its terminal, whose end would give it a HUP and a CONT, see below.
     for pid in "${started[@]}"; do
-        if runs_server "$pid"; then servers+=("$pid"); else others+=("$pid"); fi
+        [[ $pid == "${terminal_pid-}" ]] || rest+=("$pid")
     done
-    for pid in "${servers[@]}" "${others[@]}"; do
+    for pid in "${rest[@]}" ${terminal_pid-}; do
         drivers_are_gone_with "$pid" || left+=" $pid"
     done
-    started=()
+    started=() terminal_pid=''
     [[ -z $left ]] || fail "drivers of$left were left over"
-}
-
-runs_server() {
-    [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]
 }
 
 # drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks
@@ -72,7 +68,7 @@ runs_server() {
 drivers_are_gone_with() {
     local child children
     children=$(children_of "$1")
-    if alive "$1" && runs_server "$1"; then
+    if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
         kill -QUIT "$1"
         # Only if it is stopped: a CONT can hang a leak checker at the exit of a running server.
         ! in_state "$1" T || kill -CONT "$1"
