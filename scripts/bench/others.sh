@@ -136,7 +136,7 @@ row_orphans() {
 
 row_batch() {
     local n tool what
-    n=$(size 500 10)
+    n=$(size 1000 10)
     for tool in xargs parallel tsp; do
         what="run true, $n times, 2 at a time, 2 processors"
         beside "$tool" "$what: $tool" figures "$TWO" scripts/bench/batch.sh server "$n" -- \
