@@ -19,8 +19,8 @@ void console_end_input(void);
  * gets to the end. */
 void console_end(void);
 
-/* The stop begins: what was typed ahead at a prompt is dropped, and a batch of which nothing was read
- * is read after all. If standard error is a terminal and the stop takes longer than half a second,
+/* The stop begins: what was typed ahead at a prompt is dropped, and a batch that was not read at all
+ * is read now. If standard error is a terminal and the stop takes longer than half a second,
  * console_stop_lasts(), which is called when deadlines are over, logs what it waits for. */
 void console_stopping(void);
 void console_stop_lasts(void);

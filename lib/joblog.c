@@ -16,8 +16,8 @@
 static struct {
     int fd; /* -1: no log is kept */
     bool failed;
-    bool first;  /* the next job is the first one that a new batch adds to those of other servers */
-    off_t whole; /* the size of the file when it was opened, without a torn line at the end */
+    bool first;    /* the next job is the first of a new batch, after jobs of other servers */
+    off_t whole;   /* the size of the file when it was opened, without a torn line at the end */
     time_t second; /* what second_text shows */
     char second_text[sizeof("2026-01-31T23:59:59")];
 } joblog = {.fd = -1};

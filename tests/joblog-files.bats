@@ -109,8 +109,8 @@ refused() {
     [ "$(wc -l <ran)" = 1 ]
 }
 
-# The numbers of the second batch go on after those of the first, whose files are there. It is killed in
-# the middle; then its third job, of which only the first batch has an end, must run.
+# The numbers of the second batch go on after the first batch's, whose files are there. It is killed in
+# the middle; then its third job, which only the first batch has ended, must run.
 @test "--resume: with --output, too, a batch is not answered from an earlier one" {
     printf 'run any 50 echo %s\n' 'a >>ran' 'b >>ran; test ! -e slow || { : >up; sleep 1000; }' 'c >>ran' >lines
     for json in '' --json; do

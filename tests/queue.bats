@@ -74,7 +74,7 @@ submit 50 exit 3'
     [ "$(xargs <ran)" = 'a b' ]
 }
 
-@test "submit: without a driver, a wait behind it ends, and so does the job, for nobody can create one any more" {
+@test "submit: without a driver, a wait that follows ends, and so does the job, for nobody can create one any more" {
     start_server # its input stays open
     say 'submit 50 true' wait 'submit 50 true' 'wait own' 'submit 50 true' 'wait_job 3' get_jobs
     expect 'Job 1 Waiting' '0 drivers' 'Job 2 Waiting' '0 drivers' 'Job 3 Waiting' 'Job 3 Done unrun no driver' '0 jobs'

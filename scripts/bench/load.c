@@ -91,15 +91,18 @@ run_pipeline(char **args)
     server_end();
 }
 
-/* Returns the CPU time of the server and its drivers, without that of jobs. */
-static int64_t
-cpu_of_all(void)
+/* Returns the usage of the server and its drivers, without their jobs. */
+static struct usage
+usage_of_all(void)
 {
-    int64_t cpu_ns = usage_of(server.pid).cpu_ns;
+    struct usage sum = usage_of(server.pid);
 
-    for (long i = 0; i < server.drivers_count; i++)
-        cpu_ns += usage_of(server.drivers[i]).cpu_ns;
-    return cpu_ns;
+    for (long i = 0; i < server.drivers_count; i++) {
+        struct usage driver = usage_of(server.drivers[i]);
+        sum.cpu_ns += driver.cpu_ns;
+        sum.runs += driver.runs;
+    }
+    return sum;
 }
 
 static void
@@ -112,7 +115,7 @@ run_jobs(char **args)
 
     server_start_plain();
     create(drivers);
-    int64_t before_ns = cpu_of_all(), start_ns = clock_ns(CLOCK_MONOTONIC);
+    int64_t before_ns = usage_of_all().cpu_ns, start_ns = clock_ns(CLOCK_MONOTONIC);
     while (done < count) {
         /* A short line is written whole or not at all, pipe(7). */
         while (written < count && write(server.in, job, size) == (ssize_t)size)
@@ -123,7 +126,7 @@ run_jobs(char **args)
         done++;
     }
     printf("%.0f ", rate_since(count, start_ns));
-    printf("%.1f\n", (double)(cpu_of_all() - before_ns) / 1e3 / (double)count);
+    printf("%.1f\n", (double)(usage_of_all().cpu_ns - before_ns) / 1e3 / (double)count);
     server_end();
 }
 
@@ -222,16 +225,6 @@ run_hold(char **args)
     server_end();
 }
 
-static int64_t
-runs_of_all(void)
-{
-    int64_t runs = usage_of(server.pid).runs;
-
-    for (long i = 0; i < server.drivers_count; i++)
-        runs += usage_of(server.drivers[i]).runs;
-    return runs;
-}
-
 static void
 run_many(char **args)
 {
@@ -255,9 +248,9 @@ run_idle(char **args)
     server_start_plain();
     create(argument(args[0], DRIVERS_MAX));
     all_quiet();
-    int64_t runs = runs_of_all();
+    int64_t runs = usage_of_all().runs;
     pause_ms(1000);
-    runs = runs_of_all() - runs;
+    runs = usage_of_all().runs - runs;
     stop();
     printf("%lld %ld\n", (long long)runs, drivers_alive());
 }
