@@ -158,6 +158,30 @@ text_escape(const char *at, size_t size, char *byte)
     }
 }
 
+/* Parses RESULT of Waiting: first, or what the job was before, such as "was 17" or "exit 1" or both, or
+ * - for none of them. */
+static bool
+waiting_result_parse(const struct span *field, struct entry *entry)
+{
+    const char *rest = field->at, *space = NULL;
+
+    if (span_is(field, "-"))
+        return true;
+    entry->first = span_is(field, "first");
+    if (entry->first)
+        return true;
+    if (field->size > 4 && memcmp(rest, "was ", 4) == 0) {
+        space = memchr(rest + 4, ' ', field->size - 4);
+        size_t size = space != NULL ? (size_t)(space - rest) : field->size;
+        struct span number = {rest + 4, size - 4};
+        if (!number_field_parse(&number, ENTRY_NUMBER_MAX, &entry->was))
+            return false;
+        rest += size + 1;
+    }
+    entry->again = entry->was == 0 || space != NULL;
+    return !entry->again || job_result_parse(rest, &entry->result);
+}
+
 /* Splits the line at its tabs. Returns false unless there are FIELDS. */
 static bool
 fields_split(char *line, size_t size, struct span *fields)
@@ -190,15 +214,13 @@ entry_parse(char *line, size_t size, struct entry *entry)
     entry->submitted = waiting && none;
     entry->command = fields[6];
     bool has_ms = !span_is(&fields[4], "-");
-    bool none_said = span_is(&fields[5], "-");
-    entry->first = waiting && span_is(&fields[5], "first");
-    entry->again = waiting && !none_said && !entry->first;
     line[fields[6].at - 1 - line] = '\0'; /* the tab after RESULT */
     return ((none && entry->step != STEP_RUNNING) || any ||
             driver_field_parse(&fields[3], &entry->driver)) &&
            (has_ms ? ms_parse(&fields[4], &entry->ms) && entry->step != STEP_RUNNING : !waiting) &&
-           (done || entry->again ? job_result_parse(fields[5].at, &entry->result)
-                                 : none_said || entry->first) &&
+           (done      ? job_result_parse(fields[5].at, &entry->result)
+            : waiting ? waiting_result_parse(&fields[5], entry)
+                      : span_is(&fields[5], "-")) &&
            span_unescape(&entry->command, line + (fields[6].at - line), text_escape) &&
            command_fits(&entry->command);
 }
@@ -318,6 +340,9 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
         return false;
     bool waiting = entry->step == STEP_WAITING;
     entry->first = waiting && take(&rest, ",\"first\":true");
+    if (waiting && take(&rest, ",\"was\":") &&
+        (!take_number(&rest, &word) || !number_field_parse(&word, ENTRY_NUMBER_MAX, &entry->was)))
+        return false;
     entry->again = waiting && rest.size > 0 && !begins(&rest, ",\"command\"");
     if ((entry->step == STEP_DONE || entry->again) && !take_result(&rest, line, &entry->result))
         return false;

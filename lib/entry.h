@@ -25,6 +25,7 @@ struct entry {
     struct job_result result; /* STEP_DONE: as the reply has it; STEP_WAITING: if again */
     bool again;               /* STEP_WAITING: it was run before, and ended so */
     bool first;               /* STEP_WAITING: the first job of a server that did not resume */
+    uint64_t was;             /* STEP_WAITING: it waits again, and had this number before; else 0 */
     struct span command;      /* as it was given */
 };
 

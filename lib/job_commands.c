@@ -352,9 +352,8 @@ jobs_resume(void)
         struct call *call = job != NULL ? call_new(NULL, &question_job) : NULL;
         if (call == NULL)
             err(EXIT_FAILURE, "cannot resume");
-        if (past->anew)
-            resume_renumber(past);
-        else
+        resume_renew(past);
+        if (!past->anew)
             job->number = past->number;
         job->again = past;
         job->before = past->again ? &past->result : NULL;

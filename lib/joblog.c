@@ -17,6 +17,7 @@ static struct {
     int fd; /* -1: no log is kept */
     bool failed;
     bool first;    /* the next job is the first of a new batch, after jobs of other servers */
+    uint64_t was;  /* the number that the next job had before, see joblog_was(); else 0 */
     off_t whole;   /* the size of the file when it was opened, without a torn line at the end */
     time_t second; /* what second_text shows */
     char second_text[sizeof("2026-01-31T23:59:59")];
@@ -405,11 +406,22 @@ put_driver(struct buffer *out, const struct job *job, enum job_step step)
         buffer_append_string(out, "-");
 }
 
-/* Returns what the job was before it is run again, as far as its RESULT needs it. */
-static struct job
-job_before(const struct job *job)
+/* Appends what a job that waits again was before, such as "was 17 exit 1". */
+static void
+put_before(struct buffer *out, const struct job *job)
 {
-    return (struct job){.result = job->before != NULL ? *job->before : job->result};
+    char result[RESULT_SIZE];
+
+    if (joblog.was != 0) {
+        buffer_append_string(out, "was ");
+        buffer_append_number(out, joblog.was);
+    }
+    if (joblog.was != 0 && job->before != NULL)
+        buffer_append_string(out, " ");
+    if (job->before != NULL) {
+        struct job before = {.result = *job->before}; /* as far as its RESULT needs it */
+        buffer_append(out, result, job_result_text(&before, result));
+    }
 }
 
 static void
@@ -417,7 +429,6 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
 {
     static const char *const steps[] = {"\tWaiting\t", "\tRunning\t", "\tDone\t"};
     char result[RESULT_SIZE];
-    struct job before = job_before(job);
 
     put_time(out);
     buffer_append_string(out, "\t");
@@ -432,12 +443,12 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
     else
         buffer_append_string(out, "-");
     buffer_append_string(out, "\t");
-    if (step == STEP_DONE || (step == STEP_WAITING && job->before != NULL)) {
-        size_t size = job_result_text(step == STEP_DONE ? job : &before, result);
-        buffer_append(out, result, size);
-    } else {
+    if (step == STEP_DONE)
+        buffer_append(out, result, job_result_text(job, result));
+    else if (step == STEP_WAITING && (joblog.was != 0 || job->before != NULL))
+        put_before(out, job);
+    else
         buffer_append_string(out, step == STEP_WAITING && joblog.first ? "first" : "-");
-    }
     buffer_append_string(out, "\t");
     put_command(out, job->text);
     buffer_append_string(out, "\n");
@@ -463,14 +474,18 @@ put_json(struct buffer *out, const struct job *job, enum job_step step)
         buffer_append_number(out, (uint64_t)shown_driver(job));
     }
     if (step == STEP_WAITING) {
-        struct job before = job_before(job);
         buffer_append_string(out, ",\"seconds\":");
         put_seconds(out, job->limit_ms);
+        if (joblog.first)
+            buffer_append_string(out, ",\"first\":true");
+        if (joblog.was != 0) {
+            buffer_append_string(out, ",\"was\":");
+            buffer_append_number(out, joblog.was);
+        }
         if (job->before != NULL) {
+            struct job before = {.result = *job->before};
             buffer_append_string(out, ",");
             json_result(out, &before);
-        } else if (joblog.first) {
-            buffer_append_string(out, ",\"first\":true");
         }
     } else if (step == STEP_DONE) {
         if (job->result.ending != JOB_UNRUN) {
@@ -482,6 +497,12 @@ put_json(struct buffer *out, const struct job *job, enum job_step step)
     }
     json_command(out, job->text);
     buffer_append_string(out, "}\n");
+}
+
+void
+joblog_was(uint64_t number)
+{
+    joblog.was = number;
 }
 
 bool
@@ -496,6 +517,7 @@ joblog_step(const struct job *job, enum job_step step)
     else
         put_text(&line, job, step);
     joblog.first = false;
+    joblog.was = 0;
     errno = ENOSPC; /* write(2) may write a part, and sets no errno then */
     if (write(joblog.fd, line.data, line.end) != (ssize_t)line.end)
         joblog_failed();

@@ -19,6 +19,10 @@ void joblog_close(void);
 /* Opens the file anew, in case it was moved away. If that fails, the old one stays in use. */
 void joblog_reopen(void);
 
+/* The next step is that a job of an earlier server waits again. Its line says which number it had: it
+ * gets another one, or other servers have given that one, too. */
+void joblog_was(uint64_t number);
+
 /* Logs a step. Returns false if that fails: the server must stop, and the job must not begin. */
 bool joblog_step(const struct job *, enum job_step);
 

@@ -14,9 +14,6 @@ enum {
     CHAINS = 1 << 16, /* a log of a million jobs still has short chains */
 };
 
-/* Why a job is unrun that waits again under another number. */
-#define RENUMBERED "its number was given anew"
-
 /* Each table has CHAINS chains, oldest first. */
 static struct {
     struct list *undone;  /* by number: jobs that have begun or wait */
@@ -29,7 +26,8 @@ static struct {
     struct list again;    /* submitted jobs that wait again, see again_sort() */
     struct list taken;    /* those that resume_take() was called for */
     uint64_t highest;
-    uint64_t last; /* the number of the last job that was taken */
+    uint64_t last;  /* the number of the last job that was taken */
+    uint64_t batch; /* counts the servers that did not resume */
 } resume;
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -123,19 +121,62 @@ failed_find(const struct span *command)
     return NULL;
 }
 
-/* Returns the job of the entry if it is not Done, or NULL. Another job may have had the number; one
- * that an earlier server has left counts only if left is set. */
-static struct past *
-undone_find(const struct entry *entry, bool left)
+/* ---- the job of a line ------------------------------------------------------------------------ */
+
+/* Several servers may have given the same number to the same command. What tells their jobs apart: */
+
+static bool
+is_of_batch(const struct past *past, const struct entry *entry)
 {
-    struct list *chain = &resume.undone[entry->number % CHAINS];
+    (void)entry;
+    return past->batch == resume.batch;
+}
+
+static bool
+is_any(const struct past *past, const struct entry *entry)
+{
+    (void)past;
+    (void)entry;
+    return true;
+}
+
+static bool
+runs_there(const struct past *past, const struct entry *entry)
+{
+    return past->step == STEP_RUNNING && past->driver == entry->driver;
+}
+
+static bool
+may_wait_again(const struct past *past, const struct entry *entry)
+{
+    return past->step == STEP_WAITING && past->submitted && past->limit_ms == entry->ms;
+}
+
+/* Returns the oldest job that is not Done, has that number, and is the one that the entry tells of, or
+ * NULL. */
+static struct past *
+undone_find(uint64_t number, const struct entry *entry,
+            bool (*is)(const struct past *, const struct entry *))
+{
+    struct list *chain = &resume.undone[number % CHAINS];
 
     for (struct list *link = chain->next; link != chain; link = link->next) {
         struct past *past = container_of(link, struct past, link);
-        if (past->number == entry->number && past->left == left && past_is(past, &entry->command))
+        if (past->number == number && past_is(past, &entry->command) && is(past, entry))
             return past;
     }
     return NULL;
+}
+
+/* Returns the job whose end the entry tells, or NULL. */
+static struct past *
+ended_find(const struct entry *entry)
+{
+    struct past *past = undone_find(entry->number, entry, runs_there);
+
+    if (past == NULL)
+        past = undone_find(entry->number, entry, is_of_batch);
+    return past != NULL ? past : undone_find(entry->number, entry, is_any);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -148,7 +189,7 @@ past_new(const struct entry *entry)
 
     if (past == NULL || command == NULL)
         err(EXIT_FAILURE, "cannot resume");
-    *past = (struct past){.number = entry->number, .command = command};
+    *past = (struct past){.number = entry->number, .batch = resume.batch, .command = command};
     list_init(&past->failed);
     list_append(&resume.undone[entry->number % CHAINS], &past->link);
     list_append(&resume.order, &past->order);
@@ -181,19 +222,41 @@ past_end(struct past *past)
         list_append(past_chain(resume.failed, &command), &past->failed);
 }
 
-/* A job was taken, or was given back by its driver. If it is marked as a first one, or the numbers
- * begin anew (older logs have no mark), a server that did not resume has begun: a batch of its own, in
- * which nothing of before counts. */
-static struct past *
-past_wait(struct past *past, const struct entry *entry)
+/* A server that did not resume has begun: nothing of before counts for its batch. */
+static void
+batch_begin(void)
 {
-    bool given_back = past != NULL && past->step == STEP_RUNNING && entry->driver == past->driver &&
-                      !entry->first;
+    list_free(&resume.done);
+    resume.batch++;
+}
 
+/* Returns the job that waits again, by the number that it has now, or NULL. */
+static struct past *
+past_renew(const struct entry *entry)
+{
+    struct past *past = undone_find(entry->was, entry, may_wait_again);
+
+    if (past == NULL)
+        return NULL;
+    past->number = entry->number;
+    past->batch = resume.batch;
+    list_remove(&past->link);
+    list_append(&resume.undone[past->number % CHAINS], &past->link);
+    return past;
+}
+
+/* A job was taken, or waits again, or was given back by its driver. If the numbers begin anew, that is
+ * a batch of its own, too: older logs have no mark. */
+static struct past *
+past_wait(const struct entry *entry)
+{
     if (entry->first)
-        list_free(&resume.done);
+        batch_begin();
+    struct past *past =
+        entry->was != 0 ? past_renew(entry) : undone_find(entry->number, entry, is_of_batch);
+    bool given_back = past != NULL && runs_there(past, entry);
     if (past != NULL && past->step == STEP_RUNNING && !given_back) {
-        past->left = true;
+        past->batch = 0;
         past = NULL;
     }
     if (past == NULL) {
@@ -215,9 +278,7 @@ past_wait(struct past *past, const struct entry *entry)
 static void
 past_done(struct past *past, const struct entry *entry)
 {
-    bool renumbered = entry->result.why != NULL && strcmp(entry->result.why, RENUMBERED) == 0;
-
-    if (past->submitted && entry->result.ending == JOB_UNRUN && !renumbered) { /* as at a stop */
+    if (past->submitted && entry->result.ending == JOB_UNRUN) { /* as at a stop */
         past->step = STEP_WAITING;
         return;
     }
@@ -226,34 +287,19 @@ past_done(struct past *past, const struct entry *entry)
     past_end(past);
 }
 
-/* Returns the job that has run, and that the entry says is Done, or NULL. */
-static struct past *
-running_find(const struct entry *entry)
-{
-    struct list *chain = &resume.undone[entry->number % CHAINS];
-
-    for (struct list *link = chain->next; link != chain; link = link->next) {
-        struct past *past = container_of(link, struct past, link);
-        if (past->number == entry->number && past->step == STEP_RUNNING &&
-            past->driver == entry->driver && past_is(past, &entry->command))
-            return past;
-    }
-    return NULL;
-}
-
 static void
 entry_take(const struct entry *entry)
 {
-    struct past *past = entry->step == STEP_DONE ? running_find(entry) : NULL;
+    struct past *past;
 
-    if (past == NULL)
-        past = undone_find(entry, false);
     if (entry->number > resume.highest)
         resume.highest = entry->number;
     if (entry->step == STEP_WAITING)
-        past = past_wait(past, entry);
-    else if (past == NULL && entry->step == STEP_DONE)
-        past = undone_find(entry, true);
+        past = past_wait(entry);
+    else if (entry->step == STEP_DONE)
+        past = ended_find(entry);
+    else
+        past = undone_find(entry->number, entry, is_of_batch);
     if (past == NULL)
         past = past_new(entry);
     past->step = entry->step;
@@ -276,6 +322,7 @@ resume_open(void)
     resume.failed = table_new();
     resume.older = table_new();
     resume.waiting = table_new();
+    resume.batch = 1;
     joblog_read(entry_take);
     if (resume.highest >= ENTRY_NUMBER_MAX)
         errx(EXIT_FAILURE, "cannot go on from %s: number too large (limit %" PRIu64 ")",
@@ -377,13 +424,17 @@ resume_start(void)
 }
 
 void
-resume_renumber(const struct past *past)
+resume_renew(const struct past *past)
 {
-    struct job job = {.number = past->number,
-                      .text = past->command,
-                      .result = {.ending = JOB_UNRUN, .reason = REASON_TEXT, .why = RENUMBERED}};
+    struct job job = {
+        .number = past->number,
+        .text = past->command,
+        .result = {.ending = JOB_UNRUN, .reason = REASON_TEXT, .why = "its number was given anew"}};
 
-    joblog_step(&job, STEP_DONE);
+    if (past->anew)
+        joblog_step(&job, STEP_DONE);
+    if (past->anew || resume.batch > 1)
+        joblog_was(past->number);
 }
 
 void

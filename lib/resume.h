@@ -23,7 +23,7 @@ struct past {
     bool submitted;
     bool again; /* it is run again because it had failed, as result says until it is Done */
     bool anew; /* it waits again under another number, since its own was given anew, or has files */
-    bool left; /* an earlier server has left it, and its number was given anew */
+    uint64_t batch; /* the jobs of one server, and of those that resume it; 0: one long gone */
     struct job_result result;
     struct job_text *command;
 };
@@ -53,8 +53,9 @@ struct past *resume_find_failed(const struct span *command);
 struct past *resume_waiting_after(struct past *);
 struct past *resume_find_waiting(const struct span *command);
 
-/* A submitted job waits again under another number, since its own was given anew: logs that. */
-void resume_renumber(const struct past *);
+/* A submitted job is about to wait again, under its number or, if that is given anew, a new one: has
+ * the log say which job it is, unless its number alone says that. */
+void resume_renew(const struct past *);
 
 /* A submitted job that has waited again is Done. */
 void resume_ended(struct past *, const struct job *);

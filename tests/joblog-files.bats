@@ -207,6 +207,58 @@ refused() {
 3\tDone\tunrun its number was given anew' ]
 }
 
+# Three servers without --resume have each left the same command waiting, two of them as job 1.
+@test "--resume: a job is not taken for another server's that has its number and its command" {
+    for json in '' --json; do
+        options=(--log "log$json" ${json:+"$json"})
+        for before in '' '' 'submit 50 true'; do
+            run -4 --separate-stderr session "${options[@]}" --drivers 1 <<END
+pause
+${before:-get_status any}
+submit 50 echo >>ran
+shutdown
+END
+        done
+        for _ in 1 2; do # the second one finds what the first one has written
+            run -0 session "${options[@]}" --resume <<<shutdown
+        done
+        : >ran
+        run -0 --separate-stderr session "${options[@]}" --drivers 1 --resume </dev/null
+        [ "$(wc -l <ran)" = 3 ] || fail "$(<"log$json")"
+        run -0 --separate-stderr session "${options[@]}" --drivers 1 --resume </dev/null
+        [ "$(wc -l <ran)" = 3 ] || fail "$(<"log$json")"
+    done
+    [ "$(grep -c $'\twas ' log)" = 12 ] || fail "$(<log)"
+    [ "$(grep -c '"was":' log--json)" = 12 ]
+}
+
+@test "--resume: a submitted job is not taken for another server's run that has its number and its command" {
+    printf '%s\n' pause 'submit 50 echo >>ran' shutdown | run -4 session --drivers 1 --log log
+    run -0 session --drivers 1 --log log <<<'run any 50 echo >>ran'
+    [ "$(wc -l <ran)" = 1 ]
+    for _ in 1 2; do
+        run -0 session --drivers 1 --log log --resume </dev/null
+        [ "$(wc -l <ran)" = 2 ] || fail "$(<log)"
+    done
+}
+
+# A new number takes two lines. The server is killed, or the disk is full, after the first one.
+@test "--resume: a submitted job that gets a new number is never forgotten" {
+    printf '%s\t1\tWaiting\t-\t50.000\t-\techo >>ran\n' "$TIME" >log
+    mkdir -m 755 o
+    : >o/1.out
+    run -0 session --log log --output o --resume <<<shutdown
+    [ "$(cut -f 2-3,6 log)" = $'1\tWaiting\t-
+1\tDone\tunrun its number was given anew
+2\tWaiting\twas 1
+2\tDone\tunrun server is stopping' ] || fail "$(<log)"
+    sed -i '3,$d' log
+    for _ in 1 2; do
+        run -0 session --drivers 1 --log log --output o --resume </dev/null
+        [ "$(wc -l <ran)" = 1 ] || fail "$(<log)"
+    done
+}
+
 @test "--log: USR2 on a file with a torn line begins a new one" {
     start_server --log jobs.log
     create

@@ -46,6 +46,21 @@ test_steps(void)
                 __LINE__);
     CHECK(entry.first && !entry.again);
     CHECK(!parse(TIME "\t1\tDone\t4711\t0.000\tfirst\ttrue", false));
+    check_entry(TIME "\t18\tWaiting\t-\t1.000\twas 17\ttrue", false, STEP_WAITING, 1000, "true",
+                __LINE__);
+    CHECK(entry.number == 18 && entry.was == 17 && !entry.again && !entry.first);
+    check_entry(TIME "\t18\tWaiting\t-\t1.000\twas 17 signal 9\ttrue", false, STEP_WAITING, 1000,
+                "true", __LINE__);
+    CHECK(entry.was == 17 && entry.again && entry.result.value == 9);
+    for (const char *const *word =
+             (const char *const[]){"was ", "was 0", "was x", "was 17 ", "was 17  exit 1",
+                                   "was 17 first", "was17", "was", NULL};
+         *word != NULL; word++) {
+        char text[sizeof(line)];
+        snprintf(text, sizeof(text), TIME "\t18\tWaiting\t-\t1.000\t%s\ttrue", *word);
+        check_true(!parse(text, false), *word, __FILE__, __LINE__);
+    }
+    CHECK(!parse(TIME "\t1\tRunning\t4711\t-\twas 17\ttrue", false));
     check_entry(TIME "\t1\tRunning\t4711\t-\t-\ttrue", false, STEP_RUNNING, 0, "true", __LINE__);
     CHECK(entry.driver == 4711);
     check_entry(TIME "\t1\tDone\t4711\t0.000\texit 3\ttrue", false, STEP_DONE, 0, "true", __LINE__);
@@ -95,6 +110,13 @@ test_json(void)
                 "\"seconds\":1.000,\"first\":true,\"command\":\"a\"}",
                 true, STEP_WAITING, 1000, "a", __LINE__);
     CHECK(entry.first && !entry.again);
+    check_entry("{\"time\":\"" TIME "\",\"job\":18,\"state\":\"waiting\",\"seconds\":1.000,"
+                "\"was\":17,\"exit\":3,\"command\":\"a\"}",
+                true, STEP_WAITING, 1000, "a", __LINE__);
+    CHECK(entry.was == 17 && entry.again && entry.result.value == 3);
+    CHECK(!parse("{\"time\":\"" TIME "\",\"job\":18,\"state\":\"waiting\",\"seconds\":1.000,"
+                 "\"was\":0,\"command\":\"a\"}",
+                 true));
 }
 
 static void
