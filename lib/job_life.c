@@ -9,6 +9,7 @@
 #include "log.h"
 #include "options.h"
 #include "phase.h"
+#include "relay.h"
 #include "slot.h"
 #include "stats.h"
 #include "tally.h"
@@ -333,6 +334,8 @@ job_leave_giver(struct job *job)
 void
 job_end(struct job *job, const struct job_result *result)
 {
+    if (job->slot != 0)
+        relay_copied(); /* the loop may have seen its end before what it wrote */
     job->state = JOB_DONE;
     job->result = *result;
     job_leave_slot(job);

@@ -127,7 +127,7 @@ relay_quiet(void)
 }
 
 bool
-relay_finish(void)
+relay_copied(void)
 {
     return relay.pipe.fd < 0 || relay_go_on();
 }

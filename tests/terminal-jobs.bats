@@ -2,6 +2,7 @@
 # Jobs of a server at a terminal: they neither read nor change it, and what they write is shown there.
 
 load lib/helpers
+load lib/looks
 
 # Starts a server at a terminal, with a control socket and one driver, and sets driver to its pid.
 start_with_driver() {
@@ -124,6 +125,21 @@ is_blocked() {
     open_gate
     shows 'Done exit 0'
     [[ $(shown) == *$'one^\nserver: Stats'*$'^\ntwo^\n'*$' Done exit 0^' ]]
+}
+
+# The driver's socket has something to read before the pipe has, so the loop sees it first.
+@test "terminal: what a job has written is shown before its end, also to a server that is slow" {
+    puppet says hello take:5 did:asked await:go state:2:0:1000 write:text result:3:9 did:ended pause
+    start_with_fifo --driver ./says
+    echo 'run any 50 x' >&"$feed"
+    wait_until test -e asked
+    kill -STOP "$server_pid"
+    wait_until in_state "$terminal_pid" T # script(1) stops with its child, and continues it
+    : >go
+    wait_until test -e ended
+    kill -CONT "$terminal_pid"
+    wait_until screen_ends $'Job 1 Done exit 9^' || fail "$(shown)"
+    [[ $(shown) == $'text^\nserver: job 1 Done exit 9 after '*$': x^\nJob 1 Done exit 9^' ]] || fail "$(shown)"
 }
 
 @test "terminal: a job that floods it keeps nobody from being answered" {

@@ -15,6 +15,7 @@
  *     cancels:ID                 read a CANCEL, which must be for that task; else exit with status 8
  *     child:FILE                 start a process in its own session, and write its pid to FILE;
  *                                in later steps, C as a number is that pid
+ *     write:TEXT                 write TEXT and a newline to standard error
  *     did:FILE, await:FILE       create FILE; wait until there is FILE
  *     shut                       close the socket
  *     exit:STATUS                exit
@@ -189,6 +190,8 @@ perform(char *step)
             _exit(8);
     } else if (STEP_IS("child")) {
         child_start(word);
+    } else if (STEP_IS("write")) {
+        dprintf(STDERR_FILENO, "%s\n", word);
     } else if (STEP_IS("did")) {
         file_write(word, getpid());
     } else if (STEP_IS("await")) {
