@@ -39,7 +39,7 @@ done
 [ $# -gt 0 ] || set -- tests/*.bats
 # The limit of the server's memory; a sanitizer needs some of its own.
 export MEMORY_MAX_KB=16384
-[ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=65536
+[ -z "${TEST_BUILD-}" ] || MEMORY_MAX_KB=131072
 # Without ps, bats cannot limit the time of a test; the limit of its file still holds.
 if command -v ps >/dev/null; then
     export BATS_TEST_TIMEOUT=$TEST_TIMEOUT
@@ -113,5 +113,6 @@ missing=$((planned - passed - failed - skipped))
 [ "$missing" = 0 ] || { say "$missing tests did not finish"; status=1; }
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
 sed -n 's/^ok [0-9]* \(.*\) # skip /skipped: \1: /p' build/test.tap
+sed -n 's/^not ok [0-9]* /failed: /p' build/test.tap
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status
