@@ -5,7 +5,7 @@
 #
 # TEST_JOBS files run side by side, by default two for each processor, since tests mostly wait.
 # TEST_BUILD names another build to test, such as build/asan. If bats is not installed, fetches it.
-# Ends with a line for each test that was skipped, which says why, and the numbers.
+# Ends with a line for each test that was skipped, which says why, or has failed, and the numbers.
 set -eu
 cd "$(dirname "$0")/.."
 
