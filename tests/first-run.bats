@@ -42,7 +42,7 @@ test_tree() {
     env -i PATH="$(tr : '\n' <<<"$PATH" | grep -v libexec | paste -sd :)" HOME="$HOME" TMPDIR="$PWD" tree/scripts/test.sh
 }
 
-@test "make test: ends with the tests that were skipped and why, and the numbers" {
+@test "make test: ends with the tests that were skipped and why or have failed, and the numbers" {
     tree <<'END'
 test "a: works" {
     true
@@ -61,8 +61,9 @@ test "e: needs a tool" {
 }
 END
     run -1 --separate-stderr test_tree
-    [ "$(tail -n 3 <<<"$output")" = 'skipped: b: needs # a (rare) machine: no such machine (here)
+    [ "$(tail -n 4 <<<"$output")" = 'skipped: b: needs # a (rare) machine: no such machine (here)
 skipped: e: needs a tool: no tool
+failed: c: fails
 2 passed, 1 failed, 2 skipped' ] || fail "$output"
     tree <<<$'test "a: works" {\n true\n}'
     run -0 test_tree
