@@ -251,7 +251,7 @@ stop_driver() {
     kill -STOP "$pid"
     say "delete_driver $pid"
     wait_until logged "^server: driver $pid did not exit in time: killed$"
-    in_state "$pid" Z
+    wait_until in_state "$pid" Z
     exec {release}>&-
     wait "$holder"
     expect "Driver $pid Deleted"

@@ -166,9 +166,10 @@ takes_term() {
     wait_until prompts 1
     keys '\032'
     shows 'Stopped'
-    keys 'kill %%1; wait; echo; echo over\n'
-    shows '^over'
-    keys 'exit\n'
+    wait_until find_server
+    keys 'kill %%1\n'
+    wait_until ended "$server_pid"
+    keys 'wait; exit\n'
     terminal_ends 0
 }
 

@@ -57,7 +57,7 @@ start_shell_at_terminal() {
 # terminal_ends STATUS: the command ends with that exit status.
 terminal_ends() {
     local status=0
-    wait_until ended "$terminal_pid"
+    wait_until ended "$terminal_pid" || fail "on the screen: $(cat -v screen)"
     wait "$terminal_pid" || status=$?
     ((status == $1)) || fail "status $status: $(cat -v screen)"
 }
