@@ -289,7 +289,7 @@ take_resume(const struct option_kind *kind, const char *value)
 {
     options.resume = value == NULL ? RESUME_DONE : RESUME_FAILED;
     if (value != NULL && strcmp(value, "failed") != 0)
-        usage_error("bad --%s '%s' (failed, or no value)", kind->name, value);
+        usage_error("bad --%s '%s' (--resume or --resume=failed)", kind->name, value);
 }
 
 static void

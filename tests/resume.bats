@@ -200,6 +200,8 @@ Job 8 Done exit 0' ]
     run -2 session --resume </dev/null
     [ "$output" = 'server: --resume needs --log FILE (try --help)' ]
     run -2 session --log jobs.log --resume=all </dev/null
-    [ "$output" = "server: bad --resume 'all' (failed, or no value) (try --help)" ]
+    [ "$output" = "server: bad --resume 'all' (--resume or --resume=failed) (try --help)" ]
+    run -2 session --log jobs.log -R=failed </dev/null
+    [ "$output" = "server: bad --resume '=failed' (--resume or --resume=failed) (try --help)" ]
     run -0 session --log jobs.log --resume </dev/null # nothing to resume
 }
