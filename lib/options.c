@@ -87,7 +87,7 @@ seconds_take(const struct option_kind *kind, const char *value)
     uint64_t ms;
 
     if (!seconds_parse(value, strlen(value), PROTO_TASK_MAX_MS, &ms))
-        usage_error("bad --%s '%s' (above 0, at most %" PRIu64 ")", kind->name, value,
+        usage_error("bad --%s '%s' (seconds above 0, at most %" PRIu64 ")", kind->name, value,
                     PROTO_TASK_MAX_MS / 1000);
     return (int64_t)ms * NS_PER_MS;
 }
@@ -216,7 +216,8 @@ take_linger(const struct option_kind *kind, const char *value)
     uint64_t ms = LINGER_MAX_MS;
 
     if (!seconds_parse(value, strlen(value), LINGER_MAX_MS, &ms) && ms != 0)
-        usage_error("bad --%s '%s' (0 to %d)", kind->name, value, LINGER_MAX_MS / 1000);
+        usage_error("bad --%s '%s' (seconds from 0 to %d)", kind->name, value,
+                    LINGER_MAX_MS / 1000);
     options.linger_ns = (int64_t)ms * NS_PER_MS;
 }
 

@@ -379,10 +379,10 @@ peak_kb() {
     done <<'END'
 --each|--each needs a value
 --each 5|--each needs SECONDS and WORD...
---each 0 true|bad --each '0' (above 0, at most 31536000)
---each x true|bad --each 'x' (above 0, at most 31536000)
---each -1 true|bad --each '-1' (above 0, at most 31536000)
--E 1e3 true|bad --each '1e3' (above 0, at most 31536000)
+--each 0 true|bad --each '0' (seconds above 0, at most 31536000)
+--each x true|bad --each 'x' (seconds above 0, at most 31536000)
+--each -1 true|bad --each '-1' (seconds above 0, at most 31536000)
+-E 1e3 true|bad --each '1e3' (seconds above 0, at most 31536000)
 -0|--null needs --each SECONDS WORD..., and comes before it
 --null|--null needs --each SECONDS WORD..., and comes before it
 -c taxi.sock --each 5 true|--connect goes with --here and --json only
