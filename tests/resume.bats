@@ -196,6 +196,22 @@ Job 8 Done exit 0' ]
     done
 }
 
+@test "--resume: of a queue only what waited runs; the server is not paused, and has forgotten what was Done" {
+    start_server --drivers 1 --log jobs.log
+    say 'submit 50 false' 'wait_job 1' 'submit 50 echo begun >>deeds; : >up; sleep 1000'
+    expect 'Job 1 Waiting' 'Job 1 Done exit 1' 'Job 2 Waiting'
+    wait_until test -e up
+    say pause 'submit 50 echo waited >>deeds'
+    expect Paused 'Job 3 Waiting'
+    kill -TERM "$server_pid"
+    server_ends 4
+    hang_up
+    start_server --drivers 1 --log jobs.log --resume=failed
+    say 'wait_job 3' 'wait_job 1' 'wait_job 2' stats 'get_jobs all'
+    expect 'Job 3 Done exit 0' 'Error: no job 1' 'Error: no job 2' '* paused=0 *' 'Job 3 Done *' '1 job'
+    [ "$(deeds)" = 'begun waited' ]
+}
+
 @test "--resume: usage" {
     run -2 session --resume </dev/null
     [ "$output" = 'server: --resume needs --log FILE (try --help)' ]
