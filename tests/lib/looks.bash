@@ -17,8 +17,8 @@ puppet() {
 # for KEY. The server's log must go to the file err.
 field() {
     local before
+    wait_until blocks_signals # before that, USR1 would end it, and there may be no log yet
     before=$(grep -c 'server: Stats' err)
-    wait_until blocks_signals # before that, USR1 would end it
     kill -USR1 "$server_pid"
     wait_until more_stats_than "$before" || return
     sed -n "\$ s/.* $1=\([0-9]*\).*/\1/p" <<<"$(grep 'server: Stats' err)"
