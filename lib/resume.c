@@ -152,6 +152,14 @@ may_wait_again(const struct past *past, const struct entry *entry)
     return past->step == STEP_WAITING && past->submitted && past->limit_ms == entry->ms;
 }
 
+/* A server that did not resume has left it, and no other server gives it to a driver. */
+static bool
+never_begins(const struct past *past, const struct entry *entry)
+{
+    (void)entry;
+    return past->step == STEP_WAITING && !past->submitted;
+}
+
 /* Returns the oldest job that is not Done, has that number, and is the one that the entry tells of, or
  * NULL. */
 static struct past *
@@ -230,14 +238,17 @@ batch_begin(void)
     resume.batch++;
 }
 
-/* Returns the job that waits again, by the number that it has now, or NULL. */
+/* Returns the job that waits again, by the number that it has now, or NULL. From now on it is the one
+ * that the lines with that number tell of. */
 static struct past *
 past_renew(const struct entry *entry)
 {
-    struct past *past = undone_find(entry->was, entry, may_wait_again);
+    struct past *past = undone_find(entry->was, entry, may_wait_again), *other;
 
     if (past == NULL)
         return NULL;
+    while ((other = undone_find(entry->number, entry, never_begins)) != NULL)
+        past_free(other);
     past->number = entry->number;
     past->batch = resume.batch;
     list_remove(&past->link);

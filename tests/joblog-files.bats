@@ -242,6 +242,15 @@ END
     done
 }
 
+# The second server was killed before its run began. What the third one logs is about the first one's job.
+@test "--resume: a submitted job is not taken for a run that never began" {
+    printf "$TIME"'\t1\tWaiting\t%s\t50.000\t%s\techo >>ran\n' - - any first >log
+    for _ in 1 2; do
+        run -0 session --drivers 1 --log log --resume </dev/null
+        [ "$(wc -l <ran)" = 1 ] || fail "$(<log)"
+    done
+}
+
 # A new number takes two lines. The server is killed, or the disk is full, after the first one.
 @test "--resume: a submitted job that gets a new number is never forgotten" {
     printf '%s\t1\tWaiting\t-\t50.000\t-\techo >>ran\n' "$TIME" >log
