@@ -40,7 +40,7 @@ job_text_new(const struct span *command)
     texts.bytes += text_pool(command->size)->size;
     text->users = 1;
     text->size = (uint16_t)command->size;
-    text->is_words = false;
+    text->is_words = text->is_past = false;
     memcpy(text->bytes, command->at, command->size);
     return text;
 }
@@ -57,8 +57,16 @@ job_text_free(struct job_text *text)
 {
     if (text == NULL || --text->users > 0)
         return;
-    texts.bytes -= text_pool(text->size)->size;
+    if (!text->is_past)
+        texts.bytes -= text_pool(text->size)->size;
     pool_put(text_pool(text->size), text);
+}
+
+void
+job_text_set_past(struct job_text *text)
+{
+    text->is_past = true;
+    texts.bytes -= text_pool(text->size)->size;
 }
 
 /* ---- words, as sh would read them ------------------------------------------------------------ */

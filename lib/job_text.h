@@ -21,6 +21,7 @@ struct job_text {
     unsigned users;
     uint16_t size; /* in bytes */
     bool is_words;
+    bool is_past; /* see job_text_set_past() */
     char bytes[];
 };
 
@@ -39,6 +40,9 @@ struct span job_text_logged(const struct job_text *);
 /* Adds a user, and takes one away; the last one frees the text. */
 struct job_text *job_text_share(struct job_text *);
 void job_text_free(struct job_text *); /* may be NULL */
+
+/* The text is what the log has of a job of an earlier server: it does not count in job_texts_bytes(). */
+void job_text_set_past(struct job_text *);
 
 /* How much memory the texts take, in bytes. */
 size_t job_texts_bytes(void);

@@ -197,6 +197,7 @@ past_new(const struct entry *entry)
 
     if (past == NULL || command == NULL)
         err(EXIT_FAILURE, "cannot resume");
+    job_text_set_past(command);
     *past = (struct past){.number = entry->number, .batch = resume.batch, .command = command};
     list_init(&past->failed);
     list_append(&resume.undone[entry->number % CHAINS], &past->link);

@@ -268,6 +268,12 @@ END
     done
 }
 
+@test "--resume: what the log has as Done takes no room in the queue" {
+    yes "$TIME"$'\t1\tDone\t7\t0.001\texit 0\t: '"$(printf '%01100d' 0)" | head -n 8300 >log # 32 MiB of memory
+    run -0 session --drivers 1 --log log --resume <<<'submit 50 true'
+    [ "$output" = 'Job 2 Waiting' ]
+}
+
 @test "--log: USR2 on a file with a torn line begins a new one" {
     start_server --log jobs.log
     create
