@@ -314,8 +314,6 @@ do_submit(struct client *client, const struct span *args, unsigned count)
     (void)count;
     if (past != NULL && past->step != STEP_DONE)
         return client_submitted_before(client, past, job_find(past->number));
-    if (queue_is_full(client, &handling))
-        return handling;
     struct job *job = command_job(client, &args[0], &args[1], &handling);
     if (job == NULL)
         return handling;
@@ -327,7 +325,7 @@ do_submit(struct client *client, const struct span *args, unsigned count)
         call = command_recall(client, job, past, &handling);
     else if (client_halted(client) != NULL)
         call = command_unrun(client, job, &handling);
-    else
+    else if (!queue_is_full(client, &handling))
         call = command_submit(client, job, &handling);
     if (call == NULL)
         job_free(job);

@@ -274,6 +274,15 @@ END
     [ "$output" = 'Job 2 Waiting' ]
 }
 
+@test "--resume: what is Done is answered from the log, though the queue is full" {
+    {
+        printf '%s\t1\tDone\t7\t0.001\texit 0\techo\n' "$TIME"
+        seq -f "$TIME"$'\t%.0f\tWaiting\t-\t50.000\t-\t: '"$(printf '%01100d' 0)" 2 8301
+    } >log
+    run -4 --separate-stderr session --log log --resume <<<$'submit 50 echo\nsubmit 50 true\nshutdown'
+    [ "$output" = $'Job 1 Done exit 0\nError: queue is full (limit 33554432 bytes)' ] || fail "$output"
+}
+
 @test "--log: USR2 on a file with a torn line begins a new one" {
     start_server --log jobs.log
     create
