@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -301,13 +302,35 @@ job_redirect(struct job_tree *job, int fd, const char *suffix)
     return file >= 0 && dup2(file, fd) >= 0;
 }
 
+/*
+ * If standard error is a pipe, opens it anew, so that the job has O_NONBLOCK for itself. Many programs
+ * set that on a pipe, and one that is killed leaves it set: then other jobs that share the open file
+ * lose what they write when the pipe is full, pipe(7). With O_NONBLOCK, the open does not wait for a
+ * reader. If it fails, for example because the pipe is another user's, the job has the pipe as it is.
+ *
+ * It is not inlined, so that nothing of it is on the stack at the exec, see job_child().
+ */
+__attribute__((noinline)) static void
+job_open_pipe(void)
+{
+    struct stat file;
+
+    if (fstat(STDERR_FILENO, &file) < 0 || !S_ISFIFO(file.st_mode))
+        return;
+    int pipe = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (pipe >= 0 && fcntl(pipe, F_SETFL, 0) == 0)
+        dup2(pipe, STDERR_FILENO);
+}
+
 /* Returns false with errno and job->cause on failure. Nothing of a job that has not begun is left:
  * the first file is removed if the second cannot be created. */
 static bool
 job_redirect_output(struct job_tree *job)
 {
-    if ((job->run.flags & PROTO_RUN_FILES) == 0)
+    if ((job->run.flags & PROTO_RUN_FILES) == 0) {
+        job_open_pipe();
         return dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+    }
     job->cause = PROTO_CAUSE_OUT;
     if (!job_redirect(job, STDOUT_FILENO, ".out"))
         return false;

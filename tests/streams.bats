@@ -37,6 +37,14 @@ nonblocking() {
     run ! nonblocking "$c"
 }
 
+@test "streams: a job that sets O_NONBLOCK on a pipe sets it for itself alone" {
+    mkfifo err
+    exec {c}<>err
+    session --each 50 perl -MFcntl -e 'fcntl STDERR, F_SETFL, O_NONBLOCK or die' <<<x >out 2>&"$c"
+    [ "$(<out)" = 'Job 1 Done exit 0' ]
+    run ! nonblocking "$c"
+}
+
 @test "stdout: if its reader stops reading, TERM still ends the server" {
     start_server -g 0.3
     # The server stops reading commands once the pipe (64 KiB) and its own buffers are full.

@@ -142,6 +142,16 @@ is_blocked() {
     [[ $(shown) == $'text^\nserver: job 1 Done exit 9 after '*$': x^\nJob 1 Done exit 9^' ]] || fail "$(shown)"
 }
 
+@test "terminal: O_NONBLOCK, which a job sets on its standard error and leaves set, is that job's alone" {
+    start_with_driver
+    run -137 control run any 100 'perl -MFcntl -e "fcntl STDERR, F_SETFL, O_NONBLOCK or die; kill KILL => getppid"; :'
+    [ "$output" = 'Job 1 Done signal 9' ] || fail "$output"
+    run -0 control run any 100 'sed -n "s/^flags:[[:space:]]*//p" /proc/self/fdinfo/1 /proc/self/fdinfo/2 >flags'
+    mapfile -t flags <flags
+    [ ${#flags[@]} = 2 ]
+    (((0${flags[0]} & 04003) == 1 && (0${flags[1]} & 04003) == 1)) || fail "$(<flags)"
+}
+
 @test "terminal: a job that floods it keeps nobody from being answered" {
     start_with_driver
     keys 'run any 1000 yes\n'
