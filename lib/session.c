@@ -458,6 +458,21 @@ session_connect(void)
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 
+/* No signal stops process 1 of a pid namespace. In the background of a terminal, the kernel would try
+ * its read again and again; if the signal is blocked, the read fails with EIO, the end of the input. */
+static void
+terminal_signals_block(void)
+{
+    sigset_t set;
+
+    if (getpid() != 1)
+        return;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTIN);
+    sigaddset(&set, SIGTTOU);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* Opens a signalfd for the signals that end us, except those that we inherited as ignored. The
  * signals that stop and continue a job of the shell are left to the kernel. */
 static void
@@ -473,6 +488,7 @@ session_signals(void)
     sigprocmask(SIG_BLOCK, &session.ending, NULL);
     if (!signals_open(&session.signals, &session.ending, session_signalled))
         err(EXIT_FAILURE, "cannot create a signalfd");
+    terminal_signals_block();
 }
 
 /* Makes a line of the words of a command. Exits if that is not possible. */

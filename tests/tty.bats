@@ -103,6 +103,20 @@ told_of_stop() {
     wait_until ended "$terminal_pid"
 }
 
+@test "background of a terminal: as process 1, the client takes it for the end of input, and does not spin" {
+    start_server --listen taxi.sock
+    wait_until control stats
+    in_background "'$SERVER' --connect taxi.sock"
+    told_of_end() {
+        keys '\n'
+        pause
+        grep -q Done screen
+    }
+    wait_until told_of_end
+    keys 'exit\n'
+    wait_until ended "$terminal_pid"
+}
+
 @test "background of a terminal: in another pid namespace, the server stops as a job; fg continues it" {
     in_background "bash -c '\"$SERVER\"; echo status \$?'"
     stopped() { find_server && in_state "$server_pid" T; }
