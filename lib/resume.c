@@ -146,6 +146,13 @@ runs_there(const struct past *past, const struct entry *entry)
     return past->step == STEP_RUNNING && past->driver == entry->driver;
 }
 
+/* A server that is alone in a container may give its drivers the same pids each time. */
+static bool
+runs_there_in_batch(const struct past *past, const struct entry *entry)
+{
+    return is_of_batch(past, entry) && runs_there(past, entry);
+}
+
 static bool
 may_wait_again(const struct past *past, const struct entry *entry)
 {
@@ -180,8 +187,10 @@ undone_find(uint64_t number, const struct entry *entry,
 static struct past *
 ended_find(const struct entry *entry)
 {
-    struct past *past = undone_find(entry->number, entry, runs_there);
+    struct past *past = undone_find(entry->number, entry, runs_there_in_batch);
 
+    if (past == NULL)
+        past = undone_find(entry->number, entry, runs_there);
     if (past == NULL)
         past = undone_find(entry->number, entry, is_of_batch);
     return past != NULL ? past : undone_find(entry->number, entry, is_any);

@@ -251,6 +251,18 @@ END
     done
 }
 
+# The first server was killed while its job ran. The second one's could not begin, so it waits again. In a
+# container both drivers may have the same pid.
+@test "--resume: a submitted job that its driver could not begin is not taken for one that is lost" {
+    printf "$TIME"'\t1\t%s\techo >>ran\n' $'Waiting\tany\t50.000\t-' $'Running\t7\t-\t-' $'Waiting\t-\t50.000\tfirst' \
+        $'Running\t7\t-\t-' $'Done\t7\t-\tunrun cannot open o/1.out: No space left on device' >log
+    for _ in 1 2; do
+        run -0 session --drivers 1 --log log --resume </dev/null
+        [ "$(wc -l <ran)" = 1 ] || fail "$(<log)"
+        [ "$(grep -c 'lost' log)" = 1 ] || fail "$(<log)"
+    done
+}
+
 # A new number takes two lines. The server is killed, or the disk is full, after the first one.
 @test "--resume: a submitted job that gets a new number is never forgotten" {
     printf '%s\t1\tWaiting\t-\t50.000\t-\techo >>ran\n' "$TIME" >log
