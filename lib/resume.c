@@ -187,13 +187,13 @@ undone_find(uint64_t number, const struct entry *entry,
 static struct past *
 ended_find(const struct entry *entry)
 {
-    struct past *past = undone_find(entry->number, entry, runs_there_in_batch);
+    static bool (*const preferred[])(const struct past *, const struct entry *) = {
+        runs_there_in_batch, runs_there, is_of_batch, is_any};
+    struct past *past = NULL;
 
-    if (past == NULL)
-        past = undone_find(entry->number, entry, runs_there);
-    if (past == NULL)
-        past = undone_find(entry->number, entry, is_of_batch);
-    return past != NULL ? past : undone_find(entry->number, entry, is_any);
+    for (size_t i = 0; past == NULL && i < sizeof(preferred) / sizeof(preferred[0]); i++)
+        past = undone_find(entry->number, entry, preferred[i]);
+    return past;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
