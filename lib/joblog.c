@@ -1,5 +1,6 @@
 #include "joblog.h"
 
+#include "clock.h"
 #include "json.h"
 #include "log.h"
 #include "options.h"
@@ -37,6 +38,8 @@ enum {
     TAIL_MAX = 2 * BLOCK_SIZE,    /* a whole line, and the beginning of one */
     ZEROS_MAX = 16 * 1024 * 1024, /* far more than is written between two writebacks */
     TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
+    LOG_LOCK_WAIT_MS = 1000,
+    LOG_LOCK_RETRY_MS = 20,
 };
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -156,6 +159,31 @@ lock_refusal(int fd)
     return text;
 }
 
+/* Whether another server has the file as its log. */
+static bool
+file_is_locked(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+}
+
+/*
+ * The child that is to be a driver shares its server's descriptors for a moment, see spawn_open(). If
+ * its server is killed then, the child still has the lock when the server is gone, and on a loaded
+ * machine for longer than it takes to start the next server. So we wait until there is no lock, but not
+ * for long: the loop does not run yet, and signals wait for it.
+ */
+static void
+lock_await(int fd)
+{
+    static const struct timespec moment = {.tv_nsec = LOG_LOCK_RETRY_MS * NS_PER_MS};
+    int64_t until_ns = clock_ns() + LOG_LOCK_WAIT_MS * NS_PER_MS;
+
+    while (file_is_locked(fd) && clock_ns() < until_ns)
+        nanosleep(&moment, NULL);
+}
+
 /* Opens the file. Returns its descriptor, or -1; *why then says why. */
 static int
 file_open(const char **why)
@@ -193,6 +221,8 @@ joblog_open(void)
     if (options.log_path == NULL)
         return;
     joblog.fd = file_open(&why);
+    if (joblog.fd >= 0)
+        lock_await(joblog.fd);
     if (joblog.fd < 0 || !file_take(joblog.fd, &joblog.whole, &why))
         errx(EXIT_FAILURE, "cannot write the log %s: %s", options.log_path, why);
 }

@@ -166,6 +166,28 @@ END
     run -0 session --log jobs.log </dev/null
 }
 
+# has_opened_log_or_ended PID
+has_opened_log_or_ended() {
+    ended "$1" || find "/proc/$1/fd" -lname '*/jobs.log' 2>/dev/null | grep -q .
+}
+
+# Here the shell stands for the child of a server that was killed: the lock is its descriptor's.
+@test "--log: the lock that a killed server has left to its child for a moment keeps no other from starting" {
+    : >jobs.log
+    chmod 600 jobs.log
+    exec {held}<>jobs.log
+    perl -e 'my $lock = pack("ssx4qqix4", 1, 0, 0, 0, 0); # F_WRLCK, by F_OFD_SETLK
+        open(F, "+<&=", $ARGV[0]) && fcntl(F, 37, $lock) or die $!' "$held"
+    "$SERVER" --log jobs.log </dev/null 2>err 3>&- {held}>&- &
+    session_pid=$!
+    started+=("$session_pid")
+    wait_until has_opened_log_or_ended "$session_pid"
+    exec {held}<&-
+    wait_until ended "$session_pid"
+    run -0 wait "$session_pid"
+    [ ! -s err ]
+}
+
 @test "--log: USR2 opens the file anew; if that fails, the old one stays in use" {
     start_server --log jobs.log
     create
