@@ -183,8 +183,8 @@ refused() {
         hang_up
     done
     touch good
-    run -0 session --drivers 1 --log jobs.log --resume=failed <lines
-    [ "$output" = 'Job 2 Waiting' ]
+    run -0 session --log jobs.log --resume=failed < <(cat lines; echo create_driver)
+    [[ $output == $'Job 2 Waiting\nDriver '+([0-9])' Available' ]] || fail "$output" "$(<jobs.log)"
     run -0 --separate-stderr session --drivers 1 --log jobs.log --resume <lines
     [ "$output" = 'Job 2 Done exit 0' ]
     [ "$(wc -l <ran)" = 2 ]
