@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "process.h"
 
 #include <assert.h>
 #include <err.h>
@@ -35,6 +36,7 @@
 enum {
     LOCK_WAIT_MS = 3000, /* a server that starts holds the lock for less than a millisecond */
     LOCK_RETRY_MS = 20,
+    ORPHAN_WAIT_MS = 1000, /* a child that became an orphan has what its parent had for a moment */
 };
 
 #define LOCK_SUFFIX ".lock"
@@ -220,18 +222,47 @@ lock_release(struct listener *listener)
 
 /* ---- the socket's file ----------------------------------------------------------------------- */
 
-/* Whether a server listens at the socket. A dead server leaves the file, which refuses
- * connections. */
+/* Whether the process at the other end of the connection is dead, unix(7): another one has its socket. */
 static bool
-server_is_alive(const struct sockaddr_un *address)
+peer_is_dead(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    struct process process;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+        return false;
+    return (kill(peer.pid, 0) < 0 && errno == ESRCH) ||
+           (process_look(peer.pid, &process) && process_is_dead(&process));
+}
+
+/* Whether something listens at the socket. A dead server leaves the file, which refuses connections.
+ * *orphaned: who listened is dead. */
+static bool
+socket_is_alive(const struct sockaddr_un *address, bool *orphaned)
 {
     int fd = listener_socket(SOCK_NONBLOCK);
-    bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-                   errno == ECONNREFUSED;
+    bool connected = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+    bool refused = !connected && errno == ECONNREFUSED;
 
+    *orphaned = connected && peer_is_dead(fd);
     if (fd >= 0)
         close(fd);
     return !refused;
+}
+
+/* Whether a server listens at the socket. The child that is to be a driver has its server's socket for
+ * a moment, also if the server is killed in it, see lock_await() in lib/joblog.c. */
+static bool
+server_is_alive(const struct sockaddr_un *address)
+{
+    static const struct timespec moment = {.tv_nsec = LOCK_RETRY_MS * NS_PER_MS};
+    int64_t until_ns = clock_ns() + ORPHAN_WAIT_MS * NS_PER_MS;
+    bool orphaned, alive;
+
+    while ((alive = socket_is_alive(address, &orphaned)) && orphaned && clock_ns() < until_ns)
+        nanosleep(&moment, NULL);
+    return alive;
 }
 
 /* Removes the file of a dead server of ours, if there is one. Exits if there is anything else. */

@@ -71,6 +71,18 @@ gave_up() {
     [ ! -e taxi.sock.lock ]
 }
 
+# Here a process stands for the child that a killed server was about to make a driver. It ends as soon as
+# somebody has connected.
+@test "takeover: a socket that a killed server has left to its child for a moment is taken over" {
+    perl -MSocket -e 'socket(SERVER, AF_UNIX, SOCK_STREAM, 0) && bind(SERVER, pack_sockaddr_un("taxi.sock")) &&
+        listen(SERVER, 9) or die $!;
+        exit if fork; # the server is dead
+        alarm 60;
+        accept(CLIENT, SERVER)' 3>&-
+    start_listening
+    control stats
+}
+
 @test "takeover: a lock that is not released in three seconds is an error, and says who holds it" {
     dead_socket
     hold_lock
