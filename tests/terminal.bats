@@ -169,7 +169,7 @@ takes_term() {
     wait_until find_server
     keys 'kill %%1\n'
     wait_until ended "$server_pid"
-    keys 'wait; exit\n'
+    keys '/bin/true; wait; exit\n' # bash sometimes overlooks the end of a job until another one ends
     terminal_ends 0
 }
 
