@@ -272,7 +272,7 @@ server_finished(void)
 static bool
 output_written(void)
 {
-    return client_finished(&console) && client_first() == NULL && relay_copied() && progress_end();
+    return client_finished(&console) && client_first() == NULL && relay_drain() && progress_end();
 }
 
 /* ---- signals --------------------------------------------------------------------------------- */

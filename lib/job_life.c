@@ -335,7 +335,7 @@ void
 job_end(struct job *job, const struct job_result *result)
 {
     if (job->slot != 0)
-        relay_copied(); /* the loop may have seen its end before what it wrote */
+        relay_drain(); /* the loop may have seen its end before what it wrote */
     job->state = JOB_DONE;
     job->result = *result;
     job_leave_slot(job);

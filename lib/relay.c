@@ -127,7 +127,7 @@ relay_quiet(void)
 }
 
 bool
-relay_copied(void)
+relay_drain(void)
 {
     return relay.pipe.fd < 0 || relay_go_on();
 }

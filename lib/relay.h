@@ -26,6 +26,6 @@ bool relay_is_active(void);
 void relay_quiet(void);
 
 /* Copies what is in the pipe. Returns whether that was all, so that nothing is left to write. */
-bool relay_copied(void);
+bool relay_drain(void);
 
 #endif
