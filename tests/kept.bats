@@ -92,7 +92,7 @@ load lib/helpers
     # A stop does not wait for the next attempt.
     kill -TERM "$server_pid"
     server_ends 0
-    log_is 'server: driver * died (exited with status 3)' 'server: driver * replaces one that died'
+    log_is 'server: driver * @(died|ended) (exited with status 3)' 'server: driver * replaces one that died'
 }
 
 tries() {
