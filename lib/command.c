@@ -240,13 +240,23 @@ commands_open(void)
         help_make(&helps[i], all_formats[i]);
 }
 
+static bool
+command_is(const struct command *command, const struct span *name)
+{
+    return command->name.size == name->size && memcmp(command->name.at, name->at, name->size) == 0;
+}
+
+/* Clients often give the same command many times in a row, so the last one found is tried first. */
+static const struct command *last_found = commands;
+
 static const struct command *
 command_find(const struct span *name)
 {
+    if (command_is(last_found, name))
+        return last_found;
     for (size_t i = 0; i < COMMANDS; i++)
-        if (commands[i].name.size == name->size &&
-            memcmp(commands[i].name.at, name->at, name->size) == 0)
-            return &commands[i];
+        if (command_is(&commands[i], name))
+            return last_found = &commands[i];
     return NULL;
 }
 
@@ -309,8 +319,8 @@ command_run(struct client *client, const struct span *line)
     }
     uint64_t errors = stats.errors;
     enum handling handling = command_execute(client, command, words, count);
-    if (command != NULL && (command->run == do_run || command->run == do_submit) &&
-        stats.errors != errors)
+    if (stats.errors != errors && command != NULL &&
+        (command->run == do_run || command->run == do_submit))
         client_job_refused(client);
     return handling;
 }

@@ -28,6 +28,7 @@
     each(jobs) \
     each(jobs_submitted) \
     each(keeper) \
+    each(last_found) \
     each(life) \
     each(logging) \
     each(memory) \
