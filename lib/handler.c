@@ -40,6 +40,15 @@ echo_word(const struct span *word)
     return echo;
 }
 
+/* Apart, so that command_driver() does not save registers for it. */
+__attribute__((noinline)) static enum handling
+command_no_driver(struct client *client, const struct span *word, bool is_pid)
+{
+    if (is_pid)
+        return client_error(client, "no_driver", "no driver %s", echo_word(word).text);
+    return client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
+}
+
 struct driver *
 command_driver(struct client *client, const struct span *word, enum handling *handling)
 {
@@ -49,10 +58,7 @@ command_driver(struct client *client, const struct span *word, enum handling *ha
 
     if (driver != NULL && driver->state == DRIVER_READY)
         return driver;
-    if (is_pid)
-        *handling = client_error(client, "no_driver", "no driver %s", echo_word(word).text);
-    else
-        *handling = client_error(client, "bad_pid", "bad pid '%s'", echo_word(word).text);
+    *handling = command_no_driver(client, word, is_pid);
     return NULL;
 }
 
