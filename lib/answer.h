@@ -13,7 +13,8 @@ extern const struct question question_task, question_job, question_status, quest
 static inline uint32_t
 id_after(uint32_t id)
 {
-    return id == UINT32_MAX ? 1 : id + 1;
+    id++;
+    return id + (id == 0);
 }
 
 /* Takes back a task or job with that number: one whose answer did not come in time, because the
