@@ -466,21 +466,28 @@ driver_call(struct driver *driver, struct call *call)
     driver_task_due(driver, call, 1);
 }
 
-void
-driver_call_leave(struct driver *driver, struct call *call)
+/* The driver owes the call no answer any more. */
+static void
+driver_call_settle(struct driver *driver, struct call *call)
 {
     if (!call->ongoing)
         driver_task_due(driver, call, -1);
+    call->ongoing = false;
+}
+
+void
+driver_call_leave(struct driver *driver, struct call *call)
+{
+    driver_call_settle(driver, call);
     deadline_stop(&call->deadline);
     list_remove(&call->of_driver);
     call->driver = NULL;
-    call->ongoing = false;
 }
 
 void
 driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
 {
-    driver_call_leave(driver, call);
+    driver_call_settle(driver, call);
     call_end(call, outcome);
 }
 
