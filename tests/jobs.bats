@@ -261,7 +261,7 @@ no_driver_listed() {
     wait_until took 4
     kill -KILL "${client_pid[other]}"
     wait_until logged '^server: job 2 Done unrun its client is gone: echo never$'
-    stats_have dropped=1 || true
+    say stats # answered after the job in front of it
     open_gate
     expect 'Job 1 Done exit 0' 'Stats * dropped=1 *'
 }
