@@ -535,6 +535,20 @@ joblog_was(uint64_t number)
     joblog.was = number;
 }
 
+/* If write(2) writes only a part, as on a full disk, the next one says why. */
+static bool
+write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0)
+            return false;
+        data += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
 bool
 joblog_step(const struct job *job, enum job_step step)
 {
@@ -548,8 +562,7 @@ joblog_step(const struct job *job, enum job_step step)
         put_text(&line, job, step);
     joblog.first = false;
     joblog.was = 0;
-    errno = ENOSPC; /* write(2) may write a part, and sets no errno then */
-    if (write(joblog.fd, line.data, line.end) != (ssize_t)line.end)
+    if (!write_all(joblog.fd, line.data, line.end))
         joblog_failed();
     return !joblog.failed;
 }

@@ -101,7 +101,7 @@ Job 3 Done exit 0' ]
 @test "--resume: if the log cannot be written, what is lost is reported by the next server that resumes" {
     time=2026-11-26T15:50:36.333Z
     printf '%s\n' "$time	1	Waiting	any	5.000	-	true" "$time	1	Running	7	-	-	true" >jobs.log
-    run -1 env FAULT=write:short:1 "$FAULTY/server" --log jobs.log --resume </dev/null
+    run -1 env FAULT=write:full:1 "$FAULTY/server" --log jobs.log --resume </dev/null
     [ "$output" = 'server: cannot write the log jobs.log: No space left on device' ]
     run -0 session --log jobs.log --resume </dev/null
     [ "$output" = 'server: the last line of the log jobs.log was torn, and is dropped

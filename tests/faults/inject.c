@@ -5,6 +5,7 @@
  *     FAULT=CALL:KIND:K    at the K-th CALL that could have it; K+: also at each later one
  *
  *     read, write, send, recv : short    moves only one byte
+ *     write : full                       moves only one byte; the descriptor is full from then on (ENOSPC)
  *     write : begun, torn                moves only one byte, or all but one, and kills the program
  *     read : EAGAIN                      a timer's event has gone
  *     epoll_ctl : ADD, MOD, DEL          fails with ENOMEM, at that operation
@@ -90,6 +91,7 @@ faulty_read(int fd, void *data, size_t size)
 ssize_t
 faulty_write(int fd, const void *data, size_t size)
 {
+    static int full = -1;
     bool begun = size > 1 && faulty("write", "begun");
     bool torn = size > 1 && faulty("write", "torn");
 
@@ -98,7 +100,13 @@ faulty_write(int fd, const void *data, size_t size)
             abort();
         raise(SIGKILL);
     }
-    return write(fd, data, size > 1 && faulty("write", "short") ? 1 : size);
+    if (fd == full) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (size > 1 && faulty("write", "full"))
+        full = fd;
+    return write(fd, data, fd == full || (size > 1 && faulty("write", "short")) ? 1 : size);
 }
 
 ssize_t
