@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "options.h"
+#include "output.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,6 +70,14 @@ json_output(struct buffer *out, uint64_t number, const char *name)
     buffer_append_string(out, "\"");
 }
 
+/* A job of the log may have run without --output, or into another directory. */
+static bool
+has_output(const struct job *job)
+{
+    return options.output_path != NULL && job->result.ending != JOB_UNRUN &&
+           (!job->past || output_has(job->number));
+}
+
 /* What the job has used, and what it has left. */
 static void
 json_usage(struct buffer *out, const struct job *job)
@@ -90,8 +99,6 @@ json_usage(struct buffer *out, const struct job *job)
 static void
 json_end(struct buffer *out, const struct job *job, const char *state)
 {
-    bool unrun = job->result.ending == JOB_UNRUN;
-
     buffer_append_string(out, "{\"job\":");
     buffer_append_number(out, job->number);
     buffer_append_string(out, state);
@@ -104,7 +111,7 @@ json_end(struct buffer *out, const struct job *job, const char *state)
     if (!result_has_reason(&job->result))
         json_usage(out, job);
     json_command(out, job->text);
-    if (options.output_path != NULL && !unrun) {
+    if (has_output(job)) {
         json_output(out, job->number, "out");
         json_output(out, job->number, "err");
     }

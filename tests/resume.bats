@@ -167,6 +167,15 @@ no_drivers() {
     [ "$output" = 'server: cannot write the log jobs.log: it is not in JSON' ]
 }
 
+@test "--resume: a reply in JSON names no files of a job that ran without --output" {
+    batch --json 'run any 5 echo a'
+    batch '--json --output o --resume' 'run any 5 echo a' 'run any 5 echo b'
+    [[ ${lines[1]} == '{"job":1,'*'"command":"echo a"}' ]]
+    [[ ${lines[2]} == '{"job":2,'*'"command":"echo b","out":"o/2.out","err":"o/2.err"}' ]]
+    batch '--json --output o --resume' 'run any 5 echo b'
+    [[ ${lines[1]} == '{"job":2,'*'"command":"echo b","out":"o/2.out","err":"o/2.err"}' ]]
+}
+
 @test "--resume: with --output, numbers go on behind both" {
     batch '--output o' 'run any 5 echo a'
     touch o/7.out
