@@ -1,5 +1,6 @@
 #include "fleet.h"
 
+#include "barrier.h"
 #include "clients.h"
 #include "clock.h"
 #include "log.h"

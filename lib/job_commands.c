@@ -1,6 +1,7 @@
 #include "job_commands.h"
 
 #include "answer.h"
+#include "barrier.h"
 #include "clients.h"
 #include "dispatch.h"
 #include "format.h"

@@ -1,6 +1,7 @@
 #include "reaper.h"
 
 #include "answer.h"
+#include "barrier.h"
 #include "channel.h"
 #include "children.h"
 #include "clock.h"
