@@ -26,10 +26,16 @@ enum {
 
 /* Whether a child of ours belongs to the job: what is in our own session was there before us. */
 static bool
-job_owns(pid_t pid, void *none)
+job_owns(pid_t pid)
+{
+    return getsid(pid) != getsid(0);
+}
+
+static bool
+job_owns_child(pid_t pid, void *none)
 {
     (void)none;
-    return getsid(pid) != getsid(0);
+    return job_owns(pid);
 }
 
 /* A search for children needs a descriptor, and there may be no free one; so we lend it the number
@@ -64,8 +70,7 @@ job_ask(struct job_tree *job)
     unsigned count;
 
     stdout_lend();
-    enum family_found found =
-        family_ask(&job->family, group ? job->pid : 0, &count, job_owns, NULL);
+    enum family_found found = family_ask(&job->family, job_owns, group ? job->pid : 0, &count);
     stdout_return();
     return found == FAMILY_STOPPING || found == FAMILY_NONE ? count : group;
 }
@@ -76,7 +81,7 @@ static enum family_found
 job_end_family(struct job_tree *job)
 {
     stdout_lend();
-    enum family_found found = family_end(&job->family, job_owns, NULL);
+    enum family_found found = family_end(&job->family, job_owns);
     stdout_return();
     if (found != FAMILY_NO_PROC)
         return found;
@@ -88,7 +93,7 @@ static bool
 job_has_left(const struct job_tree *job)
 {
     stdout_lend();
-    enum children found = children_each(job_owns, NULL);
+    enum children found = children_each(job_owns_child, NULL);
     stdout_return();
     return found == CHILDREN_NO_PROC ? job_group_exists(job) : found != CHILDREN_NONE;
 }

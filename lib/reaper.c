@@ -375,7 +375,7 @@ static enum family_found
 orphans_end(void)
 {
     spare_fd_lend();
-    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
+    enum family_found found = family_end(&reaper.family, child_is_orphan);
     int error = errno;
     spare_fd_return();
     if (found == FAMILY_UNKNOWN && !search_again(error))
@@ -504,8 +504,7 @@ static void
 left_add_orphans(struct left *left)
 {
     spare_fd_lend();
-    enum family_found found =
-        family_list(&reaper.family, child_is_orphan, NULL, left_add_orphan, left);
+    enum family_found found = family_list(&reaper.family, child_is_orphan, left_add_orphan, left);
     spare_fd_return();
     if (found != FAMILY_STOPPING && found != FAMILY_NONE)
         suspects_add_groups(left);
