@@ -371,7 +371,7 @@ run_handle(const struct proto_frame *request, const void *data)
         job_tree_take(&self.job, request, data, self.output_fd);
         self.work = PROTO_ON_JOB;
         self.task_id = request->header.id;
-        self.task_end_ns = clock_turn_ns + (int64_t)self.job.run.limit_ms * NS_PER_MS;
+        self.task_end_ns = clock_turn_ns + (int64_t)self.job.child.run.limit_ms * NS_PER_MS;
     }
     answer(request->header.id, refusal);
 }
@@ -487,12 +487,12 @@ job_start(void)
         return;
     }
     int64_t look_ns = self.job.look_ns, tell_ns = clock_turn_ns + BEGUN_DELAY_MS * NS_PER_MS;
-    if (!self.job.told) {
-        struct proto_frame frame = job_tree_begun(&self.job, self.job.pid);
+    if (!self.job.child.told) {
+        struct proto_frame frame = job_child_begun(&self.job.child, self.job.pid);
         link_put(&self.link, &frame, proto_size(&frame));
         self.link.patient = true;
     }
-    timer_arm(self.job.told || tell_ns > look_ns ? look_ns : tell_ns);
+    timer_arm(self.job.child.told || tell_ns > look_ns ? look_ns : tell_ns);
     self.task_end_ns = look_ns;
 }
 
