@@ -181,7 +181,7 @@ driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
     } else if (phase_stopping() || gone) {
         driver_call_leave(driver, call);
         job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);
-    } else if (job->any) {
+    } else if (job->named_pid == 0) {
         driver_call_leave(driver, call);
         call_await_first(call);
     } else if (why == OUTCOME_DIED) {
@@ -209,7 +209,7 @@ call_refused(struct driver *driver, struct call *call)
 
     if (call->job == NULL)
         driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
-    else if (late || call->job->any || gone)
+    else if (late || call->job->named_pid == 0 || gone)
         driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
     else
         job_call_refuse(driver, call, OUTCOME_STATE);
@@ -415,7 +415,7 @@ driver_job_late(struct driver *driver)
         return; /* its call had timed out */
     if (job->call != NULL)
         driver_job_not_begun(driver, job->call, OUTCOME_TIMEOUT);
-    else if (job->submitted)
+    else if (job->giver != NULL)
         job_wait_again(job);
     else
         job_unrun(job, REASON_CLIENT_GONE, 0);

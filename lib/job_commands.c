@@ -167,14 +167,14 @@ command_give_job(struct client *client, const struct span *word, struct job *job
     uint64_t pid = 0;
 
     digits_parse(word->at, word->size, INT_MAX - 1, &pid);
-    job->any = span_is(word, "any");
     job->named_pid = (pid_t)pid;
     struct past *failed, *past = job_find_past(client, job, &failed);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (phase_stopping() || client_halted(client) != NULL)
         call = command_unrun(client, job, &handling);
-    else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
+    else if (span_is(word, "any") && fleet_next(NULL) == NULL && !keeper_is_trying() &&
+             !keeper_gave_up())
         handling = client_error(client, "no_driver", "no driver");
     else
         call = command_give(client, word, job, &handling);

@@ -67,7 +67,6 @@ job_submit(struct call *call, struct job *job, struct client *client)
 {
     call->job = job;
     job->call = call;
-    job->any = job->submitted = true;
     job->batch = client_is_batch(client);
     job->giver = client->giver;
     job->giver->jobs++;
@@ -96,7 +95,7 @@ static void
 job_count_begun(const struct job *job, bool begun)
 {
     stats.jobs_begun += begun ? 1 : UINT64_C(-1);
-    if (!job->submitted)
+    if (job->giver == NULL)
         return;
     job->giver->begun += begun ? 1U : -1U;
     jobs_submitted += begun ? UINT64_C(-1) : 1;
@@ -190,7 +189,7 @@ job_return(struct job *job)
     job->state = JOB_WAITING;
     if (!job->cancelled)
         joblog_step(job, STEP_WAITING);
-    if (job->any)
+    if (job->named_pid == 0)
         job->driver_pid = 0;
 }
 
@@ -265,7 +264,7 @@ job_log_end(const struct job *job)
 
     if (job->call != NULL && job->call->request != NULL && result->reason == REASON_CLIENT_GONE)
         loss_add_job(&job->call->request->client->loss, job->number, job->text);
-    else if (failed && (job->batch || job->call == NULL || job->submitted))
+    else if (failed && (job->batch || job->call == NULL || job->giver != NULL))
         told = true;
     if (!options.verbose && !told)
         return;
@@ -325,7 +324,6 @@ job_leave_giver(struct job *job)
         return;
     jobs_submitted--; /* it counts as one that waits, since it has given back its slot */
     job->giver = NULL;
-    job->submitted = false;
     if (--giver->jobs == 0)
         client_wake(&console); /* whose end may wait for that */
     giver_release(giver);

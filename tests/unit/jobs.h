@@ -27,7 +27,7 @@ job_give(bool any)
     struct call *call = call_new(request_new(&client), &question_job);
     struct job *job = job_new(&command, 5000);
 
-    job->any = any;
+    job->named_pid = any ? 0 : PID;
     job_take(call, job);
     CHECK_NUMBER(job->number, ++last_number);
     return call;
