@@ -1,6 +1,7 @@
 /*
- * barrier.h: commands that hold back the later ones of their client until they are answered. A client
- * has at most one, client.barrier.
+ * barrier.h: unanswered commands that hold back the later ones of their client: a create_driver, a
+ * wait, the cancellation of a job, a get_jobs, or a task or job that still waits for any driver. A
+ * client has at most one, client.barrier.
  */
 #ifndef BARRIER_H
 #define BARRIER_H
