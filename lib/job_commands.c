@@ -266,7 +266,8 @@ command_submit(struct client *client, struct job *job, enum handling *handling)
         }
         return NULL;
     }
-    job_submit(call, job, client);
+    job_adopt(job, client);
+    job_submit(call, job, client->giver);
     if (!joblog_has_failed()) {
         call_await_any(call);
         call_tell_job(told, job, OUTCOME_WAITING);
@@ -341,8 +342,6 @@ jobs_resume(void)
 {
     struct past *past = NULL;
 
-    bool gave_jobs = console.gave_jobs;
-
     joblog_start();
     resume_start();
     while ((past = resume_waiting_after(past)) != NULL) {
@@ -356,12 +355,10 @@ jobs_resume(void)
             job->number = past->number;
         job->again = past;
         job->before = past->again ? &past->result : NULL;
-        job_submit(call, job, &console);
+        job_submit(call, job, console.giver);
         past->number = job->number;
-        job->batch = false; /* until standard input gives it again */
         call_await_any(call);
     }
-    console.gave_jobs = gave_jobs;
 }
 
 /* ---- jobs by their numbers --------------------------------------------------------------------- */

@@ -63,14 +63,12 @@ job_take(struct call *call, struct job *job)
 }
 
 void
-job_submit(struct call *call, struct job *job, struct client *client)
+job_submit(struct call *call, struct job *job, struct giver *giver)
 {
     call->job = job;
     job->call = call;
-    job->batch = client_is_batch(client);
-    job->giver = client->giver;
-    job->giver->jobs++;
-    client->gave_jobs = true;
+    job->giver = giver;
+    giver->jobs++;
     job_number(job);
     stats.jobs_live++;
     jobs_submitted++;
