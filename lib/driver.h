@@ -22,13 +22,6 @@ enum driver_end {
     END_SENT,      /* EXIT was sent */
 };
 
-/* What the driver is busy with, as it last said. */
-enum driver_work {
-    WORK_NONE,
-    WORK_TASK,
-    WORK_JOB, /* the job with job_pid and job_id */
-};
-
 struct driver {
     struct source source;     /* our end of the socketpair; its fd is -1 once it has ended */
     struct list by_age;       /* fleet's drivers, oldest first; once dropped, its dropped ones */
@@ -50,7 +43,7 @@ struct driver {
     struct pid_text pid_text;
     enum driver_state state;
     enum driver_end end;
-    enum driver_work work;
+    enum proto_work work;       /* what it is busy with, as it last said */
     enum outcome birth_failure; /* the outcome of birth if it is reaped before HELLO */
     bool said_hello;
     bool killed;              /* it was sent KILL */

@@ -205,7 +205,7 @@ do_cancel_task(struct client *client, const struct span *args, unsigned count)
     struct call *call = command_ask(client, &args[0], &question_cancel, &handling);
 
     (void)count;
-    if (call != NULL && (call->driver->work == WORK_JOB || call->driver->jobs_due > 0))
+    if (call != NULL && (call->driver->work == PROTO_ON_JOB || call->driver->jobs_due > 0))
         client->barrier = call->request;
     return handling;
 }

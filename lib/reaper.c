@@ -141,7 +141,7 @@ driver_reaped(struct driver *driver, int status)
         ;
     driver_close(driver);
     driver_unlist(driver);
-    stats.tasks_cancelled_at_stop += driver->work == WORK_TASK && phase_stopping();
+    stats.tasks_cancelled_at_stop += driver->work == PROTO_ON_TASK && phase_stopping();
     driver_log_end(driver, status);
     if (driver->kept)
         keeper_ended(driver);

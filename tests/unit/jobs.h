@@ -92,7 +92,7 @@ job_run(bool any)
     struct call *call = job_give(any);
 
     say_state(job_send(call), PROTO_ON_JOB, PROTO_OK);
-    CHECK(driver.work == WORK_JOB && driver.job == call->job && driver.job_id == call->id);
+    CHECK(driver.work == PROTO_ON_JOB && driver.job == call->job && driver.job_id == call->id);
     CHECK(call->job->state == JOB_RUNNING && call->ongoing && driver.jobs_due == 0);
     CHECK(!deadline_is_set(&call->deadline) && deadline_is_set(&driver.job_deadline));
     return call;
