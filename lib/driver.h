@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "first.h"
+#include "wire.h"
 
 enum driver_state {
     DRIVER_STARTING, /* no HELLO yet */
@@ -72,12 +73,7 @@ struct driver {
     bool watched;         /* it owed an answer when the watchdog looked last, see watchdog.h */
     uint32_t watched_id;  /* answered_id at that time */
     int64_t started_ns;   /* on CLOCK_MONOTONIC */
-    /* out: the unsent rest of a frame; if that is a RUN, the last out_text_size bytes of out_text
-     * follow. in: the beginning of a frame that has not arrived completely. Sizes are in bytes. */
-    uint8_t out_size, in_size;
-    unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
-    uint16_t out_text_size;
-    struct job_text *out_text; /* shared with its job */
+    struct wire wire;     /* frames that were sent, or have arrived, only in part */
 };
 
 #endif

@@ -125,7 +125,7 @@ driver_end_calls(struct driver *driver, int status)
     calls_end_died(driver, &driver->ongoing, status);
     calls_end_died(driver, &driver->queued, status);
     calls_end_died(driver, &driver->in_flight, status);
-    driver_drop_text(driver);
+    wire_set_text(&driver->wire, NULL);
     while (!list_empty(&driver->awaited))
         call_end_died(clients_resume_first(&driver->awaited), status);
 }
