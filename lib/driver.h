@@ -70,8 +70,7 @@ struct driver {
     unsigned jobs_due;    /* jobs among these */
     uint32_t sent_id;     /* the number of the last question sent */
     uint32_t answered_id; /* the number of the last one answered; answers are in order */
-    bool watched;         /* it owed an answer when the watchdog looked last, see watchdog.h */
-    uint32_t watched_id;  /* answered_id at that time */
+    uint32_t watched_id;  /* the answer that it owed first when the watchdog last looked; 0: none */
     int64_t started_ns;   /* on CLOCK_MONOTONIC */
     struct wire wire;     /* frames that were sent, or have arrived, only in part */
 };
