@@ -1,6 +1,7 @@
 #include "job_child.h"
 
 #include "children.h"
+#include "directory.h"
 #include "list.h"
 #include "signals.h"
 
@@ -148,6 +149,14 @@ child_set_variables(struct job_child *child)
                        "TAXI_JOB=", child->run.job);
     child_set_variable(child->slot_variable, sizeof(child->slot_variable),
                        "TAXI_SLOT=", child->run.slot);
+}
+
+int
+job_child_open_output(char **arguments)
+{
+    int fd = directory_find(arguments[0], arguments[1]);
+
+    return fd >= 0 ? fd : directory_find(arguments[2], arguments[1]);
 }
 
 void

@@ -29,6 +29,11 @@ struct job_child {
     char slot_variable[sizeof("TAXI_SLOT=") + DIGITS_MAX];
 };
 
+/* Opens the directory for the output of jobs, for job_child_set(). The arguments are its path, its
+ * identity, and a path in /proc that leads there even if it has been renamed or replaced: by the
+ * descriptor of the server, which is our parent and has it open. Returns -1 with errno on failure. */
+int job_child_open_output(char **arguments);
+
 /* Notes the job of a RUN, which was decoded from data. */
 void job_child_set(struct job_child *, const struct proto_frame *request, const void *data,
                    int directory);
