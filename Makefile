@@ -13,11 +13,11 @@ userunitdir   = $(PREFIX)/lib/systemd/user
 
 STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+COMPILE  = $(CC) $(STANDARD) $(WARNINGS) -Wwrite-strings $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
 # The sources of the programs. Some files of lib/ belong to the driver alone; the server uses all
 # others, and the driver shares a few of them. See lib/README.md.
-DRIVER_OWN = $(addprefix lib/,driver_log.c job_line.c job_tree.c link.c)
+DRIVER_OWN = $(addprefix lib/,driver_log.c job_child.c job_line.c job_tree.c link.c report.c)
 DRIVER     = driver.c $(DRIVER_OWN) \
              $(addprefix lib/,children.c clock.c directory.c family.c process.c signals.c source.c stack.c text.c \
                                timer.c)

@@ -16,10 +16,10 @@
 #include "proto.h"
 
 #include "lib/clock.h"
-#include "lib/directory.h"
 #include "lib/driver_log.h"
 #include "lib/job_tree.h"
 #include "lib/link.h"
+#include "lib/report.h"
 #include "lib/signals.h"
 #include "lib/source.h"
 #include "lib/stack.h"
@@ -76,8 +76,6 @@ static struct {
 /* start */
 static const char *loop_open(void);
 static const char *process_prepare(void);
-static const char *output_find(char **arguments);
-static void hello(void);
 
 /* the loop's three sources */
 static void signals_ready(struct source *source, uint32_t events);
@@ -114,7 +112,7 @@ static void server_lost(void);
 
 /* ---- start, and the loop ------------------------------------------------------------------- */
 
-/* The arguments, if there are any, are for output_find(). */
+/* The arguments, if there are any, are for job_child_open_output(). */
 int
 main(int argc, char **argv)
 {
@@ -127,12 +125,14 @@ main(int argc, char **argv)
     const char *failed = loop_open();
     if (failed == NULL)
         failed = process_prepare();
-    if (failed == NULL && argc > 3)
-        failed = output_find(argv + 1);
-    if (failed != NULL)
+    if (failed == NULL && argc > 3 && (self.output_fd = job_child_open_output(argv + 1)) < 0)
+        failed = "cannot open the directory for the output of jobs";
+    if (failed != NULL) {
         leave_failed(failed, errno);
-    else
-        hello();
+    } else {
+        report_hello(&self.link);
+        socket_work();
+    }
     while (self.stay != LEAVES)
         if (!sources_wait(-1))
             leave_failed("cannot wait for events", errno);
@@ -184,31 +184,6 @@ process_prepare(void)
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return "cannot become a subreaper";
     return NULL;
-}
-
-/* Opens the directory for the output of jobs. The arguments are its path, its identity, and a path
- * in /proc that leads there even if it has been renamed or replaced: by the descriptor of the
- * server, which is our parent and has it open. Returns NULL, or a text that says what failed, with
- * errno. */
-static const char *
-output_find(char **arguments)
-{
-    self.output_fd = directory_find(arguments[0], arguments[1]);
-    if (self.output_fd < 0)
-        self.output_fd = directory_find(arguments[2], arguments[1]);
-    return self.output_fd < 0 ? "cannot open the directory for the output of jobs" : NULL;
-}
-
-static void
-hello(void)
-{
-    struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_HELLO, 0),
-        .hello.pid = (uint32_t)getpid(),
-    };
-
-    link_put(&self.link, &frame, proto_size(&frame));
-    socket_work();
 }
 
 /* ---- signals and the timer ----------------------------------------------------------------- */
@@ -371,7 +346,7 @@ run_handle(const struct proto_frame *request, const void *data)
         job_tree_take(&self.job, request, data, self.output_fd);
         self.work = PROTO_ON_JOB;
         self.task_id = request->header.id;
-        self.task_end_ns = clock_turn_ns + (int64_t)self.job.run.limit_ms * NS_PER_MS;
+        self.task_end_ns = clock_turn_ns + (int64_t)self.job.child.run.limit_ms * NS_PER_MS;
     }
     answer(request->header.id, refusal);
 }
@@ -397,21 +372,11 @@ task_refusal(uint64_t expires_ns)
     return self.work == PROTO_FREE ? PROTO_OK : PROTO_REFUSED_BUSY;
 }
 
-/* Puts the STATE that answers the request with that id into the output, where there must be
- * room. */
+/* Answers the request with that id with our state. */
 static void
 answer(uint32_t id, enum proto_refusal refusal)
 {
-    struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_STATE, id),
-        .state.work = (uint8_t)self.work,
-        .state.refusal = (uint8_t)refusal,
-    };
-
-    if (self.work != PROTO_FREE)
-        frame.state.remaining_ms =
-            (uint64_t)((self.task_end_ns - clock_turn_ns + NS_PER_MS - 1) / NS_PER_MS);
-    link_put(&self.link, &frame, proto_size(&frame));
+    report_state(&self.link, id, self.work, refusal, self.task_end_ns);
 }
 
 /* ---- the task ------------------------------------------------------------------------------ */
@@ -460,14 +425,9 @@ task_cancel(void)
 static void
 task_end(enum proto_outcome outcome)
 {
-    struct proto_frame frame = {
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_END, 0),
-        .end.outcome = outcome,
-    };
-
     assert(self.work == PROTO_ON_TASK);
     self.work = PROTO_FREE;
-    link_put(&self.link, &frame, proto_size(&frame));
+    report_end(&self.link, outcome);
 }
 
 /* ---- the job ------------------------------------------------------------------------------- */
@@ -487,12 +447,12 @@ job_start(void)
         return;
     }
     int64_t look_ns = self.job.look_ns, tell_ns = clock_turn_ns + BEGUN_DELAY_MS * NS_PER_MS;
-    if (!self.job.told) {
-        struct proto_frame frame = job_tree_begun(&self.job, self.job.pid);
+    if (!self.job.child.told) {
+        struct proto_frame frame = job_child_begun(&self.job.child, self.job.pid);
         link_put(&self.link, &frame, proto_size(&frame));
         self.link.patient = true;
     }
-    timer_arm(self.job.told || tell_ns > look_ns ? look_ns : tell_ns);
+    timer_arm(self.job.child.told || tell_ns > look_ns ? look_ns : tell_ns);
     self.task_end_ns = look_ns;
 }
 
@@ -524,10 +484,7 @@ job_follow(void)
 static void
 job_report(void)
 {
-    struct proto_header header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, self.task_id);
-
-    link_put(&self.link, &header, sizeof(header));
-    link_put(&self.link, &self.job.result, sizeof(self.job.result));
+    report_result(&self.link, self.task_id, &self.job.result);
     self.work = PROTO_FREE;
     timer_disarm();
     if (self.stay == STAYS_FOR_JOB)

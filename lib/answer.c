@@ -100,7 +100,7 @@ static bool
 cancel_fits(const struct driver *driver, const struct proto_state *state)
 {
     if (state->refusal == PROTO_OK)
-        return state->work == PROTO_FREE || driver->work == WORK_JOB;
+        return state->work == PROTO_FREE || driver->work == PROTO_ON_JOB;
     return state->refusal == PROTO_REFUSED_FREE;
 }
 
@@ -181,7 +181,7 @@ driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
     } else if (phase_stopping() || gone) {
         driver_call_leave(driver, call);
         job_unrun(job, gone ? REASON_CLIENT_GONE : REASON_STOPPING, 0);
-    } else if (job->any) {
+    } else if (job->named_pid == 0) {
         driver_call_leave(driver, call);
         call_await_first(call);
     } else if (why == OUTCOME_DIED) {
@@ -209,7 +209,7 @@ call_refused(struct driver *driver, struct call *call)
 
     if (call->job == NULL)
         driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
-    else if (late || call->job->any || gone)
+    else if (late || call->job->named_pid == 0 || gone)
         driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
     else
         job_call_refuse(driver, call, OUTCOME_STATE);
@@ -231,7 +231,7 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
         question->taken(driver, call);
     if (call->job != NULL && call->job->cancelled)
         driver_revoke(driver, call->id);
-    if (question->goes_on && driver->work == WORK_JOB && call->request != NULL)
+    if (question->goes_on && driver->work == PROTO_ON_JOB && call->request != NULL)
         driver_call_goes_on(driver, call);
     else
         driver_call_end(driver, call, OUTCOME_STATE);
@@ -244,21 +244,19 @@ static bool
 driver_state_taken(struct driver *driver, const struct call *call, uint32_t id,
                    const struct proto_state *state)
 {
-    static const enum driver_work works[] = {
-        [PROTO_FREE] = WORK_NONE, [PROTO_ON_TASK] = WORK_TASK, [PROTO_ON_JOB] = WORK_JOB};
-    enum driver_work work = works[state->work];
+    enum proto_work work = state->work;
     bool ok = state->refusal == PROTO_OK;
 
-    if (driver->work == WORK_JOB)
-        return work == WORK_JOB && !(ok && call != NULL && call->question->is_job);
-    if (work != WORK_NONE && driver->work == WORK_NONE) {
+    if (driver->work == PROTO_ON_JOB)
+        return work == PROTO_ON_JOB && !(ok && call != NULL && call->question->is_job);
+    if (work != PROTO_FREE && driver->work == PROTO_FREE) {
         bool can_begin = call == NULL || (call->question->makes_busy &&
-                                          call->question->is_job == (work == WORK_JOB));
+                                          call->question->is_job == (work == PROTO_ON_JOB));
         if (!ok || !can_begin)
             return false;
-        if (work == WORK_JOB)
+        if (work == PROTO_ON_JOB)
             driver->job_id = id;
-    } else if (work == WORK_JOB) {
+    } else if (work == PROTO_ON_JOB) {
         return false;
     }
     if (driver->work != work) {
@@ -334,11 +332,11 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
 {
     bool done = frame->end.outcome == PROTO_DONE;
 
-    if (driver->work != WORK_TASK) {
+    if (driver->work != PROTO_ON_TASK) {
         driver_condemn_malformed(driver, "the end of no task, outcome", frame->end.outcome);
         return;
     }
-    driver->work = WORK_NONE;
+    driver->work = PROTO_FREE;
     driver_task_over(driver);
     driver_changed(driver);
     stats.tasks_done += done;
@@ -356,7 +354,7 @@ driver_job_begun(struct driver *driver, const struct proto_frame *frame)
 {
     bool known = driver->job_pid != 0 && !driver->killed; /* of a killed one we have found it */
 
-    if (driver->work != WORK_JOB || driver->job_id != frame->header.id || known) {
+    if (driver->work != PROTO_ON_JOB || driver->job_id != frame->header.id || known) {
         driver_condemn_malformed(driver, "the beginning of no job, id", frame->header.id);
         return;
     }
@@ -415,7 +413,7 @@ driver_job_late(struct driver *driver)
         return; /* its call had timed out */
     if (job->call != NULL)
         driver_job_not_begun(driver, job->call, OUTCOME_TIMEOUT);
-    else if (job->submitted)
+    else if (job->giver != NULL)
         job_wait_again(job);
     else
         job_unrun(job, REASON_CLIENT_GONE, 0);
@@ -424,11 +422,11 @@ driver_job_late(struct driver *driver)
 static void
 driver_job_ended(struct driver *driver, uint32_t id, struct proto_result said)
 {
-    if (driver->work != WORK_JOB || driver->job_id != id) {
+    if (driver->work != PROTO_ON_JOB || driver->job_id != id) {
         driver_condemn_malformed(driver, "the result of no job, id", id);
         return;
     }
-    driver->work = WORK_NONE;
+    driver->work = PROTO_FREE;
     driver->job_pid = 0; /* the job has no processes any more */
     driver_changed(driver);
     driver_cancels_end(driver);

@@ -73,18 +73,4 @@ void call_free(struct call *); /* it is in no driver's list and has no deadline 
  * job that runs goes on without it. */
 void call_end(struct call *, enum outcome);
 
-/* Put the client of a request, which has one call, into a list of waiting clients; or have the call
- * wait for a job's end. Until then, the request holds back the client's later commands. */
-void request_wait(struct request *, struct list *list);
-void call_await_job(struct call *, struct job *);
-
-/* If the call holds back its client's later commands, it does so no longer. */
-void call_leave_barrier(struct call *);
-
-/* End the wait of a client, or of the first one in a list. Return the call that was waiting, which
- * must get an outcome or a driver now. */
-struct call *client_resume(struct client *);
-struct call *clients_resume_first(struct list *list);
-void clients_resume(struct list *list, enum outcome); /* for all, with that outcome */
-
 #endif

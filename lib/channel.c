@@ -67,8 +67,7 @@ driver_parse(struct driver *driver, const unsigned char *data, size_t size)
         driver_condemn_frame(driver, verdict, &frame.header);
         return;
     }
-    driver->in_size = (uint8_t)(size - done);
-    memcpy(driver->in, data + done, driver->in_size);
+    wire_keep_arrived(&driver->wire, data + done, size - done);
 }
 
 /* The driver has closed its socket, so it is about to exit; otherwise DEADLINE_EXIT ends it. A
@@ -86,11 +85,10 @@ driver_receive(struct driver *driver)
 {
     if (driver->source.fd < 0)
         return false;
-    memcpy(scratch, driver->in, driver->in_size);
-    ssize_t n =
-        recv(driver->source.fd, scratch + driver->in_size, sizeof(scratch) - driver->in_size, 0);
+    size_t size = wire_arrived(&driver->wire, scratch);
+    ssize_t n = recv(driver->source.fd, scratch + size, sizeof(scratch) - size, 0);
     if (n > 0) {
-        driver_parse(driver, scratch, driver->in_size + (size_t)n);
+        driver_parse(driver, scratch, size + (size_t)n);
         return true;
     }
     /* ECONNRESET says, once, that the driver closed its end before it had read everything. */
@@ -126,26 +124,12 @@ call_put(const struct call *call, uint32_t id, unsigned char *data)
     return sizeof(header) + size;
 }
 
-/* Writes the unsent rest of the frame that was sent in part to data. Returns the size of that
- * rest. */
-static size_t
-driver_rest(const struct driver *driver, unsigned char *data)
-{
-    const struct job_text *text = driver->out_text;
-
-    memcpy(data, driver->out, driver->out_size);
-    if (text != NULL)
-        memcpy(data + driver->out_size, text->bytes + text->size - driver->out_text_size,
-               driver->out_text_size);
-    return driver->out_size + driver->out_text_size;
-}
-
 /* Fills scratch with what must be sent: the rest of a frame that was sent in part, then the queued
  * calls, then EXIT if it is due. Returns the size. */
 static size_t
 driver_frames(const struct driver *driver)
 {
-    size_t size = driver_rest(driver, scratch);
+    size_t size = wire_unsent(&driver->wire, scratch);
     uint32_t id = driver->sent_id;
 
     for (struct list *link = driver->queued.next; link != &driver->queued; link = link->next) {
@@ -175,23 +159,12 @@ call_handed_over(struct driver *driver, struct call *call)
         deadline_start(&call->deadline, DEADLINE_REPLY);
 }
 
-void
-driver_drop_text(struct driver *driver)
-{
-    job_text_free(driver->out_text);
-    driver->out_text = NULL;
-}
-
-/* The last frame that was sent is now the call's. If it is a RUN, a part of its text may be unsent;
- * the text of the frame before is not needed any more. */
+/* The last frame that was sent is now the call's. If it is a RUN, a part of its text may be unsent. */
 static void
 driver_take_text(struct driver *driver, const struct call *call)
 {
-    driver_drop_text(driver);
-    if (call->job == NULL)
-        return;
-    driver->out_text = job_text_share(call->job->text);
-    driver->ran = true;
+    wire_set_text(&driver->wire, call->job != NULL ? call->job->text : NULL);
+    driver->ran |= call->job != NULL;
 }
 
 /* Notes that the first sent bytes of scratch, see driver_frames(), were sent. A frame that was sent
@@ -199,7 +172,8 @@ driver_take_text(struct driver *driver, const struct call *call)
 static void
 driver_sent(struct driver *driver, size_t sent)
 {
-    size_t at = driver->out_size + driver->out_text_size; /* where the next frame begins */
+    /* Where the next frame begins. */
+    size_t at = driver->wire.out_size + driver->wire.text_size;
 
     while (at < sent && !list_empty(&driver->queued)) {
         struct call *call = container_of(driver->queued.next, struct call, of_driver);
@@ -211,16 +185,10 @@ driver_sent(struct driver *driver, size_t sent)
     }
     if (at < sent) {
         at += sizeof(struct proto_header);
-        driver_drop_text(driver);
+        wire_set_text(&driver->wire, NULL);
         driver->end = END_SENT;
     }
-    size_t left = at > sent ? at - sent : 0;
-    size_t text_size = driver->out_text != NULL ? driver->out_text->size : 0;
-    driver->out_text_size = (uint16_t)(left < text_size ? left : text_size);
-    driver->out_size = (uint8_t)(left - driver->out_text_size);
-    memmove(driver->out, scratch + sent, driver->out_size);
-    if (driver->out_text_size == 0)
-        driver_drop_text(driver);
+    wire_keep_unsent(&driver->wire, scratch + sent, at > sent ? at - sent : 0);
 }
 
 /* The driver's end of the socket refuses data. What the driver said before is read. If that does

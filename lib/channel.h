@@ -17,9 +17,6 @@ bool driver_receive(struct driver *);
 /* Sends as many of the queued calls as the socket takes; the rest wait for EPOLLOUT. */
 void driver_flush(struct driver *);
 
-/* Frees driver.out_text, the text of a job that is not sent completely, if there is one. */
-void driver_drop_text(struct driver *);
-
 void call_timed_out(struct call *);           /* its DEADLINE_REPLY has passed */
 void driver_start_timed_out(struct driver *); /* its DEADLINE_START has passed */
 void driver_job_timed_out(struct driver *);   /* its DEADLINE_JOB has passed */

@@ -1,8 +1,6 @@
 /*
  * client.h: a client, which gives commands: the console, i.e. standard input and output, or a
  * connection to the control socket.
- *
- * A client owns its requests, one for each command that is not answered yet, in order.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
@@ -12,9 +10,7 @@
 #include "loss.h"
 #include "stream.h"
 
-struct format; /* format.h */
-struct giver;  /* giver.h */
-struct request;
+#include <sys/socket.h>
 
 enum client_input {
     INPUT_OPEN,
@@ -46,17 +42,14 @@ struct client {
     struct list link;      /* clients' connections, then partings' clients, then clients' dropped */
     struct stream in, out; /* a connection: both are its socket, only in is watched */
     struct buffer input, output;
-    struct list requests; /* its requests, in the order of the commands */
-    struct list runnable; /* clients' runnable: it may have something to do */
-    struct list held;     /* driver.held: it waits for room in that driver's queue */
-    struct list lacking;  /* clients' lacking: there was no memory for it */
-    struct list waiting;  /* dispatch's all, or driver.awaited, for its barrier */
-    /* The unanswered command that holds back the client's later ones: a create_driver, a wait, the
-     * cancellation of a job, or a task or job that still waits for any driver. NULL if there is
-     * none. */
-    struct request *barrier;
-    struct giver *giver;         /* what it has given */
-    const struct format *format; /* of the replies to its next commands */
+    struct list requests;    /* its own: one for each command that is not answered yet, in order */
+    struct list runnable;    /* clients' runnable: it may have something to do */
+    struct list held;        /* driver.held: it waits for room in that driver's queue */
+    struct list lacking;     /* clients' lacking: there was no memory for it */
+    struct list waiting;     /* dispatch's all or own, or driver.awaited, for its barrier */
+    struct request *barrier; /* what holds back its later commands, see barrier.h; or NULL */
+    struct giver *giver;     /* what it has given, see giver.h */
+    const struct format *format; /* of the replies to its next commands, see format.h */
     unsigned owed;               /* reply lines to come: requests, calls, and the weight of texts */
     unsigned jobs;               /* its jobs that wait or run, or are Done and not told yet */
     uint64_t lines;              /* the lines that were taken from its input */
@@ -75,8 +68,7 @@ struct client {
     bool gave_jobs;     /* it has given at least one job */
     bool interrupted;   /* a signal stopped the server before the end of its input */
     bool stranger;      /* another user's, which is refused */
-    pid_t peer_pid;     /* of a connection: the process that connected, unix(7) */
-    uid_t peer_uid;
+    struct ucred peer;  /* of a connection: the process that connected, unix(7) */
     struct loss loss;   /* once it is gone */
     int64_t part_by_ns; /* when it is dropped at the latest, see parting.h */
 };

@@ -58,8 +58,7 @@ connection_new(int fd, const struct ucred *peer)
     client->in = (struct stream){
         .source = {.fd = fd, .ready = connection_ready}, .fd = fd, .kind = STREAM_SOCKET};
     client->out = (struct stream){.source.fd = -1, .fd = fd, .kind = STREAM_SOCKET};
-    client->peer_pid = peer->pid;
-    client->peer_uid = peer->uid;
+    client->peer = *peer;
     return client;
 }
 

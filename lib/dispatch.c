@@ -1,6 +1,7 @@
 #include "dispatch.h"
 
 #include "answer.h"
+#include "barrier.h"
 #include "clients.h"
 #include "giver.h"
 #include "job_life.h"

@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "first.h"
+#include "wire.h"
 
 enum driver_state {
     DRIVER_STARTING, /* no HELLO yet */
@@ -20,13 +21,6 @@ enum driver_end {
     END_CONDEMNED, /* it misbehaved, and we have killed it */
     END_ASKED,     /* EXIT will be sent after the queued calls */
     END_SENT,      /* EXIT was sent */
-};
-
-/* What the driver is busy with, as it last said. */
-enum driver_work {
-    WORK_NONE,
-    WORK_TASK,
-    WORK_JOB, /* the job with job_pid and job_id */
 };
 
 struct driver {
@@ -50,7 +44,7 @@ struct driver {
     struct pid_text pid_text;
     enum driver_state state;
     enum driver_end end;
-    enum driver_work work;
+    enum proto_work work;       /* what it is busy with, as it last said */
     enum outcome birth_failure; /* the outcome of birth if it is reaped before HELLO */
     bool said_hello;
     bool killed;              /* it was sent KILL */
@@ -76,15 +70,9 @@ struct driver {
     unsigned jobs_due;    /* jobs among these */
     uint32_t sent_id;     /* the number of the last question sent */
     uint32_t answered_id; /* the number of the last one answered; answers are in order */
-    bool watched;         /* it owed an answer when the watchdog looked last, see watchdog.h */
-    uint32_t watched_id;  /* answered_id at that time */
+    uint32_t watched_id;  /* the answer that it owed first when the watchdog last looked; 0: none */
     int64_t started_ns;   /* on CLOCK_MONOTONIC */
-    /* out: the unsent rest of a frame; if that is a RUN, the last out_text_size bytes of out_text
-     * follow. in: the beginning of a frame that has not arrived completely. Sizes are in bytes. */
-    uint8_t out_size, in_size;
-    unsigned char out[PROTO_FRAME_MAX], in[PROTO_FRAME_MAX];
-    uint16_t out_text_size;
-    struct job_text *out_text; /* shared with its job */
+    struct wire wire;     /* frames that were sent, or have arrived, only in part */
 };
 
 #endif

@@ -27,10 +27,9 @@ enum {
 /* The caller's way to tell its children. */
 struct family_caller {
     struct family *family;
-    bool (*ours)(pid_t pid, void *argument);
-    void *argument;
-    pid_t group; /* this process group has been asked already; 0: none has */
-    void (*visit)(pid_t pid, void *visitor); /* NULL, or called for each member */
+    bool (*ours)(pid_t);
+    pid_t group;                         /* it has been asked already; 0: none has */
+    void (*visit)(pid_t, void *visitor); /* NULL, or called for each member */
     void *visitor;
 };
 
@@ -50,7 +49,7 @@ family_push_own(pid_t pid, void *argument)
 {
     struct family_caller *caller = argument;
 
-    if (!caller->ours(pid, caller->argument))
+    if (!caller->ours(pid))
         return false;
     /* All of them are stopped before any is looked at: in a fork bomb, that is where most are. */
     if (caller->family->pass == FAMILY_STOPS)
@@ -146,7 +145,7 @@ member_look(const struct family_caller *caller, const struct family_member *memb
         *process = (struct process){.state = 'R', .parent = family->our_pid, .threads = 1};
     }
     if (own)
-        return process->parent == family->our_pid && caller->ours(member->pid, caller->argument);
+        return process->parent == family->our_pid && caller->ours(member->pid);
     if (process->parent == member->parent || process->parent == family->our_pid)
         return true;
     family->runs = true; /* it has got another parent, in whose list the next pass finds it */
@@ -200,6 +199,10 @@ member_visit(const struct family_caller *caller, const struct family_member *mem
     return true;
 }
 
+/* A child of ours keeps its pid until we reap it. The pid of a grandchild could be given to another
+ * process while we look at it, if its parent ignores SIGCHLD or runs. So it is held by a pidfd, and
+ * its parent is checked, before the signal is sent to the pidfd. If there are no descriptors for
+ * that, only the parent is checked; the kernel gives a pid anew only after all others. */
 static void
 family_pop(const struct family_caller *caller)
 {
@@ -229,7 +232,7 @@ family_has(const struct family_caller *caller, pid_t pid)
 
     for (int i = 0; i < FAMILY_PENDING_MAX && process_look(pid, &process); i++) {
         if (process.parent == caller->family->our_pid)
-            return caller->ours(pid, caller->argument);
+            return caller->ours(pid);
         pid = process.parent;
     }
     return false;
@@ -351,9 +354,9 @@ family_stopped(struct family *family)
 }
 
 enum family_found
-family_end(struct family *family, bool (*ours)(pid_t pid, void *argument), void *argument)
+family_end(struct family *family, bool (*ours)(pid_t))
 {
-    struct family_caller caller = {.family = family, .ours = ours, .argument = argument};
+    struct family_caller caller = {.family = family, .ours = ours};
     int64_t until_ns = clock_ns() + FAMILY_TURN_MS * NS_PER_MS;
     enum family_found found = FAMILY_STOPPING;
 
@@ -395,11 +398,9 @@ family_pass(struct family_caller *caller, enum family_pass pass)
 }
 
 enum family_found
-family_ask(struct family *family, pid_t group, unsigned *count,
-           bool (*ours)(pid_t pid, void *argument), void *argument)
+family_ask(struct family *family, bool (*ours)(pid_t), pid_t group, unsigned *count)
 {
-    struct family_caller caller = {
-        .family = family, .ours = ours, .argument = argument, .group = group};
+    struct family_caller caller = {.family = family, .ours = ours, .group = group};
     enum family_found found = family_pass(&caller, FAMILY_COUNTS);
 
     *count = family->living;
@@ -411,11 +412,11 @@ family_ask(struct family *family, pid_t group, unsigned *count,
 }
 
 enum family_found
-family_list(struct family *family, bool (*ours)(pid_t pid, void *argument), void *argument,
-            void (*visit)(pid_t pid, void *visitor), void *visitor)
+family_list(struct family *family, bool (*ours)(pid_t), void (*visit)(pid_t, void *visitor),
+            void *visitor)
 {
     struct family_caller caller = {
-        .family = family, .ours = ours, .argument = argument, .visit = visit, .visitor = visitor};
+        .family = family, .ours = ours, .visit = visit, .visitor = visitor};
 
     return family_pass(&caller, FAMILY_COUNTS);
 }

@@ -2,20 +2,13 @@
  * family.h: ends a family: some of our children, and all processes that descend from them.
  *
  * Whoever kills processes one by one loses against a family that forks as fast. So the family is
- * first stopped (SIGSTOP), in passes from our children down, until a pass finds no process that
- * still runs (or until, on a busy machine, no process has come or gone for a while, or
- * stopping_ns); then it is killed in one more pass. The children of a killed process become ours,
- * if we are a subreaper, and are found the next time if this pass has missed them. A member that
- * traces us or our parent is killed before any is stopped, see family.c.
+ * first stopped (SIGSTOP), in passes from our children down, until a pass finds nothing that runs,
+ * or for a while nothing that has come or gone; then one more pass kills it. The children of a
+ * killed process become ours, if we are a subreaper, and are found the next time if this pass has
+ * missed them. A member that traces us or our parent is killed before any is stopped.
  *
- * Only processes that still descend from us are signalled. A child of ours keeps its pid until we
- * reap it. The pid of a grandchild could be given to another process while we look at it, if its
- * parent ignores SIGCHLD or runs. So it is held by a pidfd, and its parent is checked, before the
- * signal is sent to the pidfd. If there are no descriptors for that, only the parent is checked;
- * the kernel gives a pid anew only after all others.
- *
- * Nothing here allocates or blocks. A call works for a few milliseconds and then returns, and the
- * next call goes on where it has stopped.
+ * Only processes that still descend from us are signalled. Nothing here allocates or blocks. A
+ * call of family_end() works for a few milliseconds, and the next call goes on where it has stopped.
  */
 #ifndef FAMILY_H
 #define FAMILY_H
@@ -71,20 +64,16 @@ struct family {
 
 /* Ends the children for which ours() returns true, with all their descendants. Needs one free
  * descriptor, and works better with three. */
-enum family_found family_end(struct family *, bool (*ours)(pid_t pid, void *argument),
-                             void *argument);
+enum family_found family_end(struct family *, bool (*ours)(pid_t));
 
 /* Asks the same processes to end, and sets *count to how many there were, without dead ones. The
  * process group, if it is not 0, is asked as a whole, so that it cannot fork in between. Takes up
  * to two tenths of a second, if there are thousands. Does not return FAMILY_KILLED;
  * FAMILY_STOPPING: there are such processes. */
-enum family_found family_ask(struct family *, pid_t group, unsigned *count,
-                             bool (*ours)(pid_t pid, void *argument), void *argument);
+enum family_found family_ask(struct family *, bool (*ours)(pid_t), pid_t group, unsigned *count);
 
-/* Calls visit() for each of the same processes, dead ones included. Returns what family_ask()
- * does. */
-enum family_found family_list(struct family *, bool (*ours)(pid_t pid, void *argument),
-                              void *argument, void (*visit)(pid_t pid, void *visitor),
-                              void *visitor);
+/* Calls visit() for each of them, dead ones included. Returns what family_ask() does. */
+enum family_found family_list(struct family *, bool (*ours)(pid_t),
+                              void (*visit)(pid_t, void *visitor), void *visitor);
 
 #endif

@@ -1,5 +1,6 @@
 #include "fleet.h"
 
+#include "barrier.h"
 #include "clients.h"
 #include "clock.h"
 #include "log.h"
@@ -404,7 +405,7 @@ void
 driver_changed(struct driver *driver)
 {
     bool listed = driver->state == DRIVER_READY;
-    bool engaged = listed && (driver->work != WORK_NONE || driver->tasks_due > 0);
+    bool engaged = listed && (driver->work != PROTO_FREE || driver->tasks_due > 0);
     bool idle = listed && !engaged && !driver->unresponsive;
 
     fleet.engaged += (unsigned)engaged - (unsigned)driver->engaged;

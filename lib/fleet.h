@@ -10,16 +10,14 @@
 #include "driver.h"
 
 enum {
-    /* Calls that may wait for a driver's socket. A client that asks the driver more is held
-     * back. */
+    /* Calls that may wait for a driver's socket. A client that asks it more is held back. */
     DRIVER_QUEUE_MAX = 512,
 };
 
 bool fleet_open(void); /* returns false if there is no memory */
 void fleet_close(void);
 
-/* Initializes a driver's lists. */
-void driver_init(struct driver *);
+void driver_init(struct driver *); /* its lists and deadlines */
 
 /* drivers_free_dropped() frees the removed drivers, but those that may have left orphans only if
  * all is set. */
@@ -37,9 +35,10 @@ unsigned fleet_count(enum driver_state);
 unsigned fleet_engaged(void);       /* READY drivers with a task or job, even if only queued */
 unsigned fleet_kept_starting(void); /* kept drivers that have not said HELLO */
 
-/* Whether we have children that are no drivers, and that no driver has left. */
+/* Whether we have children that are neither drivers nor left by one. */
 void fleet_note_siblings(void);
 bool fleet_has_siblings(void);
+
 struct driver *fleet_idle(void);   /* the driver that has been Available longest, or NULL */
 struct driver *fleet_unsent(void); /* a driver that may have something to send, or NULL */
 struct list *fleet_dropped(void);  /* drivers that are reaped, but not freed yet */
@@ -61,18 +60,14 @@ __attribute__((format(printf, 2, 3))) void driver_condemn(struct driver *, const
  * drivers, and ends the waits for the driver if it has no task or job. */
 void driver_changed(struct driver *);
 
-/* Schedules the driver: at the end of the turn it is sent what waits for it. */
-void driver_send_later(struct driver *);
-
-/* Schedules the clients that were held back until there is room in its queue. */
-void driver_release(struct driver *);
+void driver_send_later(struct driver *); /* at the end of the turn: what waits for it */
+void driver_release(struct driver *);    /* schedules the clients that wait for room in its queue */
 
 /* Set the call's driver; driver_call() also queues the call for the driver. */
 void call_set_driver(struct call *, struct driver *);
 void driver_call(struct driver *, struct call *);
 
-/* The driver has answered, or never will: the call ends; or it goes on until the driver's job
- * ends. */
+/* The driver has answered, or never will: the call ends; or goes on until the driver's job ends. */
 void driver_call_end(struct driver *, struct call *, enum outcome);
 void driver_call_goes_on(struct driver *, struct call *);
 void driver_call_leave(struct driver *, struct call *); /* the caller ends it otherwise */

@@ -13,10 +13,6 @@
 
 #include <sys/types.h>
 
-struct call;
-struct giver;
-struct past;
-
 enum job_state {
     JOB_WAITING, /* for a driver, or for the driver's answer: it has not begun */
     JOB_RUNNING, /* the driver has taken it, so it may have begun */
@@ -29,25 +25,23 @@ enum {
 
 struct job {
     struct list link; /* jobs' live, by number; once it is Done, jobs' ends, if it is in them */
-    struct job *next_hash;           /* the chain in jobs' table by number */
-    struct list waiters;             /* calls of wait_job and cancel_job that wait for its end */
-    struct past *again;              /* a submitted job of the log, which waits again; or NULL */
+    struct job *next_hash; /* the chain in jobs' table by number */
+    struct list waiters;   /* calls of wait_job and cancel_job that wait for its end */
+    struct past *again; /* a submitted job of the log, which waits again, see resume.h; or NULL */
     const struct job_result *before; /* how another try of it ended, see resume.h; or NULL */
-    struct giver *giver;             /* of a job that was submitted, until it is Done; else NULL */
+    struct giver *giver;             /* who has submitted it, until it is Done; or NULL */
     uint64_t number;                 /* from 1 on */
     struct job_text *text;           /* shared; NULL once it is Done, if no reply shows it */
     struct call *call; /* whose line of reply says that it is Done; NULL if its client is gone */
     uint64_t limit_ms;
     pid_t driver_pid; /* 0: it was given to none */
-    pid_t named_pid;  /* the driver that its command names; 0: it is for any */
+    pid_t named_pid;  /* the driver that its command names; 0: it is for any driver */
     uint32_t slot;    /* 0: it has none */
     unsigned users;
     bool counted; /* in jobs_count() */
     enum job_state state;
-    bool submitted; /* nobody's reply waits for it */
     bool cancelled; /* it must end, or must not begin: somebody has asked for that */
     bool shown;     /* a reply that is still to come shows its text */
-    bool any;       /* it is for any driver */
     bool batch;     /* standard input gave it, without a prompt */
     bool past;      /* it is from the log of jobs, and does not run again */
     struct job_result result;
@@ -72,19 +66,14 @@ void job_number_return(struct job *, bool again);
 /* The job is Done: it is one of the last ends, until ENDS_KEPT others have ended. */
 void job_keep_end(struct job *);
 
-/* Finds a job that is not Done, or is one of the last ends. Returns NULL if there is none. */
+/* Return a job that is not Done, or is one of the last ends: the one with that number; or the next
+ * one by number, without the last ends unless ends is set. Return NULL if there is none. job_after()
+ * is fast for the number of the job that it returned last. */
 struct job *job_find(uint64_t number);
-
-/* Returns the job with the lowest number above that one, or NULL; of those that are not Done and,
- * with ends, also of the last ends. Is fast for the number of the job that it returned last. */
 struct job *job_after(uint64_t number, bool ends);
 
-/* How many jobs there are, with those that are Done and not told yet, but without the last ends. */
-size_t jobs_count(void);
-
+size_t jobs_count(void); /* with those that are Done and not told yet, without the last ends */
 void jobs_forget_ends(void);
-
-/* Whether all jobs and their texts have been freed. */
-bool jobs_all_freed(void);
+bool jobs_all_freed(void); /* and their texts, too */
 
 #endif

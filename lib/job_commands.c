@@ -1,6 +1,7 @@
 #include "job_commands.h"
 
 #include "answer.h"
+#include "barrier.h"
 #include "clients.h"
 #include "dispatch.h"
 #include "format.h"
@@ -166,14 +167,14 @@ command_give_job(struct client *client, const struct span *word, struct job *job
     uint64_t pid = 0;
 
     digits_parse(word->at, word->size, INT_MAX - 1, &pid);
-    job->any = span_is(word, "any");
     job->named_pid = (pid_t)pid;
     struct past *failed, *past = job_find_past(client, job, &failed);
     if (past != NULL)
         call = command_recall(client, job, past, &handling);
     else if (phase_stopping() || client_halted(client) != NULL)
         call = command_unrun(client, job, &handling);
-    else if (job->any && fleet_next(NULL) == NULL && !keeper_is_trying() && !keeper_gave_up())
+    else if (span_is(word, "any") && fleet_next(NULL) == NULL && !keeper_is_trying() &&
+             !keeper_gave_up())
         handling = client_error(client, "no_driver", "no driver");
     else
         call = command_give(client, word, job, &handling);
@@ -204,7 +205,7 @@ do_cancel_task(struct client *client, const struct span *args, unsigned count)
     struct call *call = command_ask(client, &args[0], &question_cancel, &handling);
 
     (void)count;
-    if (call != NULL && (call->driver->work == WORK_JOB || call->driver->jobs_due > 0))
+    if (call != NULL && (call->driver->work == PROTO_ON_JOB || call->driver->jobs_due > 0))
         client->barrier = call->request;
     return handling;
 }
@@ -265,7 +266,8 @@ command_submit(struct client *client, struct job *job, enum handling *handling)
         }
         return NULL;
     }
-    job_submit(call, job, client);
+    job_adopt(job, client);
+    job_submit(call, job, client->giver);
     if (!joblog_has_failed()) {
         call_await_any(call);
         call_tell_job(told, job, OUTCOME_WAITING);
@@ -340,8 +342,6 @@ jobs_resume(void)
 {
     struct past *past = NULL;
 
-    bool gave_jobs = console.gave_jobs;
-
     joblog_start();
     resume_start();
     while ((past = resume_waiting_after(past)) != NULL) {
@@ -355,12 +355,10 @@ jobs_resume(void)
             job->number = past->number;
         job->again = past;
         job->before = past->again ? &past->result : NULL;
-        job_submit(call, job, &console);
+        job_submit(call, job, console.giver);
         past->number = job->number;
-        job->batch = false; /* until standard input gives it again */
         call_await_any(call);
     }
-    console.gave_jobs = gave_jobs;
 }
 
 /* ---- jobs by their numbers --------------------------------------------------------------------- */

@@ -63,15 +63,12 @@ job_take(struct call *call, struct job *job)
 }
 
 void
-job_submit(struct call *call, struct job *job, struct client *client)
+job_submit(struct call *call, struct job *job, struct giver *giver)
 {
     call->job = job;
     job->call = call;
-    job->any = job->submitted = true;
-    job->batch = client_is_batch(client);
-    job->giver = client->giver;
-    job->giver->jobs++;
-    client->gave_jobs = true;
+    job->giver = giver;
+    giver->jobs++;
     job_number(job);
     stats.jobs_live++;
     jobs_submitted++;
@@ -96,7 +93,7 @@ static void
 job_count_begun(const struct job *job, bool begun)
 {
     stats.jobs_begun += begun ? 1 : UINT64_C(-1);
-    if (!job->submitted)
+    if (job->giver == NULL)
         return;
     job->giver->begun += begun ? 1U : -1U;
     jobs_submitted += begun ? UINT64_C(-1) : 1;
@@ -190,7 +187,7 @@ job_return(struct job *job)
     job->state = JOB_WAITING;
     if (!job->cancelled)
         joblog_step(job, STEP_WAITING);
-    if (job->any)
+    if (job->named_pid == 0)
         job->driver_pid = 0;
 }
 
@@ -265,7 +262,7 @@ job_log_end(const struct job *job)
 
     if (job->call != NULL && job->call->request != NULL && result->reason == REASON_CLIENT_GONE)
         loss_add_job(&job->call->request->client->loss, job->number, job->text);
-    else if (failed && (job->batch || job->call == NULL || job->submitted))
+    else if (failed && (job->batch || job->call == NULL || job->giver != NULL))
         told = true;
     if (!options.verbose && !told)
         return;
@@ -325,7 +322,6 @@ job_leave_giver(struct job *job)
         return;
     jobs_submitted--; /* it counts as one that waits, since it has given back its slot */
     job->giver = NULL;
-    job->submitted = false;
     if (--giver->jobs == 0)
         client_wake(&console); /* whose end may wait for that */
     giver_release(giver);
@@ -430,7 +426,7 @@ job_of_driver_end(struct driver *driver, const struct job_result *result)
 /* ---- what a driver says of the end ----------------------------------------------------------- */
 
 static enum job_reason
-reason_of(uint32_t cause)
+reason_of(enum proto_cause cause)
 {
     switch (cause) {
     case PROTO_CAUSE_OUT:
@@ -439,9 +435,11 @@ reason_of(uint32_t cause)
         return REASON_ERR;
     case PROTO_CAUSE_START:
         return REASON_START;
-    default:
-        return REASON_NONE;
+    case PROTO_CAUSE_NONE:
+    case PROTO_CAUSE_LATE: /* another driver gets it */
+        break;
     }
+    return REASON_NONE;
 }
 
 struct job_result

@@ -11,19 +11,19 @@
 /* The call is for that job from now on, and owns it. The job gets its number. */
 void job_take(struct call *, struct job *);
 
+/* The same for a call without a request: the job was submitted, and nobody waits for it. */
+void job_submit(struct call *, struct job *, struct giver *);
+
+/* The client submits the job; or gives one again that was submitted to an earlier server and is not
+ * Done. */
+void job_adopt(struct job *, struct client *);
+
 /* The driver will be sent the job, which gets a slot. Returns false if the job must not begin,
  * because that cannot be logged. */
 bool job_assign(struct job *, const struct driver *);
 
 /* A driver has not begun the job, which waits again. */
 void job_return(struct job *);
-
-/* The same for a call without a request: the client has submitted the job, and does not wait for
- * it. */
-void job_submit(struct call *, struct job *, struct client *);
-
-/* The client gives again a job that was submitted to an earlier server and is not Done. */
-void job_adopt(struct job *, struct client *);
 
 /* How many submitted jobs have not begun. */
 uint64_t jobs_submitted_waiting(void);

@@ -2,15 +2,8 @@
 
 #include "children.h"
 #include "clock.h"
-#include "list.h"
-#include "signals.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,10 +19,16 @@ enum {
 
 /* Whether a child of ours belongs to the job: what is in our own session was there before us. */
 static bool
-job_owns(pid_t pid, void *none)
+job_owns(pid_t pid)
+{
+    return getsid(pid) != getsid(0);
+}
+
+static bool
+job_owns_child(pid_t pid, void *none)
 {
     (void)none;
-    return getsid(pid) != getsid(0);
+    return job_owns(pid);
 }
 
 /* A search for children needs a descriptor, and there may be no free one; so we lend it the number
@@ -64,8 +63,7 @@ job_ask(struct job_tree *job)
     unsigned count;
 
     stdout_lend();
-    enum family_found found =
-        family_ask(&job->family, group ? job->pid : 0, &count, job_owns, NULL);
+    enum family_found found = family_ask(&job->family, job_owns, group ? job->pid : 0, &count);
     stdout_return();
     return found == FAMILY_STOPPING || found == FAMILY_NONE ? count : group;
 }
@@ -76,7 +74,7 @@ static enum family_found
 job_end_family(struct job_tree *job)
 {
     stdout_lend();
-    enum family_found found = family_end(&job->family, job_owns, NULL);
+    enum family_found found = family_end(&job->family, job_owns);
     stdout_return();
     if (found != FAMILY_NO_PROC)
         return found;
@@ -88,7 +86,7 @@ static bool
 job_has_left(const struct job_tree *job)
 {
     stdout_lend();
-    enum children found = children_each(job_owns, NULL);
+    enum children found = children_each(job_owns_child, NULL);
     stdout_return();
     return found == CHILDREN_NO_PROC ? job_group_exists(job) : found != CHILDREN_NONE;
 }
@@ -114,7 +112,7 @@ static void
 job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
 {
     struct proto_result *result = &job->result;
-    int64_t lingers_until_ns = clock_turn_ns + (int64_t)job->run.linger_ms * NS_PER_MS;
+    int64_t lingers_until_ns = clock_turn_ns + (int64_t)job->child.run.linger_ms * NS_PER_MS;
 
     if (job->stage == JOB_RUNS && lingers_until_ns < job->look_ns)
         job->look_ns = lingers_until_ns;
@@ -278,141 +276,6 @@ job_tree_abandon(struct job_tree *job)
 
 /* ---- the start of the job ------------------------------------------------------------------ */
 
-/* Writes the name of the job's output file with that suffix to job->name. */
-static void
-job_name_output(struct job_tree *job, const char *suffix)
-{
-    size_t size = number_append(job->name, 0, sizeof(job->name), job->run.job);
-
-    text_append(job->name, size, sizeof(job->name), suffix);
-}
-
-/*
- * Makes fd write to a new file for the job's output, with that suffix. Returns false with errno on
- * failure. The file never existed before (O_EXCL), so nobody else has it open or can lead us
- * elsewhere by a link; it is in the directory that the server has opened, whatever has become of
- * its path. Only we and root can write into that directory.
- */
-static bool
-job_redirect(struct job_tree *job, int fd, const char *suffix)
-{
-    job_name_output(job, suffix);
-    int file = openat(job->directory, job->name,
-                      O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
-    return file >= 0 && dup2(file, fd) >= 0;
-}
-
-/*
- * If standard error is a pipe, opens it anew, so that the job has O_NONBLOCK for itself. Many programs
- * set that on a pipe, and one that is killed leaves it set: then other jobs that share the open file
- * lose what they write when the pipe is full, pipe(7). With O_NONBLOCK, the open does not wait for a
- * reader. If it fails, for example because the pipe is another user's, the job has the pipe as it is.
- *
- * It is not inlined, so that nothing of it is on the stack at the exec, see job_child().
- */
-__attribute__((noinline)) static void
-job_open_pipe(void)
-{
-    struct stat file;
-
-    if (fstat(STDERR_FILENO, &file) < 0 || !S_ISFIFO(file.st_mode))
-        return;
-    int pipe = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (pipe >= 0 && fcntl(pipe, F_SETFL, 0) == 0)
-        dup2(pipe, STDERR_FILENO);
-}
-
-/* Returns false with errno and job->cause on failure. Nothing of a job that has not begun is left:
- * the first file is removed if the second cannot be created. */
-static bool
-job_redirect_output(struct job_tree *job)
-{
-    if ((job->run.flags & PROTO_RUN_FILES) == 0) {
-        job_open_pipe();
-        return dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
-    }
-    job->cause = PROTO_CAUSE_OUT;
-    if (!job_redirect(job, STDOUT_FILENO, ".out"))
-        return false;
-    job->cause = PROTO_CAUSE_ERR;
-    if (!job_redirect(job, STDERR_FILENO, ".err")) {
-        int error = errno;
-        job_name_output(job,
-                        ".out"); /* it still is our new file, since nobody else can write there */
-        unlinkat(job->directory, job->name, 0);
-        errno = error;
-        return false;
-    }
-    job->cause = PROTO_CAUSE_START;
-    return true;
-}
-
-/* Returns false with errno and job->cause on failure. When the driver dies, the kernel kills only
- * this process, prctl(2); the server finds the job's other processes. */
-static bool
-job_prepare(struct job_tree *job)
-{
-    job->cause = PROTO_CAUSE_START;
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == job->parent_pid && setsid() >= 0 &&
-           job_redirect_output(job) && signals_unblock();
-}
-
-struct proto_frame
-job_tree_begun(const struct job_tree *job, pid_t pid)
-{
-    return (struct proto_frame){
-        .header = proto_header(PROTO_FROM_DRIVER, PROTO_BEGUN, job->id),
-        .begun.pid = (uint32_t)pid,
-    };
-}
-
-/* Sends BEGUN from the child, which may do harm to the driver after its exec. Everything else has
- * been sent, so that these 12 bytes are sent as a whole or, if the socket is full, not at all. */
-static bool
-job_tell_begun(struct job_tree *job)
-{
-    job->begun = job_tree_begun(job, getpid());
-    return send(PROTO_FD, &job->begun, proto_size(&job->begun), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
-}
-
-/*
- * Runs in the child, see child_start(). It inherits our standard input, /dev/null, and our
- * dispositions, all default; all descriptors above 2 close at the exec. If the exec fails, the job
- * has begun, and ends with a status as of a shell. No array may be on the stack at the exec,
- * because the next child uses the same stack, and AddressSanitizer would take that for an error.
- */
-static int
-job_child(void *error)
-{
-    struct job_tree *job = container_of(error, struct job_tree, error);
-
-    if (!job_prepare(job)) {
-        job->error = errno != 0 ? errno : ECHILD;
-        return 127;
-    }
-    if (job->run.flags & PROTO_RUN_TELL)
-        job->told = job_tell_begun(job);
-    return job_line_exec(&job->line);
-}
-
-/* The server leaves room for the two variables that each job has of its own: a variable of that
- * name is in our environment, with any value. */
-static void
-job_variable_set(char *text, size_t room, const char *name, uint64_t value)
-{
-    number_append(text, text_append(text, 0, room, name), room, value);
-    for (char **variable = environ; *variable != NULL; variable++)
-        if (strncmp(*variable, name, strlen(name)) == 0)
-            *variable = text;
-}
-
-static void
-job_variables_set(struct job_tree *job)
-{
-    job_variable_set(job->number_variable, sizeof(job->number_variable), "TAXI_JOB=", job->run.job);
-    job_variable_set(job->slot_variable, sizeof(job->slot_variable), "TAXI_SLOT=", job->run.slot);
-}
-
 /* The job has not begun: completes the result. */
 static void
 job_unrun(struct job_tree *job, enum proto_cause cause, int error)
@@ -426,40 +289,26 @@ void
 job_tree_take(struct job_tree *job, const struct proto_frame *request, const void *data,
               int directory)
 {
-    size_t size;
-    const char *text = proto_text(data, request, &size);
-
-    job->run = proto_run(data);
-    job->id = request->header.id;
-    job->told = false;
-    job->grace_ns = (int64_t)job->run.grace_ms * NS_PER_MS;
+    job_child_set(&job->child, request, data, directory);
+    job->grace_ns = (int64_t)job->child.run.grace_ms * NS_PER_MS;
     job->result = (struct proto_result){0};
-    job->directory = directory;
-    if (job->run.flags & PROTO_RUN_WORDS)
-        job_line_set_words(&job->line, text, size);
-    else
-        job_line_set(&job->line, text, size);
     job->stage = JOB_TAKEN;
 }
 
 void
 job_tree_start(struct job_tree *job)
 {
+    struct job_child *child = &job->child;
+
     job->started_ns = clock_ns();
-    job->look_ns = job->started_ns + (int64_t)job->run.limit_ms * NS_PER_MS;
-    job->parent_pid = getpid();
-    if ((uint64_t)job->started_ns >= job->run.expires_ns) {
+    job->look_ns = job->started_ns + (int64_t)child->run.limit_ms * NS_PER_MS;
+    if ((uint64_t)job->started_ns >= child->run.expires_ns) {
         job_unrun(job, PROTO_CAUSE_LATE, 0);
-    } else if ((job->run.flags & PROTO_RUN_FILES) != 0 && job->directory < 0) {
-        job_unrun(job, PROTO_CAUSE_OUT, EBADF);
-    } else {
-        job_variables_set(job);
-        job->pid = child_start(job_child, 0, &job->error);
-        if (job->pid < 0)
-            job_unrun(job, PROTO_CAUSE_START, errno);
-        else if (job->error != 0)
-            job_unrun(job, job->cause, job->error); /* job_tree_reap() reaps the child */
-        else
-            job->stage = JOB_RUNS;
+        return;
     }
+    job->pid = job_child_start(child);
+    if (job->pid >= 0)
+        job->stage = JOB_RUNS;
+    else
+        job_unrun(job, child->cause, child->error); /* job_tree_reap() reaps a dead child */
 }

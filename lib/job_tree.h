@@ -7,18 +7,14 @@
  * and so becomes the parent of all that. The job has ended only when nothing of it is left.
  *
  * There can be only one job at a time, because all our children count as its processes, except
- * children in our own session, which were there before our exec. The caller's signal dispositions
- * must be default, and its standard input and output /dev/null. Nothing here allocates, and only
- * job_tree_start() waits, for the exec.
+ * children in our own session, which were there before our exec. Nothing here allocates, and only
+ * job_tree_start() waits, for the exec; job_child.h says what it needs.
  */
 #ifndef JOB_TREE_H
 #define JOB_TREE_H
 
 #include "family.h"
-#include "job_line.h"
-#include "text.h"
-
-#include <sys/types.h>
+#include "job_child.h"
 
 enum job_stage {
     JOB_NONE,       /* there is no job, or nothing is left of it */
@@ -39,19 +35,7 @@ struct job_tree {
     pid_t pid;                  /* of its first process, which leads its session */
     struct proto_result result; /* complete when the job has ended */
     int64_t started_ns;
-    struct proto_run run;
-    uint32_t id;              /* the number of the RUN */
-    bool told;                /* BEGUN was sent */
-    pid_t parent_pid;         /* our own pid */
-    int directory;            /* for its output, as NUMBER.out and NUMBER.err; -1: there is none */
-    int error;                /* where the child writes the errno if it fails before the exec */
-    enum proto_cause cause;   /* the same: what has failed */
-    struct proto_frame begun; /* where the child makes that frame */
-    /* The rest is large, and is not touched before the first job. */
-    struct job_line line;
-    char name[sizeof(".out") + DIGITS_MAX]; /* where the child makes the name of an output file */
-    char number_variable[sizeof("TAXI_JOB=") + DIGITS_MAX];
-    char slot_variable[sizeof("TAXI_SLOT=") + DIGITS_MAX];
+    struct job_child child; /* large, as is what follows, and not touched before the first job */
     struct family family;
 };
 
@@ -64,9 +48,6 @@ void job_tree_take(struct job_tree *, const struct proto_frame *request, const v
  * started, or if its time to begin has passed. After each call of this function or one of the
  * following, the job may have ended: JOB_NONE. */
 void job_tree_start(struct job_tree *);
-
-/* Returns the BEGUN of the job, whose process has that pid. */
-struct proto_frame job_tree_begun(const struct job_tree *, pid_t);
 
 /* Reaps all dead children, even if there is no job; call it at SIGCHLD. */
 void job_tree_reap(struct job_tree *);

@@ -422,7 +422,7 @@ shown_driver(const struct job *job)
 static bool
 shows_any(const struct job *job, enum job_step step)
 {
-    return step == STEP_WAITING && shown_driver(job) == 0 && !job->submitted;
+    return step == STEP_WAITING && shown_driver(job) == 0 && job->giver == NULL;
 }
 
 static void

@@ -47,6 +47,18 @@ link_receive(struct link *link)
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+enum proto_verdict
+link_next(struct link *link, struct proto_frame *request, const void **data)
+{
+    size_t size = link_is_full(link) ? 0 : link->input_end - link->input_start;
+
+    *data = link->input + link->input_start;
+    enum proto_verdict verdict = proto_decode(PROTO_FROM_SERVER, *data, size, request);
+    if (verdict == PROTO_COMPLETE)
+        link->input_start += proto_size(request);
+    return verdict;
+}
+
 bool
 link_flush(struct link *link)
 {

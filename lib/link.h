@@ -2,8 +2,7 @@
  * link.h: a driver's end of the socket to its server, and the frames that pass through it.
  *
  * Its memory is bounded: we read nothing from a server that does not read our answers. The link is
- * all zero at first, and nothing here allocates. Functions that each request or answer passes
- * through are inline.
+ * all zero at first, and nothing here allocates.
  */
 #ifndef LINK_H
 #define LINK_H
@@ -54,25 +53,15 @@ bool link_flush(struct link *);
  * with errno on failure. */
 bool link_watch(struct link *);
 
+/* Takes the next request, see proto_decode(), unless the output is full. The whole frame is at
+ * *data until the next link_receive(). */
+enum proto_verdict link_next(struct link *, struct proto_frame *request, const void **data);
+
 /* Whether there may be no room for what a request adds to the output. */
 static inline bool
 link_is_full(const struct link *link)
 {
     return sizeof(link->output) - link->output_size < LINK_RESERVE;
-}
-
-/* Takes the next request, see proto_decode(), unless the output is full. The whole frame is at
- * *data until the next link_receive(). */
-static inline enum proto_verdict
-link_next(struct link *link, struct proto_frame *request, const void **data)
-{
-    size_t size = link_is_full(link) ? 0 : link->input_end - link->input_start;
-
-    *data = link->input + link->input_start;
-    enum proto_verdict verdict = proto_decode(PROTO_FROM_SERVER, *data, size, request);
-    if (verdict == PROTO_COMPLETE)
-        link->input_start += proto_size(request);
-    return verdict;
 }
 
 /* Appends a frame, or a part of one, to the output. The caller has made sure that there is room. */

@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "barrier.h"
 #include "clients.h"
 #include "clock.h"
 #include "fleet.h"

@@ -1,6 +1,7 @@
 #include "reaper.h"
 
 #include "answer.h"
+#include "barrier.h"
 #include "channel.h"
 #include "children.h"
 #include "clock.h"
@@ -124,7 +125,7 @@ driver_end_calls(struct driver *driver, int status)
     calls_end_died(driver, &driver->ongoing, status);
     calls_end_died(driver, &driver->queued, status);
     calls_end_died(driver, &driver->in_flight, status);
-    driver_drop_text(driver);
+    wire_set_text(&driver->wire, NULL);
     while (!list_empty(&driver->awaited))
         call_end_died(clients_resume_first(&driver->awaited), status);
 }
@@ -140,7 +141,7 @@ driver_reaped(struct driver *driver, int status)
         ;
     driver_close(driver);
     driver_unlist(driver);
-    stats.tasks_cancelled_at_stop += driver->work == WORK_TASK && phase_stopping();
+    stats.tasks_cancelled_at_stop += driver->work == PROTO_ON_TASK && phase_stopping();
     driver_log_end(driver, status);
     if (driver->kept)
         keeper_ended(driver);
@@ -374,7 +375,7 @@ static enum family_found
 orphans_end(void)
 {
     spare_fd_lend();
-    enum family_found found = family_end(&reaper.family, child_is_orphan, NULL);
+    enum family_found found = family_end(&reaper.family, child_is_orphan);
     int error = errno;
     spare_fd_return();
     if (found == FAMILY_UNKNOWN && !search_again(error))
@@ -503,8 +504,7 @@ static void
 left_add_orphans(struct left *left)
 {
     spare_fd_lend();
-    enum family_found found =
-        family_list(&reaper.family, child_is_orphan, NULL, left_add_orphan, left);
+    enum family_found found = family_list(&reaper.family, child_is_orphan, left_add_orphan, left);
     spare_fd_return();
     if (found != FAMILY_STOPPING && found != FAMILY_NONE)
         suspects_add_groups(left);

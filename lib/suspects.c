@@ -46,11 +46,10 @@ orphan_of_suspect(pid_t pid)
  * before our exec. A driver that was killed and still has its job counts, too: it cannot die if the
  * job holds it, PTRACE_EVENT_EXIT. */
 bool
-child_is_orphan(pid_t pid, void *none)
+child_is_orphan(pid_t pid)
 {
     const struct driver *driver = driver_find(pid);
 
-    (void)none;
     if (driver != NULL)
         return driver->killed && driver->ran;
     if (getsid(pid) == getsid(0))

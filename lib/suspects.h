@@ -18,7 +18,7 @@ struct driver *stuck_next(struct driver *);
 struct driver *suspect_next(struct driver *);
 
 /* Whether a child is an orphan, left by a driver; for family_end(). */
-bool child_is_orphan(pid_t pid, void *none);
+bool child_is_orphan(pid_t);
 
 /* Notes for all of them whether the search for orphans has found what they left. */
 void suspects_set_left_orphans(bool left);

@@ -357,8 +357,8 @@ client_log_end(struct client *client)
     size_t size = gone ? loss_text(&client->loss, lost) : 0;
 
     if (options.verbose || size > 0)
-        log_line("client %d of user %u %s after %" PRIu64 " line%s%s%.*s", client->peer_pid,
-                 client->peer_uid, gone ? "is gone" : "has ended", client->lines,
+        log_line("client %d of user %u %s after %" PRIu64 " line%s%s%.*s", client->peer.pid,
+                 client->peer.uid, gone ? "is gone" : "has ended", client->lines,
                  client->lines == 1 ? "" : "s", size > 0 ? ": " : "", (int)size, lost);
     loss_clear(&client->loss);
 }

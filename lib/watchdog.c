@@ -26,8 +26,7 @@ driver_watch(struct driver *driver)
 
     if (call != NULL)
         driver_call(driver, call);
-    driver->watched = owes || call != NULL;
-    driver->watched_id = driver->answered_id;
+    driver->watched_id = owes || call != NULL ? id_after(driver->answered_id) : 0;
 }
 
 /* Whether the driver has answered nothing since it was watched. The answer may be there, but
@@ -35,7 +34,7 @@ driver_watch(struct driver *driver)
 static bool
 driver_is_silent(struct driver *driver)
 {
-    return driver->watched && driver->answered_id == driver->watched_id && !driver_receive(driver);
+    return driver->watched_id == id_after(driver->answered_id) && !driver_receive(driver);
 }
 
 /* If we are late, we were stopped, or the whole machine was. Then the drivers may not have had

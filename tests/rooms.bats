@@ -56,7 +56,7 @@ at_most() {
     cd "$ROOT"
     at_most 450 server.c
     at_most 600 driver.c proto.h lib/*.c
-    at_most 90 lib/*.h
+    at_most 79 lib/*.h
     at_most 600 tests/*/*.c scripts/*/*.c
     at_most 500 tests/*.bats tests/lib/*.bash
     # A function goes from the line of its name to the closing brace in the first column.
@@ -86,7 +86,7 @@ at_most() {
 # Prints the server's variables that are not constant, one a line. Compilers number the static ones
 # of functions or prefix the function's name, and may split a variable into parts.
 variables() {
-    objects server.c lib/*.c | grep -vE '/(driver_log|job_line|job_tree|link)\.o' |
+    objects server.c lib/*.c | grep -vE '/(driver_log|job_child|job_line|job_tree|link|report)\.o' |
         xargs nm -A --defined-only --format=sysv |
         awk -F'|' '$NF ~ /^\.(data|bss)/ && $NF !~ /\.ro/ && $4 ~ /OBJECT/ { print $1 }' |
         sed -E 's/^[^:]*://; s/ +$//; s/\.[0-9]+$//; s/.*\.//' | sort -u

@@ -102,13 +102,13 @@ test_task(void)
     driver_flush(&driver);
     CHECK(driver.queued_count == 0 && deadline_is_set(&call->deadline) && fleet_unsent() == NULL);
     answer(receive(PROTO_TASK), true);
-    CHECK(driver.tasks_due == 0 && driver.work == WORK_TASK && fleet_engaged() == 1);
+    CHECK(driver.tasks_due == 0 && driver.work == PROTO_ON_TASK && fleet_engaged() == 1);
     CHECK(!deadline_is_set(&call->deadline));
     finish(call, OUTCOME_STATE);
     call = ask(&question_cancel);
     driver_flush(&driver);
     answer(receive(PROTO_CANCEL), false);
-    CHECK(driver.work == WORK_NONE && fleet_engaged() == 0 && fleet_idle() == &driver);
+    CHECK(driver.work == PROTO_FREE && fleet_engaged() == 0 && fleet_idle() == &driver);
     finish(call, OUTCOME_STATE);
     driver_end();
     CHECK(fleet_idle() == NULL);

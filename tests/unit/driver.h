@@ -59,7 +59,7 @@ driver_end(void)
 {
     driver_close(&driver);
     driver_unlist(&driver);
-    driver_drop_text(&driver);
+    wire_set_text(&driver.wire, NULL);
     close(other_end);
     fleet_remove(&driver);
     list_remove(&driver.by_age);

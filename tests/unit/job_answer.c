@@ -49,7 +49,7 @@ test_run(void)
     log_is("server: job 1 left 2 processes\n", __LINE__);
     CHECK(call->job->result.left == 2 && call->job->result.elapsed_us == 4);
     CHECK(call->job->result.maxrss_kb == 5);
-    CHECK(driver.work == WORK_NONE && driver.job_pid == 0 && fleet_idle() == &driver);
+    CHECK(driver.work == PROTO_FREE && driver.job_pid == 0 && fleet_idle() == &driver);
     check_done(call, JOB_EXIT, REASON_NONE, 3, __LINE__);
     call = job_run(false); /* one without BEGUN */
     say_result(call->id, (struct proto_result){.outcome = PROTO_TIMED_OUT});
@@ -93,9 +93,9 @@ test_refused(void)
     driver_begin(0);
     struct call *call = job_give(true);
     uint32_t id = job_send(call);
-    driver.work = WORK_TASK; /* another client's, since the job was sent */
+    driver.work = PROTO_ON_TASK; /* another client's, since the job was sent */
     say_state(id, PROTO_ON_TASK, PROTO_REFUSED_BUSY);
-    CHECK(driver.work == WORK_TASK && driver.job == NULL);
+    CHECK(driver.work == PROTO_ON_TASK && driver.job == NULL);
     check_back(call, __LINE__);
     say_state(job_send_expired(call), PROTO_ON_TASK, PROTO_REFUSED_LATE);
     check_back(call, __LINE__);
@@ -119,7 +119,7 @@ test_late(void)
     struct call *call = job_run(true);
     call->deadline.at_ns = 0;
     say_result(call->id, late);
-    CHECK(driver.work == WORK_NONE && driver.job == NULL);
+    CHECK(driver.work == PROTO_FREE && driver.job == NULL);
     check_back(call, __LINE__);
     call_drop(call);
     call = job_run(false);
@@ -145,10 +145,10 @@ test_timed_out(void)
     log_begin();
     say_state(id, PROTO_ON_JOB, PROTO_OK);
     log_is("server: driver 4711 responds again\n", __LINE__);
-    CHECK(driver.work == WORK_JOB && driver.job == NULL && driver.job_id == id);
+    CHECK(driver.work == PROTO_ON_JOB && driver.job == NULL && driver.job_id == id);
     CHECK(call->outcome == OUTCOME_PENDING && fleet_idle() == NULL);
     say_result(id, late);
-    CHECK(driver.work == WORK_NONE && driver.end == END_UNASKED && fleet_idle() == &driver);
+    CHECK(driver.work == PROTO_FREE && driver.end == END_UNASKED && fleet_idle() == &driver);
     CHECK(call->outcome == OUTCOME_PENDING && jobs_count() == 1);
     driver_flush(&driver);
     say_state(id + 1, PROTO_FREE, PROTO_REFUSED_FREE); /* to the CANCEL */
@@ -278,9 +278,9 @@ test_client_gone(void)
     driver_begin(0);
     call = job_give(false);
     id = job_send(call);
-    driver.work = WORK_TASK;
+    driver.work = PROTO_ON_TASK;
     say_state(id, PROTO_ON_TASK, PROTO_REFUSED_BUSY);
-    driver.work = WORK_NONE;
+    driver.work = PROTO_FREE;
     driver_changed(&driver);
     check_done(call, JOB_UNRUN, REASON_CLIENT_GONE, 0, __LINE__);
     check_loss("1 job not run, job 21: make all", __LINE__);
@@ -337,11 +337,17 @@ test_overdue_next(void)
     driver_drop_all();
 }
 
+static void
+nothing_stops(bool first)
+{
+    (void)first;
+}
+
 /* At a stop, no job that has not begun is given to another driver. */
 static void
 test_stop(void)
 {
-    phase_open(nothing_is_over);
+    phase_open(nothing_stops);
     driver_begin(0);
     struct call *call = job_give(true);
     uint32_t id = job_send(call);

@@ -27,7 +27,7 @@ job_give(bool any)
     struct call *call = call_new(request_new(&client), &question_job);
     struct job *job = job_new(&command, 5000);
 
-    job->any = any;
+    job->named_pid = any ? 0 : PID;
     job_take(call, job);
     CHECK_NUMBER(job->number, ++last_number);
     return call;
@@ -92,7 +92,7 @@ job_run(bool any)
     struct call *call = job_give(any);
 
     say_state(job_send(call), PROTO_ON_JOB, PROTO_OK);
-    CHECK(driver.work == WORK_JOB && driver.job == call->job && driver.job_id == call->id);
+    CHECK(driver.work == PROTO_ON_JOB && driver.job == call->job && driver.job_id == call->id);
     CHECK(call->job->state == JOB_RUNNING && call->ongoing && driver.jobs_due == 0);
     CHECK(!deadline_is_set(&call->deadline) && deadline_is_set(&driver.job_deadline));
     return call;

@@ -1,5 +1,5 @@
-/* lib/request.h and call.h: what a client is owed, and that the books balance. */
-#include "lib/call.h"
+/* lib/request.h, call.h and barrier.h: what a client is owed, and that the books balance. */
+#include "lib/barrier.h"
 #include "lib/clients.h"
 #include "lib/giver.h"
 #include "lib/job_life.h"
