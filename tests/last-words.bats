@@ -176,6 +176,15 @@ ends_unseen() {
     done
 }
 
+@test "dying driver: if it fails after the end of its job, what that has left is ended as well" {
+    puppet leaves hello take:5 child:left state:2:0:1000 begun:C result:3:0 exit:1
+    start_server --driver ./leaves
+    create
+    say "run $pid 50 x"
+    expect "Job 1 Done exit 0"
+    left_ends
+}
+
 @test "stop: waits until everything that a killed driver has left is gone, however deeply nested" {
     cat >chain <<'END'
 #!/bin/bash
