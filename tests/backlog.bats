@@ -125,6 +125,47 @@ client_rests() {
         (($(status_field "$server_pid" VmHWM | tr -dc 0-9) < 65536))
 }
 
+# busy_client NAME PID COUNT: a client gives the driver a job that goes on, and then more, which are
+# refused, and told only after the first.
+busy_client() {
+    attach "$1"
+    tell "$1" "run $2 100 read x <gate"
+    "$HELPERS/repeat" "$3" "run $2 5 true" >&"${client_to[$1]}" 2>/dev/null 3>&- &
+    started+=("$!")
+}
+
+# only_64_more TAKEN PID: of another client with more, 64 jobs are taken, and no more.
+only_64_more() {
+    busy_client other "$2" 100
+    wait_until field_above commands $(($1 + 63))
+    wait_until settled
+    stays commands $(($1 + 64))
+}
+
+@test "backlog: while jobs have command lines of 32 MiB, a client is read until it has 64" {
+    start_listening
+    create_many 2
+    busy_with "${pids[0]}"
+    flood 9000 "run ${pids[0]} 5 $(printf '%04000d' 0)" # each takes 4,104 bytes
+    wait_until field_above commands 8100
+    wait_until settled
+    taken=$(field commands)
+    ((taken < 8300)) || fail "$taken were taken"
+    only_64_more "$taken" "${pids[1]}"
+}
+
+@test "backlog: while there are 220000 jobs, a client is read until it has 64" {
+    start_listening
+    create_many 3
+    busy_with "${pids[0]}"
+    taken=$(field commands)
+    flood 110100 "run ${pids[0]} 5 true"
+    becomes commands $((taken + 109999))
+    busy_client many "${pids[1]}" 110100
+    becomes commands $((taken + 219999))
+    only_64_more $((taken + 219999)) "${pids[2]}"
+}
+
 # ---- a driver whose queue is full
 
 # Prints more than a driver's socket holds of long jobs and its queue of 512 calls holds; whoever

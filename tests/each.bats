@@ -130,7 +130,7 @@ random_names() {
     head -c 300000 /dev/zero | tr '\0' x >longer
     printf 'a\n0%s\nb\n' "$long" >names
     cat longer >>names
-    printf '\nc\0d\ne\n' >>names
+    printf '\nc\0d\n%063d\0\ne\n' 0 >>names
     each --each 50 "$ARGS" <names
     [ "$status" = 4 ]
     [ "$(<replies)" = "Job 1 Done exit 0
@@ -138,11 +138,21 @@ Error: name '$(printf '%064d' 0)...' is too long (limit 4096 bytes)
 Job 2 Done exit 0
 Error: name '$(printf '%64s' '' | tr ' ' x)...' is too long (limit 4096 bytes)
 Error: name 'c\\x00d' has a zero byte (see --null)
+Error: name '$(printf '%063d' 0)\\x00' has a zero byte (see --null)
 Job 3 Done exit 0" ]
     [ "$output" = $'1:a,\n1:b,\n1:e,' ]
     each -0 --each 50 "$ARGS" <longer
     [ "$status" = 4 ]
     [ "$(<replies)" = "Error: name '$(printf '%64s' '' | tr ' ' x)...' is too long (limit 4096 bytes)" ]
+}
+
+@test "each: a name that gets an Error for want of a driver halts the batch" {
+    start_server --listen taxi.sock --drivers 1 --halt soon --each 50 true
+    wait_until control get_drivers >drivers
+    run -0 control delete_driver "$(grep -m 1 -o '[0-9]*' drivers)"
+    say a b
+    expect 'Error: no driver' 'Job 1 Done unrun halted by an Error'
+    logged '^server: halted by an Error$'
 }
 
 @test "each: words that are too long are one Error; two of the longest names fit" {

@@ -327,6 +327,20 @@ END
     [ "${lines[*]:1}" = 'Job 4 Done exit 0 Job 5 Done exit 1 Job 6 Done exit 2' ]
 }
 
+@test "--resume: a failure that another try has replaced still counts for the same command, given once more" {
+    printf "$TIME\t%s\techo >>ran\n" $'1\tWaiting\tany\t50.000\t-' $'1\tDone\t7\t0.100\texit 3' \
+        $'2\tWaiting\tany\t50.000\texit 3' $'2\tDone\t7\t0.100\texit 0' >log
+    run -4 --separate-stderr session --drivers 1 --log log --resume <<<$'run any 50 echo >>ran\nrun any 50 echo >>ran'
+    [ "$output" = $'Job 2 Done exit 0\nJob 1 Done exit 3' ] || fail "$output"
+    [ ! -e ran ]
+}
+
+@test "--resume: in JSON, a reply tells how long the job ran, as the log has it" {
+    echo '{"time":"'$TIME'","job":1,"state":"done","driver":7,"seconds":0.250,"exit":0,"command":"true"}' >log
+    run -0 session --json --log log --resume <<<'run any 50 true'
+    [ "$output" = '{"job":1,"driver":7,"exit":0,"ms":250.0,"command":"true"}' ]
+}
+
 @test "--resume=failed: the newest end of a command counts" {
     printf 'create_driver\nrun any 5 test ! -e flag\n' >lines
     run -0 session --log jobs.log <lines

@@ -40,6 +40,23 @@ Done|D|S|exit 0|true" ]
     [ "$(stat -c %a jobs.log)" = 600 ]
 }
 
+second_is_over() {
+    [[ $(date -u +%FT%T) > $1 ]]
+}
+
+@test "--log: the time of a line is that of its step" {
+    start_server --log jobs.log
+    create
+    say 'run any 50 true'
+    expect 'Job 1 Done exit 0'
+    wait_until second_is_over "$(date -u +%FT%T)"
+    before=$(date -u +%FT%T)
+    say 'run any 50 true'
+    expect 'Job 2 Done exit 0'
+    time=$(tail -n 1 jobs.log | cut -c 1-19)
+    [[ ! $time < $before && ! $time > $(date -u +%FT%T) ]] || fail "$before: $(<jobs.log)"
+}
+
 @test "--log: how each job can end" {
     session --log jobs.log --grace 0.1 >/dev/null 2>&1 <<'END' || [ $? = 4 ]
 create_driver

@@ -30,6 +30,19 @@ ends_unseen() {
     expect 'Stats * died=1 * failures=1 *'
 }
 
+@test "last words: a job's result counts also if its driver's death is seen during a stop" {
+    puppet says hello take:5 state:2:0:1000 take:4 did:asked await:go result:3:9 exit:7
+    start_server -g 100 --driver ./says
+    create
+    say "run $pid 50 x"
+    becomes runs 1
+    kill -TERM "$server_pid"
+    wait_until test -e asked
+    ends_unseen go
+    expect "Job 1 Done exit 9"
+    server_ends 4
+}
+
 @test "last words: a job that was taken unseen before the driver's death is lost, and not run again" {
     puppet says hello take:5 did:asked await:go state:2:0:1000 exit:7
     start_server --driver ./says
@@ -161,6 +174,15 @@ ends_unseen() {
         server_ends 4
         hang_up
     done
+}
+
+@test "dying driver: if it fails after the end of its job, what that has left is ended as well" {
+    puppet leaves hello take:5 child:left state:2:0:1000 begun:C result:3:0 exit:1
+    start_server --driver ./leaves
+    create
+    say "run $pid 50 x"
+    expect "Job 1 Done exit 0"
+    left_ends
 }
 
 @test "stop: waits until everything that a killed driver has left is gone, however deeply nested" {

@@ -45,6 +45,18 @@ nonblocking() {
     run ! nonblocking "$c"
 }
 
+@test "streams: a job's output to a pipe has no O_NONBLOCK" {
+    mkfifo err
+    exec {c}<>err
+    session --each 50 grep flags <<<$'/proc/self/fdinfo/1\n/proc/self/fdinfo/2' >out 2>&"$c"
+    [ "$(<out)" = $'Job 1 Done exit 0\nJob 2 Done exit 0' ]
+    for _ in 1 2; do
+        IFS=$'\t' read -r -t "$DEADLINE" -u "$c" name flags
+        [ "$name" = flags: ]
+        ((!(flags & 04000))) || fail "$flags"
+    done
+}
+
 @test "stdout: if its reader stops reading, TERM still ends the server" {
     start_server -g 0.3
     # The server stops reading commands once the pipe (64 KiB) and its own buffers are full.
