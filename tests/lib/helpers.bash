@@ -27,6 +27,7 @@ setup() {
 }
 
 enter_test() {
+    trace_the_test_alone
     cd "$BATS_TEST_TMPDIR" || return
     server_pid='' line='' to='' from=''
     started=() # pids to end in teardown
@@ -35,6 +36,24 @@ enter_test() {
 
 teardown() {
     end_started
+}
+
+# bats runs a trap before each command, to know which one has failed, and the trap takes longer than most
+# commands. So it is for those of the test alone, but with bats --trace. Of helpers, say_where() knows that.
+trace_the_test_alone() {
+    [[ ${BATS_TRACE_LEVEL:-0} == 0 ]] || return 0
+    set +T
+    trap 'bats_error_trap; say_where' ERR
+}
+
+# Prints in which helpers, and where in them, the test has failed.
+say_where() {
+    local i
+    ((BASH_SUBSHELL == 0)) || return 0
+    for ((i = 1; i < ${#FUNCNAME[@]} - 1; i++)); do
+        [[ ${FUNCNAME[i]} != "$BATS_TEST_NAME" ]] || break
+        echo "in ${FUNCNAME[i]}, ${BASH_SOURCE[i]#"$ROOT/"}, line ${BASH_LINENO[i - 1]}"
+    done >&2
 }
 
 # protocol_example N: prints the N-th program in taxi-protocol(7).
