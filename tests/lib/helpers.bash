@@ -4,16 +4,17 @@
 
 bats_require_minimum_version 1.5.0
 
-LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-ROOT=$(cd "$LIB/../.." && pwd)
+# This is read anew for each test, so it starts no program: bats gives an absolute path.
+LIB=${BASH_SOURCE[0]%/*}
+ROOT=${LIB%/*/*}
 # The reply timeout, unless a test gives another: on a loaded machine a driver may need more than
 # the default of one second.
 PATIENT=(-t 30)
-BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # the binaries under test
+BUILD=$ROOT${TEST_BUILD:+/$TEST_BUILD} # the binaries under test
 SERVER=$BUILD/server
 DRIVER=$BUILD/driver
-FAULTY=$(cd "$ROOT/${TEST_BUILD:-build/faulty}" && pwd) # builds that fail on demand
-HELPERS=$ROOT/build/tests                               # the programs of tests/lib/*.c
+FAULTY=$ROOT/${TEST_BUILD:-build/faulty} # builds that fail on demand
+HELPERS=$ROOT/build/tests                # the programs of tests/lib/*.c
 
 : "${MEMORY_MAX_KB:=16384}" # the most that the server may use
 DEADLINE=60 # seconds, for anything that should happen at once; generous for a loaded machine
@@ -85,8 +86,9 @@ end_started() {
 # drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks
 # that its children end.
 drivers_are_gone_with() {
-    local child children
-    children=$(children_of "$1")
+    local child children text
+    read_text "/proc/$1/task/$1/children"
+    children=$text
     if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
         kill -QUIT "$1"
         # Only if it is stopped: a CONT can hang a leak checker at the exit of a running server.
