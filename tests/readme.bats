@@ -95,21 +95,27 @@ document() {
     document
 }
 
+# sessions_have_tests NAME: so do those of that document, and it has no session that is not recognized.
+sessions_have_tests() {
+    local heading line
+    read_document "${DOCUMENTS[$1]}"
+    for heading in "${headings[@]}"; do
+        grep -qxF "@test \"$1: $heading\" {" "$BATS_TEST_FILENAME" ||
+            fail "no test runs the sessions of $1 below the heading '$heading'" || return
+    done
+    for line in "${outside[@]}"; do
+        [[ ! $line =~ ^[0-9]+:\ +\$(\ |$) && ! $line =~ ^[0-9]+:\ \ +\>(\ |$) ]] ||
+            fail "$1: a session in no \`\`\`console block, line $line" || return
+    done
+}
+
 @test "documents: each document and each session has a test" {
     cd "$ROOT"
     [ "$(printf '%s\n' "${DOCUMENTS[@]}" | sort)" = \
         "$(printf '%s\n' README.md {lib,scripts}/README.md tests/*.md {scripts,tests}/*/README.md scripts/install/man/* |
             while read -r file; do [ ! -e "$file" ] || echo "$file"; done | sort)" ]
     for name in "${!DOCUMENTS[@]}"; do
-        read_document "${DOCUMENTS[$name]}"
-        for heading in "${headings[@]}"; do
-            grep -qxF "@test \"$name: $heading\" {" "$BATS_TEST_FILENAME" ||
-                fail "no test runs the sessions of $name below the heading '$heading'"
-        done
-        for line in "${outside[@]}"; do
-            [[ ! $line =~ ^[0-9]+:\ +\$(\ |$) && ! $line =~ ^[0-9]+:\ \ +\>(\ |$) ]] ||
-                fail "$name: a session in no \`\`\`console block, line $line"
-        done
+        sessions_have_tests "$name"
     done
 }
 
@@ -150,47 +156,63 @@ anchors_of() {
     done
 }
 
+# How the documents say that a function, or a setting, is in a file.
+IN_A_FILE='`[A-Za-z0-9_]+(\(\)|=)` in [a-z/_.-]+\.(c|h|service)'
+
 # functions_in TEXT: prints each function, or setting, that the text says is in a file, and the file.
 functions_in() {
-    tr -s '\n ' ' ' <<<"$1" | grep -oE '`[A-Za-z0-9_]+(\(\)|=)` in [a-z/_.-]+\.(c|h|service)' |
-        sed -E 's/`//g; s/(\(\))? in / /'
+    tr -s '\n ' ' ' <<<"$1" | grep -oE "$IN_A_FILE" | sed -E 's/`//g; s/(\(\))? in / /'
+}
+
+# Sets defined["NAME FILE"] for the functions and settings that the files have. A function's file is named
+# without .c or .h.
+read_definitions() {
+    local file text
+    declare -gA defined=()
+    while IFS=: read -r file text; do
+        text=${text%(}
+        defined["${text##*[ *]} ${file%.[ch]}"]=true
+    done < <(grep -roE --include='*.[ch]' '^([a-z ]*[ *])?[A-Za-z0-9_]+\(' lib tests scripts -- *.[ch] &&
+        grep -roE --include='*.service' '^[A-Za-z0-9]+=' scripts)
 }
 
 # is_in NAME FILE: the function is in the file or in its header; or the setting, which ends with =, is.
 is_in() {
-    if [[ $1 == *= ]]; then
-        grep -q "^$1" "$2"
-    else
-        cat "${2%.[ch]}".[ch] 2>/dev/null | grep -qE "^([a-z ]*[ *])?$1\("
-    fi || fail "$1 is not in $2"
+    [[ -n ${defined["$1 ${2%.[ch]}"]-} ]] || fail "$1 is not in $2"
+}
+
+# names_are_true TEXT: the functions and settings that the text says are in a file are there. Sets count to their
+# number.
+names_are_true() {
+    local function file
+    count=0
+    while read -r function file; do
+        count=$((count + 1))
+        is_in "$function" "$file" || return
+    done < <(functions_in "$1")
 }
 
 @test "lib/README: each function that it names is in the file that it names" {
     cd "$ROOT"
-    count=0
-    while read -r function file; do
-        count=$((count + 1))
-        is_in "$function" "$file"
-    done < <(functions_in "$(cat lib/README.md)")
+    read_definitions
+    names_are_true "$(<lib/README.md)"
     ((count > 40))
 }
 
 @test "PITFALLS: each row names functions and tests, and all of them exist" {
     cd "$ROOT"
-    count=0
+    read_definitions
+    names_are_true "$(<tests/PITFALLS.md)"
+    rows=0
     while IFS='|' read -r before trap seen defence tests after; do
+        rows=$((rows + 1))
         [[ -n $trap && -n ${seen// } && -z $before$after ]] || fail "not four columns: $trap"
-        functions_in "$defence" >"$BATS_TEST_TMPDIR/functions"
-        [ -s "$BATS_TEST_TMPDIR/functions" ] || fail "no function in a file:$trap"
-        while read -r function file; do
-            is_in "$function" "$file"
-        done <"$BATS_TEST_TMPDIR/functions"
+        [[ $defence =~ $IN_A_FILE ]] || fail "no function in a file:$trap"
         [[ $tests =~ ^' `'(tests/[a-z-]+\.bats)'`: "'(.*)'" '$ ]] || fail "no test in a file:$trap"
         grep -qxF "@test \"${BASH_REMATCH[2]}\" {" "${BASH_REMATCH[1]}" ||
             fail "there is no test '${BASH_REMATCH[2]}' in ${BASH_REMATCH[1]}"
-        count=$((count + 1))
     done < <(grep '^|' tests/PITFALLS.md | grep -vE '^\| (trap, |---)')
-    ((count >= 60))
+    ((rows >= 60))
 }
 
 @test "taxi-server(1): shows the keys of stats as the server does" {

@@ -64,7 +64,8 @@ has_clients() {
 # Prints how many commands the server has taken so far.
 commands_taken() {
     logged_stats
-    sed -n 's/.* commands=\([0-9]*\) .*/\1/p' <<<"$stats"
+    stats=${stats#* commands=}
+    echo "${stats%% *}"
 }
 
 # A crowd of clients, all of them played by one program, tests/lib/crowd.c. crowd LINE: gives it

@@ -15,12 +15,12 @@ example() {
 # The example sleeps, and used no processor time between two looks; a program that spins never does.
 idle() {
     local before
-    before=$(cut -d' ' -f14,15 "/proc/$server_pid/stat")
+    before=$(ticks)
     in_state "$server_pid" S || return
     pause
     pause
     pause
-    in_state "$server_pid" S && [ "$(cut -d' ' -f14,15 "/proc/$server_pid/stat")" = "$before" ]
+    in_state "$server_pid" S && [[ $(ticks) == "$before" ]]
 }
 
 # watches EVENTS COUNT: the example waits for these events (a hexadecimal sum) at that many

@@ -4,16 +4,17 @@
 
 bats_require_minimum_version 1.5.0
 
-LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-ROOT=$(cd "$LIB/../.." && pwd)
+# This is read anew for each test, so it starts no program: bats gives an absolute path.
+LIB=${BASH_SOURCE[0]%/*}
+ROOT=${LIB%/*/*}
 # The reply timeout, unless a test gives another: on a loaded machine a driver may need more than
 # the default of one second.
 PATIENT=(-t 30)
-BUILD=$(cd "$ROOT/${TEST_BUILD:-.}" && pwd) # the binaries under test
+BUILD=$ROOT${TEST_BUILD:+/$TEST_BUILD} # the binaries under test
 SERVER=$BUILD/server
 DRIVER=$BUILD/driver
-FAULTY=$(cd "$ROOT/${TEST_BUILD:-build/faulty}" && pwd) # builds that fail on demand
-HELPERS=$ROOT/build/tests                               # the programs of tests/lib/*.c
+FAULTY=$ROOT/${TEST_BUILD:-build/faulty} # builds that fail on demand
+HELPERS=$ROOT/build/tests                # the programs of tests/lib/*.c
 
 : "${MEMORY_MAX_KB:=16384}" # the most that the server may use
 DEADLINE=60 # seconds, for anything that should happen at once; generous for a loaded machine
@@ -27,6 +28,7 @@ setup() {
 }
 
 enter_test() {
+    trace_the_test_alone
     cd "$BATS_TEST_TMPDIR" || return
     server_pid='' line='' to='' from=''
     started=() # pids to end in teardown
@@ -35,6 +37,24 @@ enter_test() {
 
 teardown() {
     end_started
+}
+
+# bats runs a trap before each command, to know which one has failed, and the trap takes longer than most
+# commands. So it is for those of the test alone, but with bats --trace. Of helpers, say_where() knows that.
+trace_the_test_alone() {
+    [[ ${BATS_TRACE_LEVEL:-0} == 0 ]] || return 0
+    set +T
+    trap 'bats_error_trap; say_where' ERR
+}
+
+# Prints in which helpers, and where in them, the test has failed.
+say_where() {
+    local i
+    ((BASH_SUBSHELL == 0)) || return 0
+    for ((i = 1; i < ${#FUNCNAME[@]} - 1; i++)); do
+        [[ ${FUNCNAME[i]} != "$BATS_TEST_NAME" ]] || break
+        echo "in ${FUNCNAME[i]}, ${BASH_SOURCE[i]#"$ROOT/"}, line ${BASH_LINENO[i - 1]}"
+    done >&2
 }
 
 # protocol_example N: prints the N-th program in taxi-protocol(7).
@@ -66,8 +86,9 @@ end_started() {
 # drivers_are_gone_with PID: ends the process (a server by QUIT, anything else by KILL), and checks
 # that its children end.
 drivers_are_gone_with() {
-    local child children
-    children=$(children_of "$1")
+    local child children text
+    read_text "/proc/$1/task/$1/children"
+    children=$text
     if alive "$1" && [[ /proc/$1/exe -ef $SERVER || /proc/$1/exe -ef $FAULTY/server ]]; then
         kill -QUIT "$1"
         # Only if it is stopped: a CONT can hang a leak checker at the exit of a running server.

@@ -16,16 +16,9 @@ puppet() {
 # field KEY: asks the server, by a signal, to log its stats, and prints the number that they have
 # for KEY. The server's log must go to the file err.
 field() {
-    local before
-    wait_until blocks_signals # before that, USR1 would end it, and there may be no log yet
-    before=$(grep -c 'server: Stats' err)
-    kill -USR1 "$server_pid"
-    wait_until more_stats_than "$before" || return
-    sed -n "\$ s/.* $1=\([0-9]*\).*/\1/p" <<<"$(grep 'server: Stats' err)"
-}
-
-more_stats_than() {
-    (($(grep -c 'server: Stats' err) > $1))
+    logged_stats && [[ $stats == *" $1="* ]] || return
+    stats=${stats##* "$1="}
+    echo "${stats%%[!0-9]*}"
 }
 
 # stays KEY N: once the server sleeps, the stats have N for KEY.
@@ -48,8 +41,14 @@ field_is() {
 # timer_ms [PID]: prints the milliseconds until the timer of that process, by default the server,
 # expires (its earliest deadline); 0 if it is not armed or has expired.
 timer_ms() {
-    sed -nE 's/^it_value: \(([0-9]+), ([0-9]+)\)$/\1 \2/p' "/proc/${1-$server_pid}/fdinfo/"* 2>/dev/null |
-        awk '{ ms = int($1 * 1000 + $2 / 1000000) } END { print ms + 0 }'
+    local info text field='(0, 0)' nanoseconds
+    for info in "/proc/${1-$server_pid}/fdinfo/"*; do
+        read_text "$info"
+        ! field_of "$text" it_value || break
+    done
+    nanoseconds=${field##* }
+    field=${field%%,*}
+    echo $((${field#(} * 1000 + ${nanoseconds%)} / 1000000))
 }
 
 # No deadline runs. A test must not ask right after a reply: the timer is set at the end of the turn
@@ -69,9 +68,8 @@ deadline_is() {
 # is_at_rest: no deadline runs, and the server sleeps and goes on sleeping.
 is_at_rest() {
     local before
-    before=$(grep ctxt_switches "/proc/$server_pid/status")
-    in_state "$server_pid" S && no_deadline && pause && pause &&
-        [ "$(grep ctxt_switches "/proc/$server_pid/status")" = "$before" ]
+    before=$(switches "$server_pid")
+    in_state "$server_pid" S && no_deadline && pause && pause && [[ $(switches "$server_pid") == "$before" ]]
 }
 
 # one_turn_later: the server has finished the turn in which it sent the last reply.

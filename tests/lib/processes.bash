@@ -1,6 +1,25 @@
 # What /proc says of processes.
 # shellcheck shell=bash
 
+# What is asked again and again until it is true starts no program: a fork and exec cost a millisecond of
+# processor time.
+
+# read_text FILE: sets text to what is in the file of /proc, or to nothing if the process has gone.
+read_text() {
+    text=
+    { IFS= read -r -d '' text <"$1"; } 2>/dev/null || true
+}
+
+# field_of TEXT FIELD: sets field to the value of that field in a text like /proc/PID/status. Fails if it
+# has none.
+field_of() {
+    [[ $'\n'$1 == *$'\n'"$2":* ]] || return
+    field=$'\n'$1
+    field=${field#*$'\n'"$2":}
+    field=${field%%$'\n'*}
+    field=${field#"${field%%[![:space:]]*}"}
+}
+
 # look_at PID: sets process_state to the letter of its state, see proc(5), or to nothing if there is
 # no such process.
 look_at() {
@@ -33,8 +52,11 @@ in_state() {
     [[ $process_state == "$2" ]]
 }
 
+# children_of PID: prints the pids of its children, each with a blank after it.
 children_of() {
-    cat "/proc/$1/task/$1/children" 2>/dev/null || true
+    local text
+    read_text "/proc/$1/task/$1/children"
+    printf '%s' "$text"
 }
 
 # has_children COUNT: the server has that many children.
@@ -43,12 +65,17 @@ has_children() {
 }
 
 has_children_of() {
-    (($(children_of "$1" | wc -w) == $2))
+    local text children
+    read_text "/proc/$1/task/$1/children"
+    read -ra children <<<"$text"
+    ((${#children[@]} == $2))
 }
 
 # status_field PID FIELD: prints that field of /proc/PID/status.
 status_field() {
-    sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
+    local text field
+    read_text "/proc/$1/status"
+    field_of "$text" "$2" && printf '%s\n' "$field"
 }
 
 # Prints the processor time that the server has used, in hundredths of a second.
@@ -63,18 +90,20 @@ ticks() {
 # switches PID...: prints how often each process has slept or lost the processor. If it was asleep
 # both times and the number is the same, it did not run in between.
 switches() {
-    local process
+    local process text
     for process; do
-        grep ctxt_switches "/proc/$process/status"
+        read_text "/proc/$process/status"
+        echo "${text##*$'\n'voluntary_}"
     done
 }
 
 # timer_is_off PID: no deadline runs; the process has no armed timerfd.
 timer_is_off() {
-    local fd
-    for fd in "/proc/$1/fd/"*; do
-        if [[ $(readlink "$fd") == 'anon_inode:[timerfd]' ]]; then
-            grep -q '^it_value: (0, 0)' "/proc/$1/fdinfo/${fd##*/}"
+    local info text field
+    for info in "/proc/$1/fdinfo/"*; do
+        read_text "$info"
+        if field_of "$text" it_value; then
+            [[ $field == '(0, 0)' ]]
             return
         fi
     done
@@ -82,7 +111,9 @@ timer_is_off() {
 
 # has_read_signals PID: no signal is pending for the process.
 has_read_signals() {
-    grep -q '^ShdPnd:.0*$' "/proc/$1/status"
+    local text field
+    read_text "/proc/$1/status"
+    field_of "$text" ShdPnd && [[ $field != *[!0]* ]]
 }
 
 # rests PID [COMMAND...]: the process sleeps, and neither time nor the command, which must succeed,

@@ -77,7 +77,10 @@ holds_flood_back() {
 }
 
 flooder_waits() {
-    ended "$flooder" || { in_state "$flooder" S && [[ $(<"/proc/$flooder/comm") != bash ]]; }
+    local text
+    ended "$flooder" && return
+    read_text "/proc/$flooder/comm"
+    in_state "$flooder" S && [[ $text != bash* ]]
 }
 
 # The same, and the server waits for room in its output.
@@ -87,7 +90,9 @@ held_back() {
 
 # The server waits for room in its output: its epoll set, descriptor 3, contains descriptor 1.
 output_waits() {
-    grep -q '^tfd: *1 ' "/proc/$server_pid/fdinfo/3"
+    local text
+    read_text "/proc/$server_pid/fdinfo/3"
+    [[ $text == *$'\n'tfd:*( )1\ * ]]
 }
 
 # took COUNT: the server has taken that many commands so far.
@@ -98,20 +103,29 @@ took() {
 
 # Has the server log its stats, and sets stats to that line.
 logged_stats() {
-    local before
+    local log lines
     wait_until blocks_signals # before that, USR1 would end it
-    before=$(grep -c Stats err)
+    mapfile log <err
+    lines=${#log[@]}
+    ((lines == 0)) || [[ ${log[-1]} == *$'\n' ]] || lines=$((lines - 1)) # what a job writes need not end with one
     kill -USR1 "$server_pid"
-    wait_until more_stats "$before" || return
-    stats=$(grep Stats err | tail -n 1)
+    wait_until more_stats "$lines"
 }
 
 blocks_signals() {
-    (((0x$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$server_pid/status") & 1 << 9) != 0))
+    local text field
+    read_text "/proc/$server_pid/status"
+    field_of "$text" SigBlk && (((0x$field & 1 << 9) != 0))
 }
 
+# more_stats COUNT: after that many lines, the log has its stats. Sets stats to the last of them.
 more_stats() {
-    (($(grep -c Stats err) > $1))
+    local log line found=false
+    mapfile -t -s "$1" log <err
+    for line in "${log[@]}"; do
+        [[ $line != *Stats* ]] || { stats=$line && found=true; }
+    done
+    $found
 }
 
 # stop_process PID: stops the process, and waits until it is stopped.

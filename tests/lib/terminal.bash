@@ -31,7 +31,7 @@ prompts() {
 find_server() {
     local child
     for child in $(children_of "$terminal_pid") $(children_of "${shell_pid:-$terminal_pid}"); do
-        if [ "$(readlink "/proc/$child/exe")" = "$SERVER" ]; then
+        if [[ /proc/$child/exe -ef $SERVER ]]; then
             server_pid=$child
             return 0
         fi
