@@ -112,7 +112,7 @@ static void leave(void);
 static void leave_failed(const char *what, int error);
 static void server_lost(void);
 
-/* ---- start, and the loop ------------------------------------------------------------------- */
+/* ---- start, and the loop --------------------------------------------------------------------- */
 
 /* The arguments, if there are any, are for output_find(). */
 int
@@ -211,7 +211,7 @@ hello(void)
     socket_work();
 }
 
-/* ---- signals and the timer ----------------------------------------------------------------- */
+/* ---- signals and the timer ------------------------------------------------------------------- */
 
 /* The other handlers of a turn are still called after the driver has decided to leave; each checks
  * for that, and does nothing. */
@@ -262,7 +262,7 @@ timer_ready(struct source *source, uint32_t events)
     socket_work();
 }
 
-/* ---- the socket ---------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 static void
 socket_ready(struct source *source, uint32_t events)
@@ -299,7 +299,7 @@ socket_work(void)
         leave_failed("cannot watch the socket", errno);
 }
 
-/* ---- requests ------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* Handles the requests that have arrived completely, while there is room for the answers, and up to
  * a RUN that was taken: its job is started before the next request. */
@@ -414,7 +414,7 @@ answer(uint32_t id, enum proto_refusal refusal)
     link_put(&self.link, &frame, proto_size(&frame));
 }
 
-/* ---- the task ------------------------------------------------------------------------------ */
+/* ---- the task -------------------------------------------------------------------------------- */
 
 /* Returns false with errno if the timer cannot be set. */
 static bool
@@ -470,7 +470,7 @@ task_end(enum proto_outcome outcome)
     link_put(&self.link, &frame, proto_size(&frame));
 }
 
-/* ---- the job ------------------------------------------------------------------------------- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 /* Starts the job that was taken, and reports its pid, or that it has not begun. */
 static void
@@ -552,7 +552,7 @@ timer_disarm(void)
         leave_failed("cannot disarm the timer", errno);
 }
 
-/* ---- leaving ------------------------------------------------------------------------------- */
+/* ---- leaving --------------------------------------------------------------------------------- */
 
 /* Leaves at once or, if there is a job, when the job has ended. The job gets less than its grace
  * period, because the server kills us when that is over. */

@@ -125,7 +125,7 @@ family_push_children(struct family *family, pid_t pid, const struct process *pro
         family_push_of_threads(family, pid);
 }
 
-/* ---- a member ---------------------------------------------------------------------------------- */
+/* ---- a member -------------------------------------------------------------------------------- */
 
 /*
  * Looks at a member. Returns whether it is still what it was when it was pushed: our child, or a

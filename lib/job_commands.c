@@ -236,7 +236,7 @@ do_wait(struct client *client, const struct span *args, unsigned count)
     return COMMAND_TAKEN;
 }
 
-/* ---- submitted jobs ------------------------------------------------------------------------------ */
+/* ---- submitted jobs -------------------------------------------------------------------------- */
 
 /* The call tells of the job: that it waits, or that it is Done. */
 static void
@@ -363,7 +363,7 @@ jobs_resume(void)
     console.gave_jobs = gave_jobs;
 }
 
-/* ---- jobs by their numbers --------------------------------------------------------------------- */
+/* ---- jobs by their numbers ------------------------------------------------------------------- */
 
 /* Returns the job that a word names. If there is none, answers with an Error, sets *handling, and
  * returns NULL. */
@@ -456,7 +456,7 @@ do_cancel_job(struct client *client, const struct span *args, unsigned count)
     return COMMAND_TAKEN;
 }
 
-/* ---- the queue --------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static enum handling
 client_answer(struct client *client, const char *text)

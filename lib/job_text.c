@@ -69,7 +69,7 @@ job_text_set_past(struct job_text *text)
     texts.bytes -= text_pool(text->size)->size;
 }
 
-/* ---- what people see ------------------------------------------------------------------------ */
+/* ---- what people see ------------------------------------------------------------------------- */
 
 struct span
 job_text_shown(const struct job_text *text)

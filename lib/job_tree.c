@@ -22,7 +22,7 @@ enum {
     ABANDON_TURNS = 200 / FAMILY_TURN_MS,
 };
 
-/* ---- signals to the job -------------------------------------------------------------------- */
+/* ---- signals to the job ---------------------------------------------------------------------- */
 
 /* Whether a child of ours belongs to the job: what is in our own session was there before us. */
 static bool
@@ -93,7 +93,7 @@ job_has_left(const struct job_tree *job)
     return found == CHILDREN_NO_PROC ? job_group_exists(job) : found != CHILDREN_NONE;
 }
 
-/* ---- the end of the job -------------------------------------------------------------------- */
+/* ---- the end of the job ---------------------------------------------------------------------- */
 
 /* Whether the job's first process has not been reaped yet; only then is job->pid still its own. */
 static bool
@@ -276,7 +276,7 @@ job_tree_abandon(struct job_tree *job)
         ;
 }
 
-/* ---- the start of the job ------------------------------------------------------------------ */
+/* ---- the start of the job -------------------------------------------------------------------- */
 
 /* Writes the name of the job's output file with that suffix to job->name. */
 static void

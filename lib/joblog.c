@@ -312,7 +312,7 @@ joblog_has_failed(void)
     return joblog.failed;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void
 lines_read(FILE *file, void (*visit)(const struct entry *))

@@ -121,7 +121,7 @@ failed_find(const struct span *command)
     return NULL;
 }
 
-/* ---- the job of a line ------------------------------------------------------------------------ */
+/* ---- the job of a line ----------------------------------------------------------------------- */
 
 /* Several servers may have given the same number to the same command. What tells their jobs apart: */
 
