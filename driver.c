@@ -64,8 +64,8 @@ static struct {
     int64_t lost_ns; /* when the server was found to be gone */
 
     enum proto_work work;
-    uint32_t task_id;    /* the number of the TASK or RUN */
-    int64_t task_end_ns; /* on CLOCK_MONOTONIC; for a job: when to call job_tree_look() */
+    uint32_t work_id;    /* the number of the TASK or RUN */
+    int64_t work_due_ns; /* on CLOCK_MONOTONIC: the task ends, or job_tree_look() must be called */
 
     /* These are large, so they come last: the pages of memory that are not needed are never
      * touched. */
@@ -92,13 +92,13 @@ static void request_handle(const struct proto_frame *request, const void *data);
 static void task_handle(const struct proto_frame *request);
 static void run_handle(const struct proto_frame *request, const void *data);
 static void cancel_handle(const struct proto_frame *request);
-static enum proto_refusal task_refusal(uint64_t expires_ns);
+static enum proto_refusal work_refusal(uint64_t expires_ns);
 static void answer(uint32_t id, enum proto_refusal refusal);
 
-/* the task, and the job */
+/* the task or job */
+static void work_check(void);
+static void work_cancel(void);
 static bool task_start(uint32_t id, uint64_t duration_ms);
-static void task_check(void);
-static void task_cancel(void);
 static void task_end(enum proto_outcome outcome);
 static void job_start(void);
 static int64_t lost_until_ns(void);
@@ -137,7 +137,7 @@ main(int argc, char **argv)
         if (!sources_wait(-1))
             leave_failed("cannot wait for events", errno);
     clock_look();
-    task_check();
+    work_check();
     if (self.work == PROTO_ON_TASK)
         task_end(PROTO_CANCELLED);
     else if (self.work == PROTO_ON_JOB)
@@ -256,9 +256,9 @@ timer_ready(struct source *source, uint32_t events)
     if (self.stay == LEAVES || !timer_take(source))
         return;
     clock_look(); /* the timer may have been set, and may have expired, since this turn began */
-    task_check();
-    if (self.work == PROTO_ON_JOB && clock_turn_ns < self.task_end_ns)
-        timer_arm(self.task_end_ns); /* it was armed for the BEGUN */
+    work_check();
+    if (self.work == PROTO_ON_JOB && clock_turn_ns < self.work_due_ns)
+        timer_arm(self.work_due_ns); /* it was armed for the BEGUN */
     socket_work();
 }
 
@@ -324,7 +324,7 @@ request_handle(const struct proto_frame *request, const void *data)
 {
     enum proto_type type = request->header.type;
 
-    task_check();
+    work_check();
     switch (type) {
     case PROTO_TASK:
         task_handle(request);
@@ -353,7 +353,7 @@ request_handle(const struct proto_frame *request, const void *data)
 static void
 task_handle(const struct proto_frame *request)
 {
-    enum proto_refusal refusal = task_refusal(request->task.expires_ns);
+    enum proto_refusal refusal = work_refusal(request->task.expires_ns);
 
     if (refusal == PROTO_OK && !task_start(request->header.id, request->task.duration_ms))
         leave_failed("cannot arm the timer", errno);
@@ -365,13 +365,13 @@ task_handle(const struct proto_frame *request)
 static void
 run_handle(const struct proto_frame *request, const void *data)
 {
-    enum proto_refusal refusal = task_refusal(proto_run(data).expires_ns);
+    enum proto_refusal refusal = work_refusal(proto_run(data).expires_ns);
 
     if (refusal == PROTO_OK) {
         job_tree_take(&self.job, request, data, self.output_fd);
         self.work = PROTO_ON_JOB;
-        self.task_id = request->header.id;
-        self.task_end_ns = clock_turn_ns + (int64_t)self.job.run.limit_ms * NS_PER_MS;
+        self.work_id = request->header.id;
+        self.work_due_ns = clock_turn_ns + (int64_t)self.job.run.limit_ms * NS_PER_MS;
     }
     answer(request->header.id, refusal);
 }
@@ -380,17 +380,17 @@ run_handle(const struct proto_frame *request, const void *data)
 static void
 cancel_handle(const struct proto_frame *request)
 {
-    uint32_t task_id = request->cancel.task_id;
-    bool runs = self.work != PROTO_FREE && (task_id == 0 || task_id == self.task_id);
+    uint32_t id = request->cancel.task_id;
+    bool runs = self.work != PROTO_FREE && (id == 0 || id == self.work_id);
 
     if (runs)
-        task_cancel();
+        work_cancel();
     answer(request->header.id, runs ? PROTO_OK : PROTO_REFUSED_FREE);
 }
 
 /* Returns why a TASK or RUN that expires at expires_ns cannot begin now, or PROTO_OK if it can. */
 static enum proto_refusal
-task_refusal(uint64_t expires_ns)
+work_refusal(uint64_t expires_ns)
 {
     if ((uint64_t)clock_turn_ns >= expires_ns)
         return PROTO_REFUSED_LATE;
@@ -410,30 +410,18 @@ answer(uint32_t id, enum proto_refusal refusal)
 
     if (self.work != PROTO_FREE)
         frame.state.remaining_ms =
-            (uint64_t)((self.task_end_ns - clock_turn_ns + NS_PER_MS - 1) / NS_PER_MS);
+            (uint64_t)((self.work_due_ns - clock_turn_ns + NS_PER_MS - 1) / NS_PER_MS);
     link_put(&self.link, &frame, proto_size(&frame));
 }
 
-/* ---- the task -------------------------------------------------------------------------------- */
-
-/* Returns false with errno if the timer cannot be set. */
-static bool
-task_start(uint32_t id, uint64_t duration_ms)
-{
-    self.task_id = id;
-    self.task_end_ns = clock_turn_ns + (int64_t)duration_ms * NS_PER_MS;
-    if (!timer_set(&self.timer, self.task_end_ns))
-        return false;
-    self.work = PROTO_ON_TASK;
-    return true;
-}
+/* ---- the task or job ------------------------------------------------------------------------- */
 
 /* Ends a task whose time is over, even if the timer's event has not arrived yet, so that no answer
  * says "busy, 0 ms left". Looks at a job when it is time for that. */
 static void
-task_check(void)
+work_check(void)
 {
-    if (self.work == PROTO_FREE || clock_turn_ns < self.task_end_ns)
+    if (self.work == PROTO_FREE || clock_turn_ns < self.work_due_ns)
         return;
     if (self.work == PROTO_ON_TASK) {
         task_end(PROTO_DONE);
@@ -444,7 +432,7 @@ task_check(void)
 }
 
 static void
-task_cancel(void)
+work_cancel(void)
 {
     if (self.work == PROTO_ON_TASK) {
         task_end(PROTO_CANCELLED);
@@ -453,6 +441,18 @@ task_cancel(void)
     }
     job_tree_terminate(&self.job, PROTO_CANCELLED, self.job.grace_ns);
     job_follow();
+}
+
+/* Returns false with errno if the timer cannot be set. */
+static bool
+task_start(uint32_t id, uint64_t duration_ms)
+{
+    self.work_id = id;
+    self.work_due_ns = clock_turn_ns + (int64_t)duration_ms * NS_PER_MS;
+    if (!timer_set(&self.timer, self.work_due_ns))
+        return false;
+    self.work = PROTO_ON_TASK;
+    return true;
 }
 
 /* Ends the task and reports that to the server, which then knows that we are free. The timer may
@@ -493,7 +493,7 @@ job_start(void)
         self.link.patient = true;
     }
     timer_arm(self.job.told || tell_ns > look_ns ? look_ns : tell_ns);
-    self.task_end_ns = look_ns;
+    self.work_due_ns = look_ns;
 }
 
 /* When we leave even if the job has not ended, since the server is gone. */
@@ -516,7 +516,7 @@ job_follow(void)
         job_report();
     else if (self.link.source.fd < 0 && clock_turn_ns >= lost_until_ns())
         self.stay = LEAVES;
-    else if (self.job.look_ns != self.task_end_ns)
+    else if (self.job.look_ns != self.work_due_ns)
         timer_arm(self.job.look_ns);
 }
 
@@ -524,7 +524,7 @@ job_follow(void)
 static void
 job_report(void)
 {
-    struct proto_header header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, self.task_id);
+    struct proto_header header = proto_header(PROTO_FROM_DRIVER, PROTO_RESULT, self.work_id);
 
     link_put(&self.link, &header, sizeof(header));
     link_put(&self.link, &self.job.result, sizeof(self.job.result));
@@ -538,7 +538,7 @@ job_report(void)
 static void
 timer_arm(int64_t at_ns)
 {
-    self.task_end_ns = at_ns;
+    self.work_due_ns = at_ns;
     if (!timer_set(&self.timer, at_ns))
         leave_failed("cannot arm the timer", errno);
 }
