@@ -404,7 +404,7 @@ void
 driver_changed(struct driver *driver)
 {
     bool listed = driver->state == DRIVER_READY;
-    bool engaged = listed && (driver->work != WORK_NONE || driver->tasks_due > 0);
+    bool engaged = listed && (driver->work != WORK_NONE || driver->work_due > 0);
     bool idle = listed && !engaged && !driver->unresponsive;
 
     fleet.engaged += (unsigned)engaged - (unsigned)driver->engaged;
@@ -436,14 +436,14 @@ driver_release(struct driver *driver)
     }
 }
 
-/* Counts a call that the driver must still answer (change 1), or one that it need not any more
- * (-1). */
+/* Counts the task or job of a call that the driver must still answer (change 1), or need not answer
+ * any more (-1). */
 static void
-driver_task_due(struct driver *driver, const struct call *call, int change)
+driver_call_due(struct driver *driver, const struct call *call, int change)
 {
     if (!call->question->makes_busy)
         return;
-    driver->tasks_due += (unsigned)change;
+    driver->work_due += (unsigned)change;
     driver->jobs_due += call->question->is_job ? (unsigned)change : 0;
     driver_changed(driver);
 }
@@ -463,14 +463,14 @@ driver_call(struct driver *driver, struct call *call)
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
     driver_send_later(driver);
-    driver_task_due(driver, call, 1);
+    driver_call_due(driver, call, 1);
 }
 
 void
 driver_call_leave(struct driver *driver, struct call *call)
 {
     if (!call->ongoing)
-        driver_task_due(driver, call, -1);
+        driver_call_due(driver, call, -1);
     deadline_stop(&call->deadline);
     list_remove(&call->of_driver);
     call->driver = NULL;
@@ -496,7 +496,7 @@ driver_call_goes_on(struct driver *driver, struct call *call)
     deadline_stop(&call->deadline);
     list_append(&driver->ongoing, &call->of_driver);
     call->ongoing = true;
-    driver_task_due(driver, call, -1);
+    driver_call_due(driver, call, -1);
 }
 
 void
