@@ -232,7 +232,7 @@ loop_turn(void)
     drivers_reap_ended();
     orphans_kill();
     clients_run();
-    tasks_assign();
+    calls_assign();
     waits_end();
     if (joblog_has_failed())
         phase_fail();

@@ -157,7 +157,7 @@ call_find_no_driver(struct call *call)
 }
 
 void
-tasks_assign(void)
+calls_assign(void)
 {
     struct driver *driver;
     struct call *call;

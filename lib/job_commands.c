@@ -78,7 +78,7 @@ do_send_task(struct client *client, const struct span *args, unsigned count)
     if (call == NULL)
         return handling;
     call->duration_ms = duration_ms;
-    tasks_assign();
+    calls_assign();
     return handling;
 }
 
@@ -181,7 +181,7 @@ command_give_job(struct client *client, const struct span *word, struct job *job
         job_free(job);
     else if (failed != NULL)
         resume_take(failed);
-    tasks_assign();
+    calls_assign();
     return handling;
 }
 
@@ -331,7 +331,7 @@ do_submit(struct client *client, const struct span *args, unsigned count)
         job_free(job);
     else if (failed != NULL)
         resume_take(failed);
-    tasks_assign();
+    calls_assign();
     return handling;
 }
 
@@ -482,6 +482,6 @@ do_resume(struct client *client, const struct span *args, unsigned count)
     (void)args;
     (void)count;
     stats.paused = 0;
-    tasks_assign();
+    calls_assign();
     return handling;
 }
