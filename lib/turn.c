@@ -363,7 +363,9 @@ client_log_end(struct client *client)
     loss_clear(&client->loss);
 }
 
-void
+/* Ends a client for which nothing is left to do: closes a connection; or stops the server, if the
+ * console is the only client, and otherwise lets go of standard output. */
+static void
 client_end(struct client *client)
 {
     if (client == &console) {
