@@ -14,6 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    TAIL_MAX = 2 * BLOCK_SIZE,    /* a whole line, and the beginning of one */
+    ZEROS_MAX = 16 * 1024 * 1024, /* far more than is written between two writebacks */
+    TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
+    LOG_LOCK_WAIT_MS = 1000,
+    LOG_LOCK_RETRY_MS = 20,
+};
+
 static struct {
     int fd; /* -1: no log is kept */
     bool failed;
@@ -33,14 +41,6 @@ joblog_failed(void)
     log_line("cannot write the log %s: %s", options.log_path, strerror(errno));
     joblog.failed = true;
 }
-
-enum {
-    TAIL_MAX = 2 * BLOCK_SIZE,    /* a whole line, and the beginning of one */
-    ZEROS_MAX = 16 * 1024 * 1024, /* far more than is written between two writebacks */
-    TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
-    LOG_LOCK_WAIT_MS = 1000,
-    LOG_LOCK_RETRY_MS = 20,
-};
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
@@ -264,9 +264,9 @@ joblog_close(void)
         close(joblog.fd);
 }
 
-/* Whether both are the same file. */
+/* Whether both descriptors are of the same file. */
 static bool
-log_is_file(int a, int b)
+is_same_file(int a, int b)
 {
     struct stat one, other;
 
@@ -283,7 +283,7 @@ joblog_reopen(void)
     if (joblog.fd < 0 || joblog.failed)
         return;
     int fd = file_open(&why);
-    if (fd >= 0 && log_is_file(fd, joblog.fd)) {
+    if (fd >= 0 && is_same_file(fd, joblog.fd)) {
         close(fd);
         return;
     }
