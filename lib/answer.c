@@ -145,7 +145,7 @@ const struct question question_cancel = {
 };
 
 void
-driver_revoke(struct driver *driver, uint32_t task_id)
+driver_revoke(struct driver *driver, uint32_t id)
 {
     if (driver->source.fd < 0)
         return;
@@ -154,7 +154,7 @@ driver_revoke(struct driver *driver, uint32_t task_id)
         driver_condemn(driver, "no memory to take back its task");
         return;
     }
-    call->cancelled_id = task_id;
+    call->cancelled_id = id;
     driver_call(driver, call);
 }
 
