@@ -160,6 +160,12 @@ driver_revoke(struct driver *driver, uint32_t id)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+static bool
+call_client_is_gone(const struct call *call)
+{
+    return call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
+}
+
 /* The job does not run, and the reply is an Error. */
 static void
 job_call_refuse(struct driver *driver, struct call *call, enum outcome outcome)
@@ -172,7 +178,7 @@ void
 driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
 {
     struct job *job = call->job;
-    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
+    bool gone = call_client_is_gone(call);
 
     job_return(job);
     if (job->cancelled || job_is_halted(job)) {
@@ -205,11 +211,10 @@ static void
 call_refused(struct driver *driver, struct call *call)
 {
     bool late = call->refusal == PROTO_REFUSED_LATE;
-    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
 
     if (call->job == NULL)
         driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
-    else if (late || call->job->any || gone)
+    else if (late || call->job->any || call_client_is_gone(call))
         driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
     else
         job_call_refuse(driver, call, OUTCOME_STATE);
