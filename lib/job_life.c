@@ -220,20 +220,27 @@ job_refuse(struct job *job)
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
+/* How long a driver may take to end a job that it ends now. */
+static int64_t
+job_end_timeout_ns(void)
+{
+    return options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
+}
+
 /* Starts the deadline by which a driver that works ends the job; a job that it ends itself is gone
  * earlier. */
 void
 job_begin(struct driver *driver, struct call *call)
 {
     struct job *job = call->job;
-    int64_t limit_ns = (int64_t)(job->limit_ms + LIMIT_MARGIN_MS) * NS_PER_MS;
+    int64_t limit_ns = (int64_t)job->limit_ms * NS_PER_MS;
 
     job->state = JOB_RUNNING;
     driver->job = job;
     if (!driver->killed) /* or it was looked at before this was read */
         driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;
-    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + options.grace_ns);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + job_end_timeout_ns());
     stats.jobs++;
 }
 
@@ -381,12 +388,10 @@ job_recall(struct call *call, struct job *job, const struct past *past)
 void
 job_end_soon(struct driver *driver)
 {
-    int64_t time_ns = options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
-
-    if (driver->job_deadline.at_ns <= clock_turn_ns + time_ns)
+    if (driver->job_deadline.at_ns <= clock_turn_ns + job_end_timeout_ns())
         return;
     deadline_stop(&driver->job_deadline);
-    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, time_ns);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, job_end_timeout_ns());
 }
 
 bool
@@ -395,8 +400,7 @@ job_gets_time(struct driver *driver)
     if (clock_turn_ns - driver->job_deadline.at_ns < LATE_MS * NS_PER_MS)
         return false;
     deadline_stop(&driver->job_deadline);
-    deadline_start_for(&driver->job_deadline, DEADLINE_JOB,
-                       options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, job_end_timeout_ns());
     return true;
 }
 
