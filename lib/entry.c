@@ -174,7 +174,7 @@ waiting_result_parse(const struct span *field, struct entry *entry)
         space = memchr(rest + 4, ' ', field->size - 4);
         size_t size = space != NULL ? (size_t)(space - rest) : field->size;
         struct span number = {rest + 4, size - 4};
-        if (!number_field_parse(&number, ENTRY_NUMBER_MAX, &entry->was))
+        if (!number_field_parse(&number, JOB_NUMBER_MAX, &entry->was))
             return false;
         rest += size + 1;
     }
@@ -206,7 +206,7 @@ entry_parse(char *line, size_t size, struct entry *entry)
 
     *entry = (struct entry){0};
     if (!fields_split(line, size, fields) || !is_time(&fields[0]) ||
-        !number_field_parse(&fields[1], ENTRY_NUMBER_MAX, &entry->number) ||
+        !number_field_parse(&fields[1], JOB_NUMBER_MAX, &entry->number) ||
         !step_find(&fields[2], steps, &entry->step))
         return false;
     bool waiting = entry->step == STEP_WAITING, done = entry->step == STEP_DONE;
@@ -326,7 +326,7 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     *entry = (struct entry){0};
     if (!take(&rest, "{\"time\":\"") || !take_string(&rest, &time) || !is_time(&time) ||
         !take(&rest, ",\"job\":") || !take_number(&rest, &number) ||
-        !number_field_parse(&number, ENTRY_NUMBER_MAX, &entry->number) ||
+        !number_field_parse(&number, JOB_NUMBER_MAX, &entry->number) ||
         !take(&rest, ",\"state\":\"") || !take_string(&rest, &state) ||
         !step_find(&state, steps, &entry->step))
         return false;
@@ -341,7 +341,7 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     bool waiting = entry->step == STEP_WAITING;
     entry->first = waiting && take(&rest, ",\"first\":true");
     if (waiting && take(&rest, ",\"was\":") &&
-        (!take_number(&rest, &word) || !number_field_parse(&word, ENTRY_NUMBER_MAX, &entry->was)))
+        (!take_number(&rest, &word) || !number_field_parse(&word, JOB_NUMBER_MAX, &entry->was)))
         return false;
     entry->again = waiting && rest.size > 0 && !begins(&rest, ",\"command\"");
     if ((entry->step == STEP_DONE || entry->again) && !take_result(&rest, line, &entry->result))

@@ -345,9 +345,9 @@ resume_open(void)
     resume.waiting = table_new();
     resume.batch = 1;
     joblog_read(entry_take);
-    if (resume.highest >= ENTRY_NUMBER_MAX)
+    if (resume.highest >= JOB_NUMBER_MAX)
         errx(EXIT_FAILURE, "cannot go on from %s: number too large (limit %" PRIu64 ")",
-             options.log_path, ENTRY_NUMBER_MAX - 1);
+             options.log_path, JOB_NUMBER_MAX - 1);
     return resume.highest;
 }
 
