@@ -67,8 +67,7 @@ static struct {
     uint32_t work_id;    /* the number of the TASK or RUN */
     int64_t work_due_ns; /* on CLOCK_MONOTONIC: the task ends, or job_tree_look() must be called */
 
-    /* These are large, so they come last: the pages of memory that are not needed are never
-     * touched. */
+    /* These are large, so they come last: pages of memory that are not needed are never touched. */
     struct link link;
     struct job_tree job;
 } self;
@@ -174,7 +173,8 @@ static const char *
 process_prepare(void)
 {
     /* The signal to get when the server dies, prctl(2). SIGKILL would leave us no time to end the
-     * job, and no other signal wakes a stopped process; SIGCONT does, even if it is blocked. */
+     * job. SIGCONT is the only other signal that wakes a stopped process, and does so even if it is
+     * blocked. */
     if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
         return "cannot ask for a signal when the server dies";
     /* A worker needs no privilege that it was not started with. */
@@ -187,9 +187,8 @@ process_prepare(void)
 }
 
 /* Opens the directory for the output of jobs. The arguments are its path, its identity, and a path
- * in /proc that leads there even if it has been renamed or replaced: by the descriptor of the
- * server, which is our parent and has it open. Returns NULL, or a text that says what failed, with
- * errno. */
+ * in /proc that leads there through a descriptor of the server, our parent, even if the directory
+ * has been renamed or replaced. Returns NULL, or a text that says what failed, with errno. */
 static const char *
 output_find(char **arguments)
 {
@@ -291,7 +290,7 @@ socket_work(void)
         if (self.link.output_size > 0) {
             more = false;
         } else if (self.job.stage == JOB_TAKEN) {
-            job_start(); /* its STATE is on its way, so that the server knows */
+            job_start(); /* its STATE is on its way to the server */
             more = !self.link.patient;
         }
     }
@@ -317,8 +316,8 @@ requests_handle(void)
         leave_failed("the server broke the protocol", 0);
 }
 
-/* Handles a request, which was decoded from data. All requests of a turn use the time that was read
- * once, but the start of a job takes time. */
+/* Handles a request, which was decoded from data. The requests of a turn share one reading of the
+ * clock, except that job_start() reads it anew. */
 static void
 request_handle(const struct proto_frame *request, const void *data)
 {
@@ -496,7 +495,7 @@ job_start(void)
     self.work_due_ns = look_ns;
 }
 
-/* When we leave even if the job has not ended, since the server is gone. */
+/* When we leave even if the job has not ended, because the server is gone. */
 static int64_t
 lost_until_ns(void)
 {
@@ -505,8 +504,8 @@ lost_until_ns(void)
     return self.lost_ns + ms * NS_PER_MS;
 }
 
-/* Must be called after each call that may change the job: reports the result if the job has ended,
- * and otherwise sets the timer for the next look at the job. */
+/* Must be called after each call that may have changed the job: reports the result if the job has
+ * ended, and otherwise sets the timer for the next look at the job. */
 static void
 job_follow(void)
 {

@@ -125,7 +125,7 @@ server_run(void)
     struct rlimit nofile;
     sigset_t signals;
 
-    if (!signals_block(&signals)) /* first: nothing that we make may be left by a signal */
+    if (!signals_block(&signals)) /* first: a signal that ends us could leave what we made */
         err(EXIT_FAILURE, "cannot block signals");
     control_open();
     server.hup_ignored = signals_default();
@@ -142,8 +142,9 @@ server_run(void)
     return phase_exit_status();
 }
 
-/* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
- * as far as it goes; *inherited is the one that we were started with, which drivers get. */
+/* Keeps drivers from inheriting the descriptors that we were started with. Raises our limit of
+ * descriptors as far as it goes; *inherited is the limit that we were started with, which drivers
+ * get. */
 static void
 descriptors_prepare(struct rlimit *inherited)
 {
