@@ -27,8 +27,9 @@ hex_parse(const char *at, size_t size, char *byte)
     return high >= 0 && low >= 0;
 }
 
-/* Replaces the escapes in the span, each a backslash and what decode() knows, which returns the size
- * of what it has read, or 0. */
+/* Replaces the escapes in the span, whose bytes are at at. decode() gets what follows a backslash,
+ * and returns how many bytes of it belong to the escape, or 0 if there is none; then this returns
+ * false. */
 static bool
 span_unescape(struct span *span, char *at, size_t (*decode)(const char *, size_t, char *))
 {
@@ -82,7 +83,7 @@ driver_field_parse(const struct span *word, pid_t *pid)
     return true;
 }
 
-/* How long a job ran may be 0. */
+/* Parses how long a job ran, which may be 0, or its limit. */
 static bool
 ms_parse(const struct span *word, uint64_t *ms)
 {
@@ -158,8 +159,8 @@ text_escape(const char *at, size_t size, char *byte)
     }
 }
 
-/* Parses RESULT of Waiting: first, or what the job was before, such as "was 17" or "exit 1" or both, or
- * - for none of them. */
+/* Parses the RESULT of a Waiting line: "first"; what became of the job before, such as "was 17",
+ * "exit 1" or both; or "-". */
 static bool
 waiting_result_parse(const struct span *field, struct entry *entry)
 {
@@ -248,7 +249,7 @@ begins(const struct span *rest, const char *text)
     return rest->size >= size && memcmp(rest->at, text, size) == 0;
 }
 
-/* Takes the text from the beginning of *rest. Returns false if that does not begin so. */
+/* Takes the text from the beginning of *rest. Returns false if *rest does not begin with it. */
 static bool
 take(struct span *rest, const char *text)
 {
@@ -288,7 +289,7 @@ take_number(struct span *rest, struct span *number)
     return true;
 }
 
-/* Takes a RESULT, such as ,"exit":0 or ,"lost":"WHY", and makes "exit 0" or "lost WHY" of it, in its
+/* Takes a RESULT, such as ,"exit":0 or ,"lost":"WHY", and writes "exit 0" or "lost WHY" in its
  * place. */
 static bool
 take_result(struct span *rest, char *line, struct job_result *result)

@@ -316,9 +316,10 @@ driver_unlist(struct driver *driver)
     driver_changed(driver);
 }
 
-/* The driver will now be asked to end, or be killed: notes what is known of its job's first process.
- * What has ended since the driver was asked may have been ended by it. When the driver is killed, it
- * may have a job that we do not know of yet, and will not tell the pid any more. */
+/* The driver will now be asked to end, or be killed: notes what is known of its job's first
+ * process. If the driver was asked before and the process has ended since, the driver may have
+ * ended it: that says nothing. A driver that is killed may have a job that we do not know of yet,
+ * and cannot report the pid any more. */
 static void
 driver_look_at_job(struct driver *driver, bool kills)
 {
@@ -484,7 +485,7 @@ driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
     call_end(call, outcome);
 }
 
-/* If the client is gone, or does not wait for the job, that goes on by itself. */
+/* If the client is gone, or does not wait for the job, the job goes on without the call. */
 void
 driver_call_goes_on(struct driver *driver, struct call *call)
 {

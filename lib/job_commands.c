@@ -141,8 +141,8 @@ command_job(struct client *client, const struct span *seconds, const struct span
     return job;
 }
 
-/* Returns what the log has of a job with that command, if it need not run again. If it has failed
- * before and is to run again, notes that, and sets *failed, which must be taken if the job is. */
+/* Returns what the log has of a job with that command, if it need not run again. If it failed and
+ * must run again, notes that in the job, and sets *failed, which must be taken if the job is. */
 static struct past *
 job_find_past(const struct client *client, struct job *job, struct past **failed)
 {
@@ -214,7 +214,6 @@ do_wait(struct client *client, const struct span *args, unsigned count)
 {
     enum handling handling = COMMAND_HELD;
     struct driver *driver = NULL;
-
     bool own = count > 0 && span_is(&args[0], "own");
 
     if (count > 0 && !own) {
@@ -248,8 +247,8 @@ call_tell_job(struct call *call, struct job *job, enum outcome outcome)
     call_end(call, outcome);
 }
 
-/* Has the job wait for any driver. Returns the call that tells the client so, or NULL if there is no
- * memory; the caller then still owns the job. */
+/* Makes the job wait for any driver. Returns the call that tells the client so, or NULL if there is
+ * no memory; the caller then still owns the job. */
 static struct call *
 command_submit(struct client *client, struct job *job, enum handling *handling)
 {
@@ -276,7 +275,7 @@ command_submit(struct client *client, struct job *job, enum handling *handling)
     return told;
 }
 
-/* Whether no more jobs may be submitted; answers with an Error then, and sets *handling. */
+/* Whether no more jobs may be submitted. If so, answers with an Error, and sets *handling. */
 static bool
 queue_is_full(struct client *client, enum handling *handling)
 {
@@ -290,7 +289,7 @@ queue_is_full(struct client *client, enum handling *handling)
     return true;
 }
 
-/* The job was submitted to an earlier server, and waits again, or runs by now. The client takes it
+/* The job was submitted to an earlier server, and waits again or has begun. The client takes it
  * over. */
 static enum handling
 client_submitted_before(struct client *client, struct past *past, struct job *job)
@@ -339,7 +338,6 @@ void
 jobs_resume(void)
 {
     struct past *past = NULL;
-
     bool gave_jobs = console.gave_jobs;
 
     joblog_start();
@@ -395,7 +393,8 @@ do_get_jobs(struct client *client, const struct span *args, unsigned count)
     request->lists_jobs = true;
     request->lists_ends = count > 0;
     request->last_job = 0;
-    client->barrier = request; /* what changes a job must not be run before its line is written */
+    /* A command that changes a job must not run before the job's line is written. */
+    client->barrier = request;
     client_wake(client);
     return COMMAND_TAKEN;
 }
@@ -419,8 +418,8 @@ do_wait_job(struct client *client, const struct span *args, unsigned count)
     return COMMAND_TAKEN;
 }
 
-/* Ends a job that somebody has cancelled, or has it ended. One that was sent to a driver ends, or
- * does not begin, when the driver has answered. */
+/* Cancels a job: ends it if it waits for any driver, or has its driver end it. If the job was sent
+ * to a driver that has not answered yet, it ends, or does not begin, when the driver answers. */
 static void
 job_cancel(struct job *job)
 {
