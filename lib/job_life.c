@@ -18,8 +18,8 @@
 #include <stdio.h>
 
 enum {
-    LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
-    LATE_MS = 1000,         /* a busy machine does not make us that late */
+    LIMIT_MARGIN_MS = 3000, /* on a busy machine the end of a job may be reported this late */
+    LATE_MS = 1000,         /* on a busy machine we are not this late, unless we were stopped */
 };
 
 static struct {
@@ -28,7 +28,7 @@ static struct {
     char why[64];
 } batch = {.why = "halted by an Error"};
 
-static uint64_t jobs_submitted; /* and not begun */
+static uint64_t jobs_submitted; /* submitted jobs that have not begun */
 
 /* Whether the client is a batch: standard input without a prompt. */
 static bool
@@ -37,7 +37,7 @@ client_is_batch(const struct client *client)
     return client == &console && client->prompt == PROMPT_NONE;
 }
 
-/* The call gets the job. */
+/* The call owns the job from now on. */
 static void
 call_own_job(struct call *call, struct job *job)
 {
@@ -91,7 +91,7 @@ jobs_submitted_waiting(void)
     return jobs_submitted;
 }
 
-/* A submitted job begins, or waits again, or ends. */
+/* Counts a job that begins, or that waits again or ends after it had a driver. */
 static void
 job_count_begun(const struct job *job, bool begun)
 {
@@ -110,7 +110,8 @@ batch_failed(void)
         phase_job_failed();
 }
 
-/* A job of the batch has failed. Nothing more is read from it; what was read does not run. */
+/* A job of the batch has failed, or its command got an Error (NULL). No more of the batch is read,
+ * and what was read does not run. */
 static void
 batch_halt(const struct job *job)
 {
@@ -227,8 +228,8 @@ job_end_timeout_ns(void)
     return options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
 }
 
-/* Starts the deadline by which a driver that works ends the job; a job that it ends itself is gone
- * earlier. */
+/* Starts the deadline by which a working driver has ended the job. If the job ends by itself, that
+ * is earlier. */
 void
 job_begin(struct driver *driver, struct call *call)
 {
@@ -237,7 +238,7 @@ job_begin(struct driver *driver, struct call *call)
 
     job->state = JOB_RUNNING;
     driver->job = job;
-    if (!driver->killed) /* or it was looked at before this was read */
+    if (!driver->killed) /* otherwise driver_kill() has looked at the process already */
         driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;
     deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + job_end_timeout_ns());
@@ -255,8 +256,8 @@ job_begun(struct driver *driver, pid_t pid)
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Logs the end of each job if that was asked for. Otherwise logs the failures that may go
- * unnoticed: in a batch, whose replies are often not read, and of clients that are gone. The jobs
- * that such a client left waiting get one line together, see loss.h. */
+ * unnoticed: in a batch, whose replies are often not read, of submitted jobs, and of clients that
+ * are gone. The jobs that such a client left waiting get one line together, see loss.h. */
 static void
 job_log_end(const struct job *job)
 {
@@ -322,7 +323,7 @@ job_tell_end(struct job *job)
     call_end(call, OUTCOME_DONE); /* with a request, it uses the job until its line is written */
 }
 
-/* A submitted job has ended: its giver counts it no more. */
+/* If the job was submitted, its giver no longer counts it. */
 static void
 job_leave_giver(struct job *job)
 {
@@ -334,7 +335,7 @@ job_leave_giver(struct job *job)
     job->giver = NULL;
     job->submitted = false;
     if (--giver->jobs == 0)
-        client_wake(&console); /* whose end may wait for that */
+        client_wake(&console); /* the end of standard input may wait for that */
     giver_release(giver);
 }
 
@@ -342,7 +343,7 @@ void
 job_end(struct job *job, const struct job_result *result)
 {
     if (job->slot != 0)
-        relay_drain(); /* the loop may have seen its end before what it wrote */
+        relay_drain(); /* the loop may have seen the end of the job before its output */
     job->state = JOB_DONE;
     job->result = *result;
     job_leave_slot(job);

@@ -17,14 +17,14 @@
 enum {
     STOP_AGAIN_MS = 1,  /* while the job's processes are being stopped */
     LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
-    REAPED_MAX = 64,    /* in one call: what forks fast may die as fast as we reap */
+    REAPED_MAX = 64,    /* in one call: if processes fork fast, they may die as fast as we reap */
     /* How long we kill what is left of a job that we abandon. A busy machine gives us more time. */
     ABANDON_TURNS = 200 / FAMILY_TURN_MS,
 };
 
 /* ---- signals to the job ---------------------------------------------------------------------- */
 
-/* Whether a child of ours belongs to the job: what is in our own session was there before us. */
+/* Whether a child of ours belongs to the job: children in our own session were there before us. */
 static bool
 job_owns(pid_t pid, void *none)
 {
@@ -55,7 +55,7 @@ job_group_exists(const struct job_tree *job)
     return waitid(P_PGID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* Asks all of the job's processes to end, including stopped ones. Returns how many they are.
+/* Asks all of the job's processes to end, including stopped ones. Returns how many there are.
  * Without a /proc of our own, we reach only the job's process group, and count it as one. */
 static unsigned
 job_ask(struct job_tree *job)
@@ -108,8 +108,8 @@ microseconds(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-/* The job's first process was reaped. What it has left keeps the grace period, if that runs. If
- * nobody has asked the job to end, it may stay for a moment, but not beyond the time limit. */
+/* The job's first process was reaped. If the job was asked to end, what is left of it keeps the
+ * rest of the grace period. Otherwise that may stay for a moment, but not beyond the time limit. */
 static void
 job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
 {
@@ -177,7 +177,7 @@ job_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns
     job_ask(job);
 }
 
-/* The moment is over that is given to what the job's first process has left. */
+/* What the job's first process has left may linger no longer: asks it to end. */
 static void
 job_terminate_rest(struct job_tree *job, int64_t grace_ns)
 {
@@ -204,7 +204,7 @@ job_tree_reap(struct job_tree *job)
             break;
     }
     if (reaped == REAPED_MAX)
-        raise(SIGCHLD); /* it is blocked, and calls us again after the loop's other events */
+        raise(SIGCHLD); /* it is blocked; the loop calls us again after its other events */
     if (job->stage <= JOB_TAKEN || job_first_runs(job))
         return;
     if (pid < 0) /* there are no more children */
@@ -290,8 +290,8 @@ job_name_output(struct job_tree *job, const char *suffix)
 /*
  * Makes fd write to a new file for the job's output, with that suffix. Returns false with errno on
  * failure. The file never existed before (O_EXCL), so nobody else has it open or can lead us
- * elsewhere by a link; it is in the directory that the server has opened, whatever has become of
- * its path. Only we and root can write into that directory.
+ * elsewhere by a link. It is in the directory that the server has opened, whatever has become of
+ * its path, and only we and root can write into that directory.
  */
 static bool
 job_redirect(struct job_tree *job, int fd, const char *suffix)
@@ -303,10 +303,11 @@ job_redirect(struct job_tree *job, int fd, const char *suffix)
 }
 
 /*
- * If standard error is a pipe, opens it anew, so that the job has O_NONBLOCK for itself. Many programs
- * set that on a pipe, and one that is killed leaves it set: then other jobs that share the open file
- * lose what they write when the pipe is full, pipe(7). With O_NONBLOCK, the open does not wait for a
- * reader. If it fails, for example because the pipe is another user's, the job has the pipe as it is.
+ * If standard error is a pipe, opens it anew, so that the job has an O_NONBLOCK of its own. Many
+ * programs set that flag on a pipe, and a program that is killed leaves it set: then other jobs
+ * that share the open file lose what they write when the pipe is full, pipe(7). With O_NONBLOCK,
+ * the open does not wait for a reader. If the open fails, for example because the pipe is another
+ * user's, the job has the pipe as it is.
  *
  * It is not inlined, so that nothing of it is on the stack at the exec, see job_child().
  */
@@ -322,8 +323,8 @@ job_open_pipe(void)
         dup2(pipe, STDERR_FILENO);
 }
 
-/* Returns false with errno and job->cause on failure. Nothing of a job that has not begun is left:
- * the first file is removed if the second cannot be created. */
+/* Connects the job's output to its files, or to our standard error. Returns false with errno and
+ * job->cause on failure, and then leaves no file. */
 static bool
 job_redirect_output(struct job_tree *job)
 {
@@ -337,8 +338,8 @@ job_redirect_output(struct job_tree *job)
     job->cause = PROTO_CAUSE_ERR;
     if (!job_redirect(job, STDERR_FILENO, ".err")) {
         int error = errno;
-        job_name_output(job,
-                        ".out"); /* it still is our new file, since nobody else can write there */
+        /* It still is our new file, because nobody else can write there. */
+        job_name_output(job, ".out");
         unlinkat(job->directory, job->name, 0);
         errno = error;
         return false;
@@ -366,8 +367,8 @@ job_tree_begun(const struct job_tree *job, pid_t pid)
     };
 }
 
-/* Sends BEGUN from the child, which may do harm to the driver after its exec. Everything else has
- * been sent, so that these 12 bytes are sent as a whole or, if the socket is full, not at all. */
+/* Sends BEGUN from the child, which may harm the driver after its exec. Everything else has been
+ * sent, so these 12 bytes are sent as a whole or, if the socket is full, not at all. */
 static bool
 job_tell_begun(struct job_tree *job)
 {
@@ -395,8 +396,8 @@ job_child(void *error)
     return job_line_exec(&job->line);
 }
 
-/* The server leaves room for the two variables that each job has of its own: a variable of that
- * name is in our environment, with any value. */
+/* Sets a variable of the job. The variable is in our environment already, with any value, because
+ * the server makes room for the two variables that each job has of its own. */
 static void
 job_variable_set(char *text, size_t room, const char *name, uint64_t value)
 {
