@@ -59,9 +59,9 @@ output_highest(void)
 }
 
 /*
- * Looks at what is at the path, and exits if that is a link of another user, which could lead us to any
- * directory of our own. In a sticky directory such as /tmp he cannot replace what is ours. Who gives a
- * path through a directory of another user trusts him.
+ * Looks at what is at the path, and exits if that is another user's link, which could lead us to
+ * any directory of our own. In a sticky directory such as /tmp he cannot replace what is ours.
+ * Whoever gives a path through another user's directory trusts him.
  */
 static void
 output_look(struct stat *file)
@@ -112,11 +112,11 @@ output_open(void)
      * have put another one at the path: output_check() looks at what we have opened. */
     output.fd = open(options.output_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (output.fd < 0) {
-        int reason = errno;
+        int error = errno;
         struct stat file;
 
-        output_look(&file); /* if fs.protected_symlinks is set, open() says EACCES of such a link */
-        errno = reason;
+        output_look(&file); /* such a link fails with EACCES, if fs.protected_symlinks is set */
+        errno = error;
         err(EXIT_FAILURE, "cannot write into %s", options.output_path);
     }
     output_check();

@@ -14,7 +14,7 @@ enum {
 };
 
 static struct {
-    struct list clients; /* in the order of their time */
+    struct list clients; /* in order of part_by_ns */
     struct deadline deadline;
     unsigned strangers;
     char dropped[16 * 1024]; /* input that nobody will read */
@@ -29,7 +29,7 @@ socket_drop_input(int fd)
     return recv(fd, partings.dropped, sizeof(partings.dropped), MSG_DONTWAIT);
 }
 
-/* After this the other end cannot send any more, so the close finds nothing unread. */
+/* After shutdown(2) the other end can send no more, so close(2) will find nothing unread. */
 static void
 socket_finish(int fd)
 {
