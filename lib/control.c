@@ -135,8 +135,8 @@ control_ready(struct source *source, uint32_t events)
 
     (void)events;
     listener_keep_unblocked(listener);
-    /* At a stop nobody can connect to our own socket any more, so all clients that have connected are
-     * accepted. To an inherited socket they still can. */
+    /* At a stop nobody can connect to our own socket any more, so all clients that have connected
+     * are accepted. To an inherited socket they still can. */
     bool all = phase_stopping() && !listener->inherited;
 
     for (int i = 0; i < ACCEPTS_PER_TURN || all; i++) {

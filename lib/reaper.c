@@ -25,7 +25,7 @@ enum {
     ORPHANS_MAX_S = 5,    /* how long a job waits for the end of what its dead driver has left */
     SWEEP_DELAY_MS = 100, /* how long a dead child that only a search can find may wait */
     SWEEP_MS = 1,         /* how long a turn may reap, if many have died at once */
-    SWEEP_GO_ON_MS = 3,   /* how long the others of them wait then */
+    SWEEP_GO_ON_MS = 3,   /* how long the rest of them wait then */
     LAST_SWEEP_MS = 200,  /* at the end, where nobody waits */
     KILL_AGAIN_MS = 1000, /* a driver that cannot be killed or reaped */
     GIVE_UP_MS = 4500, /* for the end of what was killed at a stop: a busy machine takes longer */
@@ -45,7 +45,7 @@ static struct {
     enum orphans orphans;
     struct deadline sweep;   /* DEADLINE_SWEEP */
     struct deadline give_up; /* DEADLINE_GIVE_UP, set when the drivers are killed at a stop */
-    bool gave_up;            /* that is over: what is left cannot be killed or reaped */
+    bool gave_up;            /* its time is over: what is left cannot be killed or reaped */
     bool no_proc_told;
     bool failure_told;        /* the search for orphans has failed for lack of something */
     int64_t failing_since_ns; /* since when it has failed each time; 0: it works */
@@ -61,7 +61,7 @@ call_end_died(struct call *call, int status)
     call_end(call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_DIED);
 }
 
-/* The driver was sent the job of the call, and what it said of that was not read, because it was
+/* The driver was sent the job of the call, but what it said about that was not read, because it was
  * killed for what it said before, or for its silence. So it may have begun the job, which ends when
  * nothing is left of it. */
 static void
@@ -79,8 +79,8 @@ job_end_untold(struct driver *driver, struct call *call)
     driver_call_goes_on(driver, call);
 }
 
-/* Ends the calls in one of the driver's lists. A job that it has not taken may go to another
- * driver; the call of the one that it has taken waits until nothing is left of that job. */
+/* Ends the calls in one of the driver's lists. A job that the driver has not taken may go to
+ * another driver. The call of the job that it has taken waits until nothing is left of that job. */
 static void
 calls_end_died(struct driver *driver, struct list *calls, int status)
 {
@@ -160,7 +160,8 @@ sweep_soon(void)
 
 /* ---- jobs of dead drivers -------------------------------------------------------------------- */
 
-/* If it was the first process of a job that nobody else has told the end of, notes that end. */
+/* If the process was the first of a job whose driver died or was killed, notes how it ended, unless
+ * it is known that it ended by itself. */
 static void
 orphan_reaped(pid_t pid, int status)
 {
@@ -171,9 +172,10 @@ orphan_reaped(pid_t pid, int status)
             driver->first = first_status(status);
 }
 
-/* Returns how the job of a dead driver has ended: at its limit, when the driver was killed because it
- * did not end the job; or because somebody asked for the end of its driver; or nobody knows. The
- * first two are said only of a job that had not ended by itself. */
+/* Returns how the job of a dead driver has ended: by a timeout, if the driver was killed because it
+ * did not end the job; as cancelled, if somebody asked for the end of the job or its driver;
+ * otherwise nobody knows. The first two are said only of a job whose first process had not ended by
+ * itself. */
 static struct job_result
 job_result_of_dead(const struct driver *driver)
 {
@@ -191,8 +193,8 @@ job_result_of_dead(const struct driver *driver)
     };
 }
 
-/* Whether the reply can tell that the job is Done: nothing is left of it, or that is not to be
- * reached. */
+/* Whether the reply can say that the job is Done: nothing is left of it, or what is left cannot be
+ * ended. */
 static bool
 lost_job_is_over(const struct driver *driver)
 {
@@ -238,7 +240,7 @@ child_reap(pid_t pid)
     return true;
 }
 
-/* Tells, once, that no search for children is possible. */
+/* Logs, once, that no search for children is possible. */
 static void
 no_proc_log(int error)
 {
@@ -319,8 +321,8 @@ children_reap(int64_t milliseconds)
     return true;
 }
 
-/* Thousands of orphans may die at once, and those that fork as fast as we reap. So that nobody
- * waits for that, each turn reaps some of them; the timer has expired when the next turn begins. */
+/* Thousands of orphans may die at once, or, if they fork, as fast as we reap them. So that nothing
+ * else has to wait, a turn reaps for SWEEP_MS only, and the rest waits for SWEEP_GO_ON_MS. */
 void
 children_sweep(void)
 {
@@ -333,7 +335,7 @@ children_sweep(void)
     }
 }
 
-/* Starts the deadline anew, so that the driver is killed again until it is gone; but not for the
+/* Starts the deadline anew, so that the driver is killed again until it is gone; but not with the
  * grace period, which may be too short for that. */
 void
 driver_exit_timed_out(struct driver *driver)
@@ -356,7 +358,7 @@ orphans_look_again(void)
         reaper.orphans = ORPHANS_LOOK;
 }
 
-/* The search has failed for lack of something. Tells it, once until all orphans are gone. Returns
+/* The search has failed for lack of something. Logs that, once until all orphans are gone. Returns
  * whether to try again. */
 static bool
 search_again(int error)
@@ -369,7 +371,8 @@ search_again(int error)
     return clock_turn_ns - reaper.failing_since_ns < ORPHANS_MAX_S * NS_PER_S;
 }
 
-/* Goes on to end the orphans. FAMILY_UNKNOWN: that has failed, and will be tried again. */
+/* Goes on to end the orphans. Returns FAMILY_UNKNOWN if that has failed, but must be tried
+ * again. */
 static enum family_found
 orphans_end(void)
 {
@@ -425,7 +428,7 @@ orphans_search(void)
         break;
     }
     reaper.orphans = ORPHANS_EXPECTED;
-    retry_later(); /* in case none of them is reaped before that */
+    retry_later(); /* in case no orphan is reaped before that */
 }
 
 void
@@ -460,7 +463,7 @@ reaper_expects(void)
     return !reaper.gave_up && (fleet_next(NULL) != NULL || reaper.orphans != ORPHANS_NONE);
 }
 
-/* Somebody may ask for a stop at once again and again. That never makes it later. */
+/* Whoever asks for a stop at once again and again does not make it later. */
 void
 reaper_give_up_later(bool at_once)
 {
@@ -497,8 +500,8 @@ left_add_orphan(pid_t pid, void *left)
         left_add(left, pid);
 }
 
-/* Adds what is left of jobs, with all that descends from it. Without a /proc of our own these are
- * the process groups, each with the number of its first process. */
+/* Adds what is left of jobs, with all that descends from it. Without a /proc of our own that is
+ * their process groups, each by the pid of its first process. */
 static void
 left_add_orphans(struct left *left)
 {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Whether sh, which may be any shell, reads the word as it is. Bytes that are not ASCII may be blanks
- * in some locale. */
+/* Whether sh, which may be any shell, reads the word as it is. Bytes that are not ASCII may be
+ * blanks in some locale. */
 static bool
 shell_reads_plain(const char *word, bool is_first)
 {

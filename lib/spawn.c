@@ -26,7 +26,7 @@
 enum {
     STACK_SIZE = 64 * 1024, /* a sanitizer needs much of that */
     EXEC_LOOK_MS = 50,      /* how often we look at an exec that takes long */
-    EXEC_KILLED_LOOKS = 10, /* how many of these we give a child that we have killed */
+    EXEC_KILLED_LOOKS = 10, /* how many such looks a child that we have killed gets */
     WAIT_ON_FUTEX = 0,      /* FUTEX_WAIT of linux/futex.h, which not every libc comes with */
 };
 
@@ -42,8 +42,9 @@ static struct {
     atomic_int shared;  /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
 } spawn = {.null_fd = -1, .fd = -1};
 
-/* Whether our children would be in another pid namespace, in which they have no parent, as after
- * unshare -p without -f. The link leads nowhere until that namespace has a process, namespaces(7). */
+/* Whether our children would be in another pid namespace, where they have no parent, as after
+ * unshare -p without -f. The link leads nowhere until that namespace has a process,
+ * namespaces(7). */
 static bool
 children_go_elsewhere(void)
 {
@@ -56,10 +57,10 @@ children_go_elsewhere(void)
 }
 
 /*
- * Copying our descriptor table for a child, and closing the copy at its exec, takes the longer the
- * more drivers there are: with 10,000, a start took three times as long. So the child shares the
- * table (CLONE_FILES), and then copies only the lowest descriptors, up to spawn.fd. valgrind 3.19
- * ends a program that does this. We recognize valgrind by clone3(2), which it does not know, while
+ * Copying our descriptor table for a child, and closing the copy at its exec, takes longer the more
+ * drivers there are: with 10,000, a start took three times as long. So the child shares the table
+ * (CLONE_FILES), and then copies only the lowest descriptors, up to spawn.fd. valgrind 3.19 ends a
+ * program that does this. We recognize valgrind by clone3(2), which valgrind does not know, while
  * every kernel that we run on does.
  */
 void
@@ -130,7 +131,7 @@ spawn_child(void *error)
         goto failed;
     if (setrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
         goto failed;
-    /* The program is beside our own binary, or where --driver says: the user's choice. */
+    /* The program is beside our own binary, or where --driver says, which is the user's choice. */
     execve(options.driver_path, argv, spawn.environment);
 failed:
     *(int *)error = errno;
