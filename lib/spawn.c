@@ -104,6 +104,28 @@ spare_fd_return(void)
     dup3(spawn.null_fd, spawn.fd, O_CLOEXEC);
 }
 
+/* Prepares the child for its exec. Returns false with errno on failure. */
+static bool
+spawn_prepare(void)
+{
+    if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
+        return false;
+    /* The child dies with us, until the driver sets a signal of its own. The parent's pid is
+     * checked afterwards, in case we died before. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0)
+        return false;
+    errno = ESRCH;
+    if (getppid() != spawn.pid)
+        return false;
+    /* dup2() clears close-on-exec in the copy. */
+    if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||
+        dup2(spawn.fd, PROTO_FD) < 0)
+        return false;
+    if (relay_fd() != STDERR_FILENO && dup2(relay_fd(), STDERR_FILENO) < 0)
+        return false;
+    return setrlimit(RLIMIT_NOFILE, &spawn.nofile) == 0;
+}
+
 /* Runs in the child, see child_start(). The driver inherits our signal mask, see
  * signals_block(). */
 static int
@@ -114,26 +136,9 @@ spawn_child(void *error)
     char *argv[] = {(char *)options.driver_path, (char *)options.output_path,
                     (char *)output_identity(), (char *)output_link(), NULL};
 
-    if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
-        goto failed;
-    /* The child dies with us, until the driver sets a signal of its own. The parent's pid is
-     * checked afterwards, in case we died before. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0)
-        goto failed;
-    errno = ESRCH;
-    if (getppid() != spawn.pid)
-        goto failed;
-    /* dup2() clears close-on-exec in the copy. */
-    if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||
-        dup2(spawn.fd, PROTO_FD) < 0)
-        goto failed;
-    if (relay_fd() != STDERR_FILENO && dup2(relay_fd(), STDERR_FILENO) < 0)
-        goto failed;
-    if (setrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
-        goto failed;
     /* The program is beside our own binary, or where --driver says, which is the user's choice. */
-    execve(options.driver_path, argv, spawn.environment);
-failed:
+    if (spawn_prepare())
+        execve(options.driver_path, argv, spawn.environment);
     *(int *)error = errno;
     return 127;
 }
