@@ -103,7 +103,7 @@ log_line(const char *format, ...)
     logging.status = 0;
 }
 
-/* Returns false if the terminal takes no more now. */
+/* Takes the status line away. Returns false with EAGAIN if the terminal takes no more now. */
 static bool
 status_take(void)
 {

@@ -56,7 +56,7 @@ parting_end(struct client *client)
         deadline_stop(&partings.deadline);
 }
 
-/* Drops what has come. If the other end is closed, or will send nothing more, that is all. */
+/* Drops what has come. Ends the parting if the other end is closed, or will send nothing more. */
 static void
 parting_ready(struct source *source, uint32_t events)
 {
