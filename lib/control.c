@@ -19,7 +19,7 @@
 
 enum {
     ACCEPTS_PER_TURN = 64,
-    REFUSALS_TOLD = 10, /* in REFUSALS_S; more are only counted, so that nobody fills our log */
+    REFUSALS_LOGGED = 10, /* in REFUSALS_S; more are only counted, so that nobody fills our log */
     REFUSALS_S = 60,
 };
 
@@ -76,8 +76,8 @@ connection_open(int fd, const struct ucred *peer)
 static void
 refusals_sum_up(void)
 {
-    if (refusals.count > REFUSALS_TOLD)
-        log_count(refusals.count - REFUSALS_TOLD, "more connection", "refused");
+    if (refusals.count > REFUSALS_LOGGED)
+        log_count(refusals.count - REFUSALS_LOGGED, "more connection", "refused");
     refusals.count = 0;
 }
 
@@ -88,7 +88,7 @@ refusal_log(uid_t uid)
         refusals_sum_up();
         refusals.until_ns = clock_turn_ns + REFUSALS_S * NS_PER_S;
     }
-    if (++refusals.count <= REFUSALS_TOLD)
+    if (++refusals.count <= REFUSALS_LOGGED)
         log_line("refused a connection of user %u", uid);
 }
 

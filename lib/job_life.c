@@ -264,18 +264,17 @@ job_log_end(const struct job *job)
     const struct job_result *result = &job->result;
     char text[RESULT_SIZE];
     bool stopped = result->why == batch.why || result->reason == REASON_STOPPING;
-    bool told = false;
+    bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
+    bool unnoticed = false;
 
     if (result->left > 0)
         log_line("job %" PRIu64 " left %" PRIu32 " %s", job->number, result->left,
                  result->left == 1 ? "process" : "processes");
-    bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
-
     if (job->call != NULL && job->call->request != NULL && result->reason == REASON_CLIENT_GONE)
         loss_add_job(&job->call->request->client->loss, job->number, job->text);
     else if (failed && (job->batch || job->call == NULL || job->submitted))
-        told = true;
-    if (!options.verbose && !told)
+        unnoticed = true;
+    if (!options.verbose && !unnoticed)
         return;
     struct span command = job_text_logged(job->text);
     job_result_text(job, text);

@@ -46,8 +46,8 @@ static struct {
     struct deadline sweep;   /* DEADLINE_SWEEP */
     struct deadline give_up; /* DEADLINE_GIVE_UP, set when the drivers are killed at a stop */
     bool gave_up;            /* its time is over: what is left cannot be killed or reaped */
-    bool no_proc_told;
-    bool failure_told;        /* the search for orphans has failed for lack of something */
+    bool no_proc_logged;
+    bool failure_logged;      /* the search for orphans has failed for lack of something */
     int64_t failing_since_ns; /* since when it has failed each time; 0: it works */
     struct family family;     /* the orphans, while they are being ended */
 } reaper;
@@ -244,9 +244,9 @@ child_reap(pid_t pid)
 static void
 no_proc_log(int error)
 {
-    if (reaper.no_proc_told)
+    if (reaper.no_proc_logged)
         return;
-    reaper.no_proc_told = true;
+    reaper.no_proc_logged = true;
     if (error == ENOENT)
         log_line("no /proc of our own pid namespace: jobs are ended as process groups only");
     else
@@ -363,9 +363,9 @@ orphans_look_again(void)
 static bool
 search_again(int error)
 {
-    if (!reaper.failure_told)
+    if (!reaper.failure_logged)
         log_line("cannot look for what a driver has left: %s", strerror(error));
-    reaper.failure_told = true;
+    reaper.failure_logged = true;
     if (reaper.failing_since_ns == 0)
         reaper.failing_since_ns = clock_turn_ns;
     return clock_turn_ns - reaper.failing_since_ns < ORPHANS_MAX_S * NS_PER_S;
@@ -393,7 +393,7 @@ static void
 orphans_none(void)
 {
     reaper.orphans = ORPHANS_NONE;
-    reaper.failure_told = false;
+    reaper.failure_logged = false;
     reaper.failing_since_ns = 0;
 }
 
