@@ -64,11 +64,10 @@ static struct {
     int64_t lost_ns; /* when the server was found to be gone */
 
     enum proto_work work;
-    uint32_t task_id;    /* the number of the TASK or RUN */
-    int64_t task_end_ns; /* on CLOCK_MONOTONIC; for a job: when to call job_tree_look() */
+    uint32_t work_id;    /* the number of the TASK or RUN */
+    int64_t work_due_ns; /* on CLOCK_MONOTONIC: the task ends, or job_tree_look() must be called */
 
-    /* These are large, so they come last: the pages of memory that are not needed are never
-     * touched. */
+    /* These are large, so they come last: pages of memory that are not needed are never touched. */
     struct link link;
     struct job_tree job;
 } self;
@@ -90,13 +89,13 @@ static void request_handle(const struct proto_frame *request, const void *data);
 static void task_handle(const struct proto_frame *request);
 static void run_handle(const struct proto_frame *request, const void *data);
 static void cancel_handle(const struct proto_frame *request);
-static enum proto_refusal task_refusal(uint64_t expires_ns);
+static enum proto_refusal work_refusal(uint64_t expires_ns);
 static void answer(uint32_t id, enum proto_refusal refusal);
 
-/* the task, and the job */
+/* the task or job */
+static void work_check(void);
+static void work_cancel(void);
 static bool task_start(uint32_t id, uint64_t duration_ms);
-static void task_check(void);
-static void task_cancel(void);
 static void task_end(enum proto_outcome outcome);
 static void job_start(void);
 static int64_t lost_until_ns(void);
@@ -110,7 +109,7 @@ static void leave(void);
 static void leave_failed(const char *what, int error);
 static void server_lost(void);
 
-/* ---- start, and the loop ------------------------------------------------------------------- */
+/* ---- start, and the loop --------------------------------------------------------------------- */
 
 /* The arguments, if there are any, are for job_child_open_output(). */
 int
@@ -137,7 +136,7 @@ main(int argc, char **argv)
         if (!sources_wait(-1))
             leave_failed("cannot wait for events", errno);
     clock_look();
-    task_check();
+    work_check();
     if (self.work == PROTO_ON_TASK)
         task_end(PROTO_CANCELLED);
     else if (self.work == PROTO_ON_JOB)
@@ -174,7 +173,8 @@ static const char *
 process_prepare(void)
 {
     /* The signal to get when the server dies, prctl(2). SIGKILL would leave us no time to end the
-     * job, and no other signal wakes a stopped process; SIGCONT does, even if it is blocked. */
+     * job. SIGCONT is the only other signal that wakes a stopped process, and does so even if it is
+     * blocked. */
     if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
         return "cannot ask for a signal when the server dies";
     /* A worker needs no privilege that it was not started with. */
@@ -186,7 +186,7 @@ process_prepare(void)
     return NULL;
 }
 
-/* ---- signals and the timer ----------------------------------------------------------------- */
+/* ---- signals and the timer ------------------------------------------------------------------- */
 
 /* The other handlers of a turn are still called after the driver has decided to leave; each checks
  * for that, and does nothing. */
@@ -231,13 +231,13 @@ timer_ready(struct source *source, uint32_t events)
     if (self.stay == LEAVES || !timer_take(source))
         return;
     clock_look(); /* the timer may have been set, and may have expired, since this turn began */
-    task_check();
-    if (self.work == PROTO_ON_JOB && clock_turn_ns < self.task_end_ns)
-        timer_arm(self.task_end_ns); /* it was armed for the BEGUN */
+    work_check();
+    if (self.work == PROTO_ON_JOB && clock_turn_ns < self.work_due_ns)
+        timer_arm(self.work_due_ns); /* it was armed for the BEGUN */
     socket_work();
 }
 
-/* ---- the socket ---------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 static void
 socket_ready(struct source *source, uint32_t events)
@@ -266,7 +266,7 @@ socket_work(void)
         if (self.link.output_size > 0) {
             more = false;
         } else if (self.job.stage == JOB_TAKEN) {
-            job_start(); /* its STATE is on its way, so that the server knows */
+            job_start(); /* its STATE is on its way to the server */
             more = !self.link.patient;
         }
     }
@@ -274,7 +274,7 @@ socket_work(void)
         leave_failed("cannot watch the socket", errno);
 }
 
-/* ---- requests ------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* Handles the requests that have arrived completely, while there is room for the answers, and up to
  * a RUN that was taken: its job is started before the next request. */
@@ -292,14 +292,14 @@ requests_handle(void)
         leave_failed("the server broke the protocol", 0);
 }
 
-/* Handles a request, which was decoded from data. All requests of a turn use the time that was read
- * once, but the start of a job takes time. */
+/* Handles a request, which was decoded from data. The requests of a turn share one reading of the
+ * clock, except that job_start() reads it anew. */
 static void
 request_handle(const struct proto_frame *request, const void *data)
 {
     enum proto_type type = request->header.type;
 
-    task_check();
+    work_check();
     switch (type) {
     case PROTO_TASK:
         task_handle(request);
@@ -328,7 +328,7 @@ request_handle(const struct proto_frame *request, const void *data)
 static void
 task_handle(const struct proto_frame *request)
 {
-    enum proto_refusal refusal = task_refusal(request->task.expires_ns);
+    enum proto_refusal refusal = work_refusal(request->task.expires_ns);
 
     if (refusal == PROTO_OK && !task_start(request->header.id, request->task.duration_ms))
         leave_failed("cannot arm the timer", errno);
@@ -340,13 +340,13 @@ task_handle(const struct proto_frame *request)
 static void
 run_handle(const struct proto_frame *request, const void *data)
 {
-    enum proto_refusal refusal = task_refusal(proto_run(data).expires_ns);
+    enum proto_refusal refusal = work_refusal(proto_run(data).expires_ns);
 
     if (refusal == PROTO_OK) {
         job_tree_take(&self.job, request, data, self.output_fd);
         self.work = PROTO_ON_JOB;
-        self.task_id = request->header.id;
-        self.task_end_ns = clock_turn_ns + (int64_t)self.job.child.run.limit_ms * NS_PER_MS;
+        self.work_id = request->header.id;
+        self.work_due_ns = clock_turn_ns + (int64_t)self.job.child.run.limit_ms * NS_PER_MS;
     }
     answer(request->header.id, refusal);
 }
@@ -355,17 +355,17 @@ run_handle(const struct proto_frame *request, const void *data)
 static void
 cancel_handle(const struct proto_frame *request)
 {
-    uint32_t task_id = request->cancel.task_id;
-    bool runs = self.work != PROTO_FREE && (task_id == 0 || task_id == self.task_id);
+    uint32_t id = request->cancel.task_id;
+    bool runs = self.work != PROTO_FREE && (id == 0 || id == self.work_id);
 
     if (runs)
-        task_cancel();
+        work_cancel();
     answer(request->header.id, runs ? PROTO_OK : PROTO_REFUSED_FREE);
 }
 
 /* Returns why a TASK or RUN that expires at expires_ns cannot begin now, or PROTO_OK if it can. */
 static enum proto_refusal
-task_refusal(uint64_t expires_ns)
+work_refusal(uint64_t expires_ns)
 {
     if ((uint64_t)clock_turn_ns >= expires_ns)
         return PROTO_REFUSED_LATE;
@@ -376,29 +376,17 @@ task_refusal(uint64_t expires_ns)
 static void
 answer(uint32_t id, enum proto_refusal refusal)
 {
-    report_state(&self.link, id, self.work, refusal, self.task_end_ns);
+    report_state(&self.link, id, self.work, refusal, self.work_due_ns);
 }
 
-/* ---- the task ------------------------------------------------------------------------------ */
-
-/* Returns false with errno if the timer cannot be set. */
-static bool
-task_start(uint32_t id, uint64_t duration_ms)
-{
-    self.task_id = id;
-    self.task_end_ns = clock_turn_ns + (int64_t)duration_ms * NS_PER_MS;
-    if (!timer_set(&self.timer, self.task_end_ns))
-        return false;
-    self.work = PROTO_ON_TASK;
-    return true;
-}
+/* ---- the task or job ------------------------------------------------------------------------- */
 
 /* Ends a task whose time is over, even if the timer's event has not arrived yet, so that no answer
  * says "busy, 0 ms left". Looks at a job when it is time for that. */
 static void
-task_check(void)
+work_check(void)
 {
-    if (self.work == PROTO_FREE || clock_turn_ns < self.task_end_ns)
+    if (self.work == PROTO_FREE || clock_turn_ns < self.work_due_ns)
         return;
     if (self.work == PROTO_ON_TASK) {
         task_end(PROTO_DONE);
@@ -409,7 +397,7 @@ task_check(void)
 }
 
 static void
-task_cancel(void)
+work_cancel(void)
 {
     if (self.work == PROTO_ON_TASK) {
         task_end(PROTO_CANCELLED);
@@ -418,6 +406,18 @@ task_cancel(void)
     }
     job_tree_terminate(&self.job, PROTO_CANCELLED, self.job.grace_ns);
     job_follow();
+}
+
+/* Returns false with errno if the timer cannot be set. */
+static bool
+task_start(uint32_t id, uint64_t duration_ms)
+{
+    self.work_id = id;
+    self.work_due_ns = clock_turn_ns + (int64_t)duration_ms * NS_PER_MS;
+    if (!timer_set(&self.timer, self.work_due_ns))
+        return false;
+    self.work = PROTO_ON_TASK;
+    return true;
 }
 
 /* Ends the task and reports that to the server, which then knows that we are free. The timer may
@@ -430,7 +430,7 @@ task_end(enum proto_outcome outcome)
     report_end(&self.link, outcome);
 }
 
-/* ---- the job ------------------------------------------------------------------------------- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 /* Starts the job that was taken, and reports its pid, or that it has not begun. */
 static void
@@ -453,10 +453,10 @@ job_start(void)
         self.link.patient = true;
     }
     timer_arm(self.job.child.told || tell_ns > look_ns ? look_ns : tell_ns);
-    self.task_end_ns = look_ns;
+    self.work_due_ns = look_ns;
 }
 
-/* When we leave even if the job has not ended, since the server is gone. */
+/* When we leave even if the job has not ended, because the server is gone. */
 static int64_t
 lost_until_ns(void)
 {
@@ -465,8 +465,8 @@ lost_until_ns(void)
     return self.lost_ns + ms * NS_PER_MS;
 }
 
-/* Must be called after each call that may change the job: reports the result if the job has ended,
- * and otherwise sets the timer for the next look at the job. */
+/* Must be called after each call that may have changed the job: reports the result if the job has
+ * ended, and otherwise sets the timer for the next look at the job. */
 static void
 job_follow(void)
 {
@@ -476,7 +476,7 @@ job_follow(void)
         job_report();
     else if (self.link.source.fd < 0 && clock_turn_ns >= lost_until_ns())
         self.stay = LEAVES;
-    else if (self.job.look_ns != self.task_end_ns)
+    else if (self.job.look_ns != self.work_due_ns)
         timer_arm(self.job.look_ns);
 }
 
@@ -484,7 +484,7 @@ job_follow(void)
 static void
 job_report(void)
 {
-    report_result(&self.link, self.task_id, &self.job.result);
+    report_result(&self.link, self.work_id, &self.job.result);
     self.work = PROTO_FREE;
     timer_disarm();
     if (self.stay == STAYS_FOR_JOB)
@@ -495,7 +495,7 @@ job_report(void)
 static void
 timer_arm(int64_t at_ns)
 {
-    self.task_end_ns = at_ns;
+    self.work_due_ns = at_ns;
     if (!timer_set(&self.timer, at_ns))
         leave_failed("cannot arm the timer", errno);
 }
@@ -509,7 +509,7 @@ timer_disarm(void)
         leave_failed("cannot disarm the timer", errno);
 }
 
-/* ---- leaving ------------------------------------------------------------------------------- */
+/* ---- leaving --------------------------------------------------------------------------------- */
 
 /* Leaves at once or, if there is a job, when the job has ended. The job gets less than its grace
  * period, because the server kills us when that is over. */

@@ -133,9 +133,9 @@ struct proto_cancel {
 /* The text that follows is the job's command line, without a zero byte; with PROTO_RUN_WORDS, its
  * words, each with a zero byte at its end. It has at most PROTO_TEXT_MAX bytes. */
 struct proto_run {
-    uint64_t limit_ms;  /* 1 to PROTO_TASK_MAX_MS: then the job is asked to end (TERM) */
-    uint64_t grace_ms;  /* the same range: this much later it is killed */
-    uint64_t linger_ms; /* 0 to PROTO_TASK_MAX_MS: what its first process leaves may stay so long */
+    uint64_t limit_ms;   /* 1 to PROTO_TASK_MAX_MS: then the job is asked to end (TERM) */
+    uint64_t grace_ms;   /* the same range: this much later it is killed */
+    uint64_t linger_ms;  /* 0 to PROTO_TASK_MAX_MS: how long what its first process left may stay */
     uint64_t expires_ns; /* as in struct proto_task; the job must not begin after this */
     uint64_t job;        /* its number, above 0: TAXI_JOB, and in the names of its output files */
     uint32_t slot;       /* above 0: TAXI_SLOT */
@@ -270,7 +270,7 @@ proto_state_valid(const struct proto_state *state)
     return state->remaining_ms == 0;
 }
 
-/* Whether the status, cause and number of those left fit a job that has not begun. */
+/* Whether the status, cause and number of processes left fit a job that has not begun. */
 static inline bool
 proto_unrun_valid(struct proto_result result)
 {
@@ -356,7 +356,7 @@ proto_body_valid(const struct proto_frame *frame, const void *data)
     return true;
 }
 
-/* Requests and what answers them or reports the end of a job have a number. */
+/* All frames have a number, except HELLO, END and EXIT. */
 static inline bool
 proto_id_valid(const struct proto_header *header)
 {

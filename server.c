@@ -119,7 +119,7 @@ server_run(void)
 {
     sigset_t signals;
 
-    if (!signals_block(&signals)) /* first: nothing that we make may be left by a signal */
+    if (!signals_block(&signals)) /* first: a signal that ends us could leave what we made */
         err(EXIT_FAILURE, "cannot block signals");
     control_open();
     server.hup_ignored = signals_default();
@@ -205,7 +205,7 @@ loop_turn(void)
     drivers_reap_ended();
     orphans_kill();
     clients_run();
-    tasks_assign();
+    calls_assign();
     waits_end();
     if (joblog_has_failed())
         phase_fail();

@@ -37,7 +37,7 @@ variable_number(const char *name)
     return number;
 }
 
-/* Returns the socket's path, unix(7); of one that is in no directory the abstract name. */
+/* Returns the socket's path, or its abstract name with @ in place of the zero byte, unix(7). */
 static const char *
 socket_path(void)
 {
@@ -56,8 +56,8 @@ socket_path(void)
     return path;
 }
 
-/* The variables count only if LISTEN_PID is our pid. Otherwise they were meant for a process that has
- * passed them on to us. */
+/* The variables count only if LISTEN_PID is our pid. Otherwise they were meant for a process that
+ * has passed them on to us. */
 const char *
 activation_socket(void)
 {

@@ -145,7 +145,7 @@ const struct question question_cancel = {
 };
 
 void
-driver_revoke(struct driver *driver, uint32_t task_id)
+driver_revoke(struct driver *driver, uint32_t id)
 {
     if (driver->source.fd < 0)
         return;
@@ -154,11 +154,17 @@ driver_revoke(struct driver *driver, uint32_t task_id)
         driver_condemn(driver, "no memory to take back its task");
         return;
     }
-    call->cancelled_id = task_id;
+    call->cancelled_id = id;
     driver_call(driver, call);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
+
+static bool
+call_client_is_gone(const struct call *call)
+{
+    return call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
+}
 
 /* The job does not run, and the reply is an Error. */
 static void
@@ -172,7 +178,7 @@ void
 driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
 {
     struct job *job = call->job;
-    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
+    bool gone = call_client_is_gone(call);
 
     job_return(job);
     if (job->cancelled || job_is_halted(job)) {
@@ -192,7 +198,7 @@ driver_job_not_begun(struct driver *driver, struct call *call, enum outcome why)
     }
 }
 
-/* Whether a driver may say that the call is too late for it. One that says so too early could be
+/* Whether a driver may say that it read the call too late. A driver that says so too early could be
  * given the same job for ever. */
 static bool
 call_has_expired(const struct call *call)
@@ -205,11 +211,10 @@ static void
 call_refused(struct driver *driver, struct call *call)
 {
     bool late = call->refusal == PROTO_REFUSED_LATE;
-    bool gone = call->request != NULL && call->request->client->output_state == OUTPUT_GONE;
 
     if (call->job == NULL)
         driver_call_end(driver, call, late ? OUTCOME_TIMEOUT : OUTCOME_STATE);
-    else if (late || call->job->named_pid == 0 || gone)
+    else if (late || call->job->named_pid == 0 || call_client_is_gone(call))
         driver_job_not_begun(driver, call, OUTCOME_TIMEOUT);
     else
         job_call_refuse(driver, call, OUTCOME_STATE);
@@ -237,9 +242,9 @@ call_answered(struct driver *driver, struct call *call, const struct proto_state
         driver_call_end(driver, call, OUTCOME_STATE);
 }
 
-/* Notes what the driver is busy with, as it said in the answer to that call, or to one that has
- * timed out (NULL). Returns false if that is impossible: only its RESULT ends a job, and only a
- * TASK or RUN that it takes makes it busy. */
+/* Notes what the driver is busy with, as it said in the answer to that call; call is NULL if it has
+ * timed out. Returns false if that is impossible: only its RESULT ends a job, and only a TASK or
+ * RUN that it takes makes it busy. */
 static bool
 driver_state_taken(struct driver *driver, const struct call *call, uint32_t id,
                    const struct proto_state *state)
@@ -292,7 +297,7 @@ driver_answered(struct driver *driver, const struct proto_frame *frame)
         return;
     }
     if (call == NULL)
-        return; /* it is late */
+        return; /* the answer is late: its call has timed out */
     bool early = frame->state.refusal == PROTO_REFUSED_LATE && !call_has_expired(call);
     if (early || !call->question->fits(driver, &frame->state)) {
         driver_condemn_malformed(driver, "an answer that does not fit request", call->id);
@@ -340,8 +345,8 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
     driver_task_over(driver);
     driver_changed(driver);
     stats.tasks_done += done;
-    /* Counts a task that the stop has ended. If cancel_task ended it, an answer is still to
-     * come. */
+    /* Counts a task that the stop has ended. If cancel_task has ended it, its answer is still
+     * due. */
     stats.tasks_cancelled_at_stop +=
         !done && phase_stopping() && driver->answered_id == driver->sent_id;
     if (options.verbose)
@@ -352,7 +357,8 @@ driver_task_ended(struct driver *driver, const struct proto_frame *frame)
 static void
 driver_job_begun(struct driver *driver, const struct proto_frame *frame)
 {
-    bool known = driver->job_pid != 0 && !driver->killed; /* of a killed one we have found it */
+    /* If the driver was killed, we have found the pid ourselves. */
+    bool known = driver->job_pid != 0 && !driver->killed;
 
     if (driver->work != PROTO_ON_JOB || driver->job_id != frame->header.id || known) {
         driver_condemn_malformed(driver, "the beginning of no job, id", frame->header.id);
@@ -378,7 +384,7 @@ driver_cancels_end(struct driver *driver)
     }
 }
 
-/* A job that was submitted, whose call ended when a driver took it, has not begun after all. */
+/* A submitted job, whose call ended when a driver took it, has not begun after all. */
 static void
 job_wait_again(struct job *job)
 {
@@ -401,7 +407,8 @@ job_wait_again(struct job *job)
     call_await_first(call);
 }
 
-/* The driver had taken the job, but only after we could take it for one that does not answer. */
+/* The driver had taken the job, but too late to begin it: by then we could take the driver for one
+ * that does not answer, and give the job to another. */
 static void
 driver_job_late(struct driver *driver)
 {

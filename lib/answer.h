@@ -20,7 +20,7 @@ id_after(uint32_t id)
 /* Takes back a task or job with that number: one whose answer did not come in time, because the
  * client's Error means that it does not run; or a job that must end. The driver finds the CANCEL
  * after the TASK or RUN, whenever it reads again. */
-void driver_revoke(struct driver *, uint32_t task_id);
+void driver_revoke(struct driver *, uint32_t id);
 
 /* Handles a frame from the driver, which was decoded from data. Condemns the driver if the frame
  * cannot be true. */

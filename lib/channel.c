@@ -286,7 +286,8 @@ call_timed_out(struct call *call)
     /* The answer may be there, but unread: perhaps it was the server that was stopped. */
     if (driver_receive(driver))
         return;
-    /* If it will never be read, the job may have begun: the driver's death ends the call. */
+    /* If the answer will never be read, the job may have begun: the end of the driver ends the
+     * call. */
     if (driver->unheard && call->job != NULL) {
         deadline_stop(&call->deadline);
         return;
@@ -301,10 +302,11 @@ call_timed_out(struct call *call)
         driver_call_end(driver, call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_TIMEOUT);
 }
 
-/* The driver should have ended its job, and is killed; lib/reaper.c then ends the job. Its RESULT
- * may be there, unread, with much else: a driver's output and its socket hold less than this. The
- * driver may even have taken another job since; then the deadline is that job's, and not over. If we
- * were stopped, the driver may have been, too, as with all processes of a container. */
+/* The driver should have ended its job, so it is killed; lib/reaper.c then ends the job. But the
+ * RESULT may be there, unread, after much else: a driver's output and its socket hold less than
+ * RECEIVES_FOR_RESULT reads take. The driver may even have taken another job since; then the
+ * deadline is that job's, and is not over. And if we were stopped, like all processes of a
+ * container, the driver may have been stopped, too: then job_gets_time(). */
 void
 driver_job_timed_out(struct driver *driver)
 {

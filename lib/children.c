@@ -35,7 +35,7 @@ children_visit(const char *text, ssize_t size, pid_t *pid, bool (*visit)(pid_t, 
     return found;
 }
 
-/* Calls visit() for each pid in a list, a file of that path. */
+/* Calls visit() for each pid in the file at path, a list of children in /proc. */
 static enum children
 children_listed(const char *path, bool (*visit)(pid_t, void *), void *argument)
 {
@@ -57,7 +57,7 @@ children_listed(const char *path, bool (*visit)(pid_t, void *), void *argument)
     return found ? CHILDREN_FOUND : CHILDREN_NONE;
 }
 
-/* Only root can mount a /proc. A wrong one, of another pid namespace, is found by its "self". */
+/* Only root can mount a /proc. One of another pid namespace is recognized by its "self". */
 bool
 proc_is_ours(void)
 {
@@ -71,7 +71,8 @@ proc_is_ours(void)
            memcmp(link, pid, (size_t)size) == 0;
 }
 
-/* What is lacking now may be there in a moment. Whatever else fails goes on failing. */
+/* Whether the call that failed may succeed in a moment, because it lacked memory or a descriptor.
+ * After any other error it will fail again. */
 static bool
 may_pass(int error)
 {

@@ -285,7 +285,8 @@ do_help(struct client *client, const struct span *args, unsigned count)
     return request_answer(client, help->text + begin, end - begin) ? COMMAND_TAKEN : COMMAND_HELD;
 }
 
-/* Runs a command, unless it is unknown (NULL), of count words, with its name. */
+/* Runs a command of count words, the first of which is its name; command is NULL if that name is
+ * unknown. */
 static enum handling
 command_execute(struct client *client, const struct command *command, const struct span *words,
                 unsigned count)

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /* If the server's machine, or its view of the files, has no such directory, nothing of the job is
- * run, and it ends with the status that env -C has then. CDPATH does not matter, because the path is
- * absolute. */
+ * run, and the job ends with the status that env -C would have. CDPATH does not matter, because the
+ * path is absolute. */
 #define HERE_BEGIN "cd "
 #define HERE_END   " || exit 125; "
 
@@ -49,7 +49,8 @@ compose_open(void)
     cd_here.size = strlen(HERE_BEGIN HERE_END) + size;
 }
 
-/* Returns which of the words is the first of a job, or a number that no word has. */
+/* Returns the index of the word with which the job begins, or UINT_MAX if the command gives no
+ * job. */
 static unsigned
 words_before_job(const struct span *first)
 {

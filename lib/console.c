@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-    DRAIN_READS = 256, /* a mebibyte: more than a socket holds, unless somebody has set that */
+    DRAIN_READS = 256, /* a mebibyte: more than a socket holds, unless somebody has enlarged it */
     TELL_MS = 500,     /* a stop that takes longer looks as if nothing happened */
 };
 
@@ -163,8 +163,9 @@ console_is_unread(void)
            buffer_used(&console.input) == 0;
 }
 
-/* The exit status must tell whether there were jobs, so they are read, and are unrun. The second read
- * notices the end of a short input. A file that is longer has more to give, and did not end as it should. */
+/* The exit status must tell whether there were jobs, so the input is read, and its jobs are unrun.
+ * The second read notices the end of a short input. If a file is longer, the batch is
+ * unfinished. */
 static void
 console_read_late(void)
 {
@@ -175,8 +176,8 @@ console_read_late(void)
         client_unfinished(&console);
 }
 
-/* At a prompt, commands that were typed ahead are dropped, as the kernel drops what is typed before a
- * Ctrl+C. Those of a batch get their Errors. */
+/* At a prompt, commands that were typed ahead are dropped, as the kernel drops what is typed before
+ * a Ctrl+C. The commands of a batch get their Errors. */
 void
 console_stopping(void)
 {
@@ -212,7 +213,7 @@ console_end(void)
     stream_let_go(&console.out, O_WRONLY);
 }
 
-/* The input of --each can be nothing but jobs. Other input may have had none to give. */
+/* With --each, whatever is in the input becomes a job. Other input may have none. */
 static bool
 console_is_unfinished(void)
 {

@@ -19,7 +19,7 @@
 
 enum {
     ACCEPTS_PER_TURN = 64,
-    REFUSALS_TOLD = 10, /* in REFUSALS_S; more are only counted: others must not fill our log */
+    REFUSALS_LOGGED = 10, /* in REFUSALS_S; more are only counted, so that nobody fills our log */
     REFUSALS_S = 60,
 };
 
@@ -75,8 +75,8 @@ connection_open(int fd, const struct ucred *peer)
 static void
 refusals_sum_up(void)
 {
-    if (refusals.count > REFUSALS_TOLD)
-        log_count(refusals.count - REFUSALS_TOLD, "more connection", "refused");
+    if (refusals.count > REFUSALS_LOGGED)
+        log_count(refusals.count - REFUSALS_LOGGED, "more connection", "refused");
     refusals.count = 0;
 }
 
@@ -87,7 +87,7 @@ refusal_log(uid_t uid)
         refusals_sum_up();
         refusals.until_ns = clock_turn_ns + REFUSALS_S * NS_PER_S;
     }
-    if (++refusals.count <= REFUSALS_TOLD)
+    if (++refusals.count <= REFUSALS_LOGGED)
         log_line("refused a connection of user %u", uid);
 }
 
@@ -118,7 +118,7 @@ peer_permitted(const struct ucred *peer)
 /* No connection can be accepted now. The one that waits would keep the socket ready and make the
  * loop spin, so the socket is not watched for a moment. */
 static void
-listener_pause(struct listener *listener, int error)
+control_pause(struct listener *listener, int error)
 {
     if (!listener->accept_failed)
         log_line("cannot accept a connection: %s", strerror(error));
@@ -128,14 +128,14 @@ listener_pause(struct listener *listener, int error)
 }
 
 static void
-listener_ready(struct source *source, uint32_t events)
+control_ready(struct source *source, uint32_t events)
 {
     struct listener *listener = container_of(source, struct listener, source);
 
     (void)events;
     listener_keep_unblocked(listener);
-    /* At a stop nobody can connect to our own socket any more, so this accepts all who have. To an
-     * inherited one they still can. */
+    /* At a stop nobody can connect to our own socket any more, so all clients that have connected
+     * are accepted. To an inherited socket they still can. */
     bool all = phase_stopping() && !listener->inherited;
 
     for (int i = 0; i < ACCEPTS_PER_TURN || all; i++) {
@@ -150,7 +150,7 @@ listener_ready(struct source *source, uint32_t events)
             else if ((errno == EMFILE || errno == ENFILE) && partings_end())
                 continue; /* now there are descriptors */
             else
-                listener_pause(listener, errno);
+                control_pause(listener, errno);
             return;
         }
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) { /* unix(7) */
@@ -158,7 +158,7 @@ listener_ready(struct source *source, uint32_t events)
         } else if (!peer_permitted(&peer)) {
             connection_refuse(fd, &peer);
         } else if (!connection_open(fd, &peer)) {
-            listener_pause(listener, errno);
+            control_pause(listener, errno);
             socket_end(fd);
             return;
         }
@@ -180,9 +180,9 @@ control_open(void)
         return;
     atexit(control_remove); /* in case the start fails */
     if (options.listen_fd >= 0)
-        listener_inherit(&control, options.listen_fd, options.listen_path, listener_ready);
+        listener_inherit(&control, options.listen_fd, options.listen_path, control_ready);
     else
-        listener_open(&control, options.listen_path, listener_ready);
+        listener_open(&control, options.listen_path, control_ready);
 }
 
 bool
@@ -211,10 +211,11 @@ control_close(void)
         return;
     listener_remove(&control);
     if (control.inherited) {
-        source_close(&control.source); /* clients that are not accepted yet can wait */
+        source_close(&control.source); /* the next server accepts the clients that wait */
     } else {
-        shutdown(control.source.fd, SHUT_RD); /* otherwise one that connects now would be cut off */
-        listener_ready(&control.source, EPOLLIN);
+        /* Otherwise a client that connects after the last accept would be cut off. */
+        shutdown(control.source.fd, SHUT_RD);
+        control_ready(&control.source, EPOLLIN);
         if (!control.accept_failed || phase_overdue())
             source_close(&control.source);
     }

@@ -35,10 +35,10 @@ create_continue(struct request *request)
 
 /*
  * An Error must be the last line of a create_driver, except for the count. So no more drivers are
- * started for it, and drivers that were started after the failed one are ended. Some of those may
- * be gone, and their pids may belong to drivers of others, so a call's pid says nothing here. But a
- * creator is the request itself, even if another one had the same memory before: drivers that are
- * younger than the failed one were started while the request was there.
+ * started for it, and drivers that were started after the failed one are ended. The pids in their
+ * calls do not find them, because some may be gone and their pids may belong to drivers of other
+ * commands. But driver.creator does: drivers younger than the failed one were started while this
+ * request existed, so an earlier request in the same memory is not mistaken for it.
  */
 static void
 create_cut(const struct driver *failed, const struct call *birth)

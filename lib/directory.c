@@ -20,7 +20,7 @@ directory_identify(int fd, char *identity)
 }
 
 /* Symbolic links in the path are followed, and whoever may rename a part of it can lead us to
- * another directory; but what we have opened is compared then. */
+ * another directory. So the directory that was opened is compared with the identity. */
 int
 directory_find(const char *path, const char *identity)
 {

@@ -54,7 +54,8 @@ call_assign(struct call *call, struct driver *driver)
         job_unrun(call->job, REASON_LOG, 0);
 }
 
-/* Has the jobs of these calls that belong to the batch end, or not begin. */
+/* Cancels the jobs of these calls, if they belong to the batch: such a job ends, or does not
+ * begin. */
 static void
 calls_cancel(struct list *calls)
 {
@@ -65,7 +66,7 @@ calls_cancel(struct list *calls)
     }
 }
 
-/* Cancels the jobs of the batch that drivers have, or are sent. */
+/* Cancels the jobs of the batch that drivers have, or that wait to be sent or taken. */
 static void
 batch_cancel(void)
 {
@@ -81,7 +82,7 @@ batch_cancel(void)
     }
 }
 
-/* A job of the batch that waits does not begin any more. */
+/* If the call has a job of the halted batch, the job ends as unrun. */
 static void
 call_halt(struct call *call)
 {
@@ -91,7 +92,7 @@ call_halt(struct call *call)
     job_unrun_halted(call->job);
 }
 
-/* Whether no task and no job has begun that is not over. A job can outlive its driver for a moment. */
+/* Whether every task and job that has begun is over. A job can outlive its driver for a moment. */
 static bool
 nothing_goes_on(void)
 {
@@ -105,8 +106,8 @@ commands_have_ended(void)
     return options.listen_path == NULL && console.input_state != INPUT_OPEN;
 }
 
-/* The call of a command of the console that holds back the later ones, or NULL; with a control socket,
- * others can still give commands. */
+/* Returns the call of the console's command that holds back the later ones; or NULL, also with a
+ * control socket, since others can then still give commands. */
 static struct call *
 console_call(void)
 {
@@ -118,15 +119,16 @@ console_call(void)
     return call->outcome == OUTCOME_PENDING ? call : NULL;
 }
 
-/* Whether it is of a wait_job. */
+/* Whether the call waits for the end of a job: of a wait_job or cancel_job. */
 static bool
 call_awaits_job(const struct call *call)
 {
     return call->ongoing && call->driver == NULL;
 }
 
-/* Whether nobody can create a driver for submitted jobs: no command will come, or only after one that
- * waits for them. While something goes on, that may wait for its end; and a pause ends a wait. */
+/* Whether nobody can create a driver for submitted jobs: no command will come, or only after a
+ * command that waits for these jobs. While a task or job goes on, that command may be waiting for
+ * its end instead; and while the server is paused, a wait does not wait for these jobs. */
 static bool
 nobody_creates(void)
 {
@@ -137,8 +139,8 @@ nobody_creates(void)
            (call != NULL && nothing_goes_on() && (waits || call_awaits_job(call)));
 }
 
-/* Whether nobody can resume the server: no command will come, or only after one that gets no driver
- * before. */
+/* Whether nobody can resume the server: no command will come, or only after a command that waits
+ * for a driver, or for a job that has not begun. */
 static bool
 nobody_resumes(void)
 {
@@ -158,7 +160,7 @@ call_find_no_driver(struct call *call)
 }
 
 void
-tasks_assign(void)
+calls_assign(void)
 {
     struct driver *driver;
     struct call *call;

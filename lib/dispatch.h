@@ -18,7 +18,7 @@ struct list *dispatch_own(void);
 void call_assign(struct call *, struct driver *);
 
 /* Gives idle drivers to the calls that wait for one, first come, first served. */
-void tasks_assign(void);
+void calls_assign(void);
 
 /* Ends the waits that are over. */
 void waits_end(void);

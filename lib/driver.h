@@ -66,7 +66,7 @@ struct driver {
     struct deadline job_deadline; /* DEADLINE_JOB: the RESULT must be there */
     int64_t job_taken_ns;         /* on CLOCK_MONOTONIC */
     unsigned queued_count;
-    unsigned tasks_due;   /* tasks and jobs in queued and in_flight */
+    unsigned work_due;    /* tasks and jobs in queued and in_flight */
     unsigned jobs_due;    /* jobs among these */
     uint32_t sent_id;     /* the number of the last question sent */
     uint32_t answered_id; /* the number of the last one answered; answers are in order */

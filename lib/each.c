@@ -10,7 +10,7 @@ enum {
 
 static const char braces[] = "{}";
 
-/* What is made; size is how much there would be if all had room. */
+/* The words that are made; size counts also what had no room. */
 struct made {
     char *out;
     size_t size, room;

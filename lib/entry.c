@@ -27,8 +27,9 @@ hex_parse(const char *at, size_t size, char *byte)
     return high >= 0 && low >= 0;
 }
 
-/* Replaces the escapes in the span, each a backslash and what decode() knows, which returns the size
- * of what it has read, or 0. */
+/* Replaces the escapes in the span, whose bytes are at at. decode() gets what follows a backslash,
+ * and returns how many bytes of it belong to the escape, or 0 if there is none; then this returns
+ * false. */
 static bool
 span_unescape(struct span *span, char *at, size_t (*decode)(const char *, size_t, char *))
 {
@@ -82,7 +83,7 @@ driver_field_parse(const struct span *word, pid_t *pid)
     return true;
 }
 
-/* How long a job ran may be 0. */
+/* Parses how long a job ran, which may be 0, or its limit. */
 static bool
 ms_parse(const struct span *word, uint64_t *ms)
 {
@@ -158,8 +159,8 @@ text_escape(const char *at, size_t size, char *byte)
     }
 }
 
-/* Parses RESULT of Waiting: first, or what the job was before, such as "was 17" or "exit 1" or both, or
- * - for none of them. */
+/* Parses the RESULT of a Waiting line: "first"; what became of the job before, such as "was 17",
+ * "exit 1" or both; or "-". */
 static bool
 waiting_result_parse(const struct span *field, struct entry *entry)
 {
@@ -174,7 +175,7 @@ waiting_result_parse(const struct span *field, struct entry *entry)
         space = memchr(rest + 4, ' ', field->size - 4);
         size_t size = space != NULL ? (size_t)(space - rest) : field->size;
         struct span number = {rest + 4, size - 4};
-        if (!number_field_parse(&number, ENTRY_NUMBER_MAX, &entry->was))
+        if (!number_field_parse(&number, JOB_NUMBER_MAX, &entry->was))
             return false;
         rest += size + 1;
     }
@@ -206,7 +207,7 @@ entry_parse(char *line, size_t size, struct entry *entry)
 
     *entry = (struct entry){0};
     if (!fields_split(line, size, fields) || !is_time(&fields[0]) ||
-        !number_field_parse(&fields[1], ENTRY_NUMBER_MAX, &entry->number) ||
+        !number_field_parse(&fields[1], JOB_NUMBER_MAX, &entry->number) ||
         !step_find(&fields[2], steps, &entry->step))
         return false;
     bool waiting = entry->step == STEP_WAITING, done = entry->step == STEP_DONE;
@@ -248,7 +249,7 @@ begins(const struct span *rest, const char *text)
     return rest->size >= size && memcmp(rest->at, text, size) == 0;
 }
 
-/* Takes the text from the beginning of *rest. Returns false if that does not begin so. */
+/* Takes the text from the beginning of *rest. Returns false if *rest does not begin with it. */
 static bool
 take(struct span *rest, const char *text)
 {
@@ -288,7 +289,7 @@ take_number(struct span *rest, struct span *number)
     return true;
 }
 
-/* Takes a RESULT, such as ,"exit":0 or ,"lost":"WHY", and makes "exit 0" or "lost WHY" of it, in its
+/* Takes a RESULT, such as ,"exit":0 or ,"lost":"WHY", and writes "exit 0" or "lost WHY" in its
  * place. */
 static bool
 take_result(struct span *rest, char *line, struct job_result *result)
@@ -326,7 +327,7 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     *entry = (struct entry){0};
     if (!take(&rest, "{\"time\":\"") || !take_string(&rest, &time) || !is_time(&time) ||
         !take(&rest, ",\"job\":") || !take_number(&rest, &number) ||
-        !number_field_parse(&number, ENTRY_NUMBER_MAX, &entry->number) ||
+        !number_field_parse(&number, JOB_NUMBER_MAX, &entry->number) ||
         !take(&rest, ",\"state\":\"") || !take_string(&rest, &state) ||
         !step_find(&state, steps, &entry->step))
         return false;
@@ -341,7 +342,7 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
     bool waiting = entry->step == STEP_WAITING;
     entry->first = waiting && take(&rest, ",\"first\":true");
     if (waiting && take(&rest, ",\"was\":") &&
-        (!take_number(&rest, &word) || !number_field_parse(&word, ENTRY_NUMBER_MAX, &entry->was)))
+        (!take_number(&rest, &word) || !number_field_parse(&word, JOB_NUMBER_MAX, &entry->was)))
         return false;
     entry->again = waiting && rest.size > 0 && !begins(&rest, ",\"command\"");
     if ((entry->step == STEP_DONE || entry->again) && !take_result(&rest, line, &entry->result))

@@ -12,10 +12,6 @@ enum job_step {
     STEP_DONE,
 };
 
-/* The highest number of a job: above it there is room for all jobs that will ever be, and each is
- * still exact in JSON. */
-#define ENTRY_NUMBER_MAX UINT64_C(999999999999999)
-
 struct entry {
     uint64_t number;
     enum job_step step;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A variable that may be in the environment. If several have the same name, the one with the
- * highest want is, and of these the first. */
+ * highest want is in it; if several have that, the first of these. */
 struct variable {
     char *text; /* "NAME=value" */
     size_t name_size;
@@ -74,7 +74,7 @@ want_passes(const char *want, const char *text, size_t name_size)
     return size == name_size && memcmp(text, want, size) == 0;
 }
 
-/* Returns which --env passes the variable: the last of them, counted from 1; 0: none. */
+/* Returns the last --env that passes the variable, counted from 1; 0 if there is none. */
 static size_t
 variable_want(const struct environment_choice *choice, const char *text, size_t name_size)
 {

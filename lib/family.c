@@ -24,7 +24,7 @@ enum {
     TRACERS_MAX = 16, /* of a process, of its tracer, and so on: more than anybody has */
 };
 
-/* The caller's way to tell its children. */
+/* How the caller tells which children are meant, and what is done with each member. */
 struct family_caller {
     struct family *family;
     bool (*ours)(pid_t);
@@ -51,7 +51,8 @@ family_push_own(pid_t pid, void *argument)
 
     if (!caller->ours(pid))
         return false;
-    /* All of them are stopped before any is looked at: in a fork bomb, that is where most are. */
+    /* All our children are stopped before any is looked at: most processes of a fork bomb are among
+     * them. */
     if (caller->family->pass == FAMILY_STOPS)
         kill(pid, SIGSTOP);
     family_push(caller->family, pid, caller->family->our_pid);
@@ -83,7 +84,7 @@ family_push_of_thread(struct family *family, pid_t parent, pid_t thread)
         family->runs = true;
 }
 
-/* Pushes what the process's threads other than the first have made. */
+/* Pushes the children that the process's threads other than the first have made. */
 static void
 family_push_of_threads(struct family *family, pid_t parent)
 {
@@ -124,7 +125,7 @@ family_push_children(struct family *family, pid_t pid, const struct process *pro
         family_push_of_threads(family, pid);
 }
 
-/* ---- a member ---------------------------------------------------------------------------------- */
+/* ---- a member -------------------------------------------------------------------------------- */
 
 /*
  * Looks at a member. Returns whether it is still what it was when it was pushed: our child, or a
@@ -152,8 +153,9 @@ member_look(const struct family_caller *caller, const struct family_member *memb
     return false;
 }
 
-/* A process in the state D may be waiting for a child that we have stopped (vfork). For one that has
- * become another user's, and that we may neither stop nor kill, no other need wait. */
+/* A process in the state D may be waiting for a child that we have stopped (vfork). The pass does
+ * not wait for a process that has become another user's, because we may neither stop nor kill
+ * it. */
 static void
 member_stop(struct family *family, const struct family_member *member, int pidfd, char state)
 {
@@ -173,8 +175,8 @@ member_ask(const struct family_caller *caller, const struct family_member *membe
 }
 
 /* Does what the pass does with each process, and pushes its children: after it was stopped, so that
- * none is missed, but before it can die of a signal, since they leave its list then. Returns false
- * if it cannot be looked at, or is not what it was when it was pushed; see errno. */
+ * none is missed, but before it can die of a signal, because its children leave its list then.
+ * Returns false if it cannot be looked at, or is not what it was when it was pushed; see errno. */
 static bool
 member_visit(const struct family_caller *caller, const struct family_member *member, int pidfd)
 {
@@ -264,7 +266,8 @@ trap_block(void)
 /*
  * Kills what traces the process, as a debugger does, if it is of the family. A tracer can stop its
  * tracee at each system call until it lets it go on: so if we stopped our own tracer, that would
- * stop us, for ever. The tracer of the tracer is killed first, since it may keep that from dying.
+ * stop us, for ever. The tracer of a tracer is killed first, since it may keep the other from
+ * dying.
  */
 static void
 family_kill_tracers(const struct family_caller *caller, pid_t pid)
@@ -283,7 +286,8 @@ family_kill_tracers(const struct family_caller *caller, pid_t pid)
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 /* Begins a pass. Returns FAMILY_STOPPING if there is something to do. Before anything is stopped or
- * killed, our tracer is killed; and our parent's, which is the server if we are a driver. */
+ * killed, our tracer is killed, and so is the tracer of our parent, which is the server if we are a
+ * driver. */
 static enum family_found
 family_begin(struct family_caller *caller)
 {
@@ -340,7 +344,7 @@ family_must_kill(const struct family *family)
 }
 
 /* A pass that stops is complete. The next one kills if nothing runs any more; or if for some time
- * no process has come or gone, since a busy machine lets one that must stop wait for the
+ * no process has come or gone, since on a busy machine a process that must stop may wait for the
  * processor. */
 static void
 family_stopped(struct family *family)
@@ -384,7 +388,7 @@ family_end(struct family *family, bool (*ours)(pid_t))
     return found;
 }
 
-/* Makes one pass, of a kind that does not lead to another. */
+/* Makes one pass, which neither stops nor kills. */
 static enum family_found
 family_pass(struct family_caller *caller, enum family_pass pass)
 {

@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The first process of a job comes before all that the driver has got as a subreaper. */
+/* In the list of a driver's children, the first process of its job comes before all those that the
+ * driver got as a subreaper. */
 static bool
 first_is(pid_t pid, void *first)
 {

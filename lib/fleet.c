@@ -317,9 +317,10 @@ driver_unlist(struct driver *driver)
     driver_changed(driver);
 }
 
-/* The driver will now be asked to end, or be killed: notes what is known of its job's first process.
- * What has ended since the driver was asked may have been ended by it. When the driver is killed, it
- * may have a job that we do not know of yet, and will not tell the pid any more. */
+/* The driver will now be asked to end, or be killed: notes what is known of its job's first
+ * process. If the driver was asked before and the process has ended since, the driver may have
+ * ended it: that says nothing. A driver that is killed may have a job that we do not know of yet,
+ * and cannot report the pid any more. */
 static void
 driver_look_at_job(struct driver *driver, bool kills)
 {
@@ -405,7 +406,7 @@ void
 driver_changed(struct driver *driver)
 {
     bool listed = driver->state == DRIVER_READY;
-    bool engaged = listed && (driver->work != PROTO_FREE || driver->tasks_due > 0);
+    bool engaged = listed && (driver->work != PROTO_FREE || driver->work_due > 0);
     bool idle = listed && !engaged && !driver->unresponsive;
 
     fleet.engaged += (unsigned)engaged - (unsigned)driver->engaged;
@@ -437,14 +438,14 @@ driver_release(struct driver *driver)
     }
 }
 
-/* Counts a call that the driver must still answer (change 1), or one that it need not any more
- * (-1). */
+/* Counts the task or job of a call that the driver must still answer (change 1), or need not answer
+ * any more (-1). */
 static void
-driver_task_due(struct driver *driver, const struct call *call, int change)
+driver_call_due(struct driver *driver, const struct call *call, int change)
 {
     if (!call->question->makes_busy)
         return;
-    driver->tasks_due += (unsigned)change;
+    driver->work_due += (unsigned)change;
     driver->jobs_due += call->question->is_job ? (unsigned)change : 0;
     driver_changed(driver);
 }
@@ -464,7 +465,7 @@ driver_call(struct driver *driver, struct call *call)
     list_append(&driver->queued, &call->of_driver);
     driver->queued_count++;
     driver_send_later(driver);
-    driver_task_due(driver, call, 1);
+    driver_call_due(driver, call, 1);
 }
 
 /* The driver owes the call no answer any more. */
@@ -472,7 +473,7 @@ static void
 driver_call_settle(struct driver *driver, struct call *call)
 {
     if (!call->ongoing)
-        driver_task_due(driver, call, -1);
+        driver_call_due(driver, call, -1);
     call->ongoing = false;
 }
 
@@ -492,7 +493,7 @@ driver_call_end(struct driver *driver, struct call *call, enum outcome outcome)
     call_end(call, outcome);
 }
 
-/* If the client is gone, or does not wait for the job, that goes on by itself. */
+/* If the client is gone, or does not wait for the job, the job goes on without the call. */
 void
 driver_call_goes_on(struct driver *driver, struct call *call)
 {
@@ -504,7 +505,7 @@ driver_call_goes_on(struct driver *driver, struct call *call)
     deadline_stop(&call->deadline);
     list_append(&driver->ongoing, &call->of_driver);
     call->ongoing = true;
-    driver_task_due(driver, call, -1);
+    driver_call_due(driver, call, -1);
 }
 
 void

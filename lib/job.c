@@ -135,7 +135,7 @@ job_number_return(struct job *job, bool again)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-/* An end that is not one of the last any more is kept only until its replies are written. */
+/* A job that is not one of the last ends any more is kept only until its replies are written. */
 static void
 end_forget(struct job *job)
 {

@@ -79,7 +79,7 @@ do_send_task(struct client *client, const struct span *args, unsigned count)
     if (call == NULL)
         return handling;
     call->duration_ms = duration_ms;
-    tasks_assign();
+    calls_assign();
     return handling;
 }
 
@@ -142,8 +142,8 @@ command_job(struct client *client, const struct span *seconds, const struct span
     return job;
 }
 
-/* Returns what the log has of a job with that command, if it need not run again. If it has failed
- * before and is to run again, notes that, and sets *failed, which must be taken if the job is. */
+/* Returns what the log has of a job with that command, if it need not run again. If it failed and
+ * must run again, notes that in the job, and sets *failed, which must be taken if the job is. */
 static struct past *
 job_find_past(const struct client *client, struct job *job, struct past **failed)
 {
@@ -182,7 +182,7 @@ command_give_job(struct client *client, const struct span *word, struct job *job
         job_free(job);
     else if (failed != NULL)
         resume_take(failed);
-    tasks_assign();
+    calls_assign();
     return handling;
 }
 
@@ -215,7 +215,6 @@ do_wait(struct client *client, const struct span *args, unsigned count)
 {
     enum handling handling = COMMAND_HELD;
     struct driver *driver = NULL;
-
     bool own = count > 0 && span_is(&args[0], "own");
 
     if (count > 0 && !own) {
@@ -237,7 +236,7 @@ do_wait(struct client *client, const struct span *args, unsigned count)
     return COMMAND_TAKEN;
 }
 
-/* ---- submitted jobs ------------------------------------------------------------------------------ */
+/* ---- submitted jobs -------------------------------------------------------------------------- */
 
 /* The call tells of the job: that it waits, or that it is Done. */
 static void
@@ -249,8 +248,8 @@ call_tell_job(struct call *call, struct job *job, enum outcome outcome)
     call_end(call, outcome);
 }
 
-/* Has the job wait for any driver. Returns the call that tells the client so, or NULL if there is no
- * memory; the caller then still owns the job. */
+/* Makes the job wait for any driver. Returns the call that tells the client so, or NULL if there is
+ * no memory; the caller then still owns the job. */
 static struct call *
 command_submit(struct client *client, struct job *job, enum handling *handling)
 {
@@ -278,7 +277,7 @@ command_submit(struct client *client, struct job *job, enum handling *handling)
     return told;
 }
 
-/* Whether no more jobs may be submitted; answers with an Error then, and sets *handling. */
+/* Whether no more jobs may be submitted. If so, answers with an Error, and sets *handling. */
 static bool
 queue_is_full(struct client *client, enum handling *handling)
 {
@@ -292,7 +291,7 @@ queue_is_full(struct client *client, enum handling *handling)
     return true;
 }
 
-/* The job was submitted to an earlier server, and waits again, or runs by now. The client takes it
+/* The job was submitted to an earlier server, and waits again or has begun. The client takes it
  * over. */
 static enum handling
 client_submitted_before(struct client *client, struct past *past, struct job *job)
@@ -333,7 +332,7 @@ do_submit(struct client *client, const struct span *args, unsigned count)
         job_free(job);
     else if (failed != NULL)
         resume_take(failed);
-    tasks_assign();
+    calls_assign();
     return handling;
 }
 
@@ -361,7 +360,7 @@ jobs_resume(void)
     }
 }
 
-/* ---- jobs by their numbers --------------------------------------------------------------------- */
+/* ---- jobs by their numbers ------------------------------------------------------------------- */
 
 /* Returns the job that a word names. If there is none, answers with an Error, sets *handling, and
  * returns NULL. */
@@ -393,7 +392,8 @@ do_get_jobs(struct client *client, const struct span *args, unsigned count)
     request->lists_jobs = true;
     request->lists_ends = count > 0;
     request->last_job = 0;
-    client->barrier = request; /* what changes a job must not be run before its line is written */
+    /* A command that changes a job must not run before the job's line is written. */
+    client->barrier = request;
     client_wake(client);
     return COMMAND_TAKEN;
 }
@@ -417,8 +417,8 @@ do_wait_job(struct client *client, const struct span *args, unsigned count)
     return COMMAND_TAKEN;
 }
 
-/* Ends a job that somebody has cancelled, or has it ended. One that was sent to a driver ends, or
- * does not begin, when the driver has answered. */
+/* Cancels a job: ends it if it waits for any driver, or has its driver end it. If the job was sent
+ * to a driver that has not answered yet, it ends, or does not begin, when the driver answers. */
 static void
 job_cancel(struct job *job)
 {
@@ -454,7 +454,7 @@ do_cancel_job(struct client *client, const struct span *args, unsigned count)
     return COMMAND_TAKEN;
 }
 
-/* ---- the queue --------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static enum handling
 client_answer(struct client *client, const char *text)
@@ -480,6 +480,6 @@ do_resume(struct client *client, const struct span *args, unsigned count)
     (void)args;
     (void)count;
     stats.paused = 0;
-    tasks_assign();
+    calls_assign();
     return handling;
 }

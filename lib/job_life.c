@@ -18,8 +18,8 @@
 #include <stdio.h>
 
 enum {
-    LIMIT_MARGIN_MS = 3000, /* for a busy machine, before we take a driver for one that fails */
-    LATE_MS = 1000,         /* a busy machine does not make us that late */
+    LIMIT_MARGIN_MS = 3000, /* on a busy machine the end of a job may be reported this late */
+    LATE_MS = 1000,         /* on a busy machine we are not this late, unless we were stopped */
 };
 
 static struct {
@@ -28,7 +28,7 @@ static struct {
     char why[64];
 } batch = {.why = "halted by an Error"};
 
-static uint64_t jobs_submitted; /* and not begun */
+static uint64_t jobs_submitted; /* submitted jobs that have not begun */
 
 /* Whether the client is a batch: standard input without a prompt. */
 static bool
@@ -37,7 +37,7 @@ client_is_batch(const struct client *client)
     return client == &console && client->prompt == PROMPT_NONE;
 }
 
-/* The call gets the job. */
+/* The call owns the job from now on. */
 static void
 call_own_job(struct call *call, struct job *job)
 {
@@ -88,7 +88,7 @@ jobs_submitted_waiting(void)
     return jobs_submitted;
 }
 
-/* A submitted job begins, or waits again, or ends. */
+/* Counts a job that begins, or that waits again or ends after it had a driver. */
 static void
 job_count_begun(const struct job *job, bool begun)
 {
@@ -107,7 +107,8 @@ batch_failed(void)
         phase_job_failed();
 }
 
-/* A job of the batch has failed. Nothing more is read from it; what was read does not run. */
+/* A job of the batch has failed, or its command got an Error (NULL). No more of the batch is read,
+ * and what was read does not run. */
 static void
 batch_halt(const struct job *job)
 {
@@ -217,20 +218,27 @@ job_refuse(struct job *job)
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
-/* Starts the deadline by which a driver that works ends the job; a job that it ends itself is gone
- * earlier. */
+/* How long a driver may take to end a job that it ends now. */
+static int64_t
+job_end_timeout_ns(void)
+{
+    return options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
+}
+
+/* Starts the deadline by which a working driver has ended the job. If the job ends by itself, that
+ * is earlier. */
 void
 job_begin(struct driver *driver, struct call *call)
 {
     struct job *job = call->job;
-    int64_t limit_ns = (int64_t)(job->limit_ms + LIMIT_MARGIN_MS) * NS_PER_MS;
+    int64_t limit_ns = (int64_t)job->limit_ms * NS_PER_MS;
 
     job->state = JOB_RUNNING;
     driver->job = job;
-    if (!driver->killed) /* or it was looked at before this was read */
+    if (!driver->killed) /* otherwise driver_kill() has looked at the process already */
         driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;
-    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + options.grace_ns);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, limit_ns + job_end_timeout_ns());
     stats.jobs++;
 }
 
@@ -245,26 +253,25 @@ job_begun(struct driver *driver, pid_t pid)
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Logs the end of each job if that was asked for. Otherwise logs the failures that may go
- * unnoticed: in a batch, whose replies are often not read, and of clients that are gone. The jobs
- * that such a client left waiting get one line together, see loss.h. */
+ * unnoticed: in a batch, whose replies are often not read, of submitted jobs, and of clients that
+ * are gone. The jobs that such a client left waiting get one line together, see loss.h. */
 static void
 job_log_end(const struct job *job)
 {
     const struct job_result *result = &job->result;
     char text[RESULT_SIZE];
     bool stopped = result->why == batch.why || result->reason == REASON_STOPPING;
-    bool told = false;
+    bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
+    bool unnoticed = false;
 
     if (result->left > 0)
         log_line("job %" PRIu64 " left %" PRIu32 " %s", job->number, result->left,
                  result->left == 1 ? "process" : "processes");
-    bool failed = !result_is_good(result) && result->ending != JOB_CANCELLED && !stopped;
-
     if (job->call != NULL && job->call->request != NULL && result->reason == REASON_CLIENT_GONE)
         loss_add_job(&job->call->request->client->loss, job->number, job->text);
     else if (failed && (job->batch || job->call == NULL || job->giver != NULL))
-        told = true;
-    if (!options.verbose && !told)
+        unnoticed = true;
+    if (!options.verbose && !unnoticed)
         return;
     struct span command = job_text_logged(job->text);
     job_result_text(job, text);
@@ -312,7 +319,7 @@ job_tell_end(struct job *job)
     call_end(call, OUTCOME_DONE); /* with a request, it uses the job until its line is written */
 }
 
-/* A submitted job has ended: its giver counts it no more. */
+/* If the job was submitted, its giver no longer counts it. */
 static void
 job_leave_giver(struct job *job)
 {
@@ -323,7 +330,7 @@ job_leave_giver(struct job *job)
     jobs_submitted--; /* it counts as one that waits, since it has given back its slot */
     job->giver = NULL;
     if (--giver->jobs == 0)
-        client_wake(&console); /* whose end may wait for that */
+        client_wake(&console); /* the end of standard input may wait for that */
     giver_release(giver);
 }
 
@@ -331,7 +338,7 @@ void
 job_end(struct job *job, const struct job_result *result)
 {
     if (job->slot != 0)
-        relay_drain(); /* the loop may have seen its end before what it wrote */
+        relay_drain(); /* the loop may have seen the end of the job before its output */
     job->state = JOB_DONE;
     job->result = *result;
     job_leave_slot(job);
@@ -377,12 +384,10 @@ job_recall(struct call *call, struct job *job, const struct past *past)
 void
 job_end_soon(struct driver *driver)
 {
-    int64_t time_ns = options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS;
-
-    if (driver->job_deadline.at_ns <= clock_turn_ns + time_ns)
+    if (driver->job_deadline.at_ns <= clock_turn_ns + job_end_timeout_ns())
         return;
     deadline_stop(&driver->job_deadline);
-    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, time_ns);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, job_end_timeout_ns());
 }
 
 bool
@@ -391,8 +396,7 @@ job_gets_time(struct driver *driver)
     if (clock_turn_ns - driver->job_deadline.at_ns < LATE_MS * NS_PER_MS)
         return false;
     deadline_stop(&driver->job_deadline);
-    deadline_start_for(&driver->job_deadline, DEADLINE_JOB,
-                       options.grace_ns + LIMIT_MARGIN_MS * NS_PER_MS);
+    deadline_start_for(&driver->job_deadline, DEADLINE_JOB, job_end_timeout_ns());
     return true;
 }
 

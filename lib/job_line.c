@@ -60,7 +60,8 @@ job_line_set_words(struct job_line *line, const char *text, size_t size)
     line->words[count] = NULL;
 }
 
-/* Writes the message, whose beginning has that size, and the reason. Returns the exit status. */
+/* Completes the message, of which size bytes are there, with the reason, and writes it. Returns the
+ * exit status. */
 static int
 line_exec_failed(struct job_line *line, size_t size, int error)
 {
@@ -84,15 +85,16 @@ line_exec(struct job_line *line)
 {
     if (line->words[0] != NULL)
         execvp(line->words[0], line->words);
-    execve("/bin/sh", (char *const *)line->shell, environ); /* which does not write to them */
+    execve("/bin/sh", (char *const *)line->shell, environ); /* it does not change the strings */
     int error = errno;
     return line_exec_failed(
         line, text_append(line->message, 0, sizeof(line->message), "driver: cannot run /bin/sh: "),
         error);
 }
 
-/* The program is a script that does not say which interpreter it is for. Some libcs have a shell
- * run it, as a shell does; for the others, a shell that finds it once more does. */
+/* The program is a script that names no interpreter. With some libcs, execvp() has a shell run it,
+ * and does not return. With the others we run a shell, which searches PATH for the program
+ * again. */
 static void
 words_exec_script(struct job_line *line)
 {

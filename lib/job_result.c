@@ -107,7 +107,7 @@ job_result_text(const struct job *job, char *text)
                             RESULT_SIZE - 16, reason);
 }
 
-/* Whether that can be a reason: it will be in replies. */
+/* Whether the text can be a reason, which replies show. */
 static bool
 is_reason(const char *text)
 {

@@ -1,11 +1,11 @@
 #include "job_text.h"
 
 #include "pool.h"
+#include "shell.h"
 
 enum {
     TEXT_SIZES = 6,
-    QUOTED_BYTE_MAX = 4, /* what a byte of words may become: a quote becomes '\'' */
-    SHOWN_MAX = 200,     /* how much of a command the log shows, in bytes */
+    SHOWN_MAX = 200, /* how much of a command the log shows, in bytes */
 };
 
 static struct {
@@ -69,65 +69,21 @@ job_text_set_past(struct job_text *text)
     texts.bytes -= text_pool(text->size)->size;
 }
 
-/* ---- words, as sh would read them ------------------------------------------------------------ */
-
-/* Whether sh reads the word as it is. Bytes that are not ASCII may be blanks in some locale. */
-static bool
-word_is_plain(const char *word, size_t size, bool is_first)
-{
-    static const char *const reserved[] = {"case", "do",    "done",     "elif",   "else",  "esac",
-                                           "fi",   "for",   "if",       "in",     "then",  "until",
-                                           "time", "while", "function", "select", "coproc"};
-
-    if (size == 0 || (is_first && memchr(word, '=', size) != NULL))
-        return false;
-    for (size_t i = 0; i < size; i++) {
-        char byte = word[i], letter = (char)(byte | ' ');
-        if (!(letter >= 'a' && letter <= 'z') && !(byte >= '+' && byte <= ':') && byte != '_' &&
-            byte != '=' && byte != '@' && byte != '%')
-            return false;
-    }
-    for (size_t i = 0; is_first && i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (strcmp(word, reserved[i]) == 0)
-            return false;
-    return true;
-}
-
-/* Copies the word in quotes. Returns the end of the copy. */
-static char *
-word_quote(char *out, const char *word)
-{
-    *out++ = '\'';
-    for (; *word != '\0'; word++) {
-        if (*word == '\'') {
-            memcpy(out, "'\\''", QUOTED_BYTE_MAX);
-            out += QUOTED_BYTE_MAX;
-        } else {
-            *out++ = *word;
-        }
-    }
-    *out++ = '\'';
-    return out;
-}
+/* ---- what people see ------------------------------------------------------------------------- */
 
 struct span
 job_text_shown(const struct job_text *text)
 {
-    static char block[QUOTED_BYTE_MAX * PROTO_TEXT_MAX];
+    static char block[SHELL_BYTE_MAX * PROTO_TEXT_MAX];
     const char *word = text->bytes, *end = word + text->size;
     char *out = block;
 
     if (!text->is_words)
         return (struct span){text->bytes, text->size};
-    while (word < end) {
-        size_t size = strlen(word);
+    for (; word < end; word += strlen(word) + 1) {
         if (out > block)
             *out++ = ' ';
-        if (word_is_plain(word, size, word == text->bytes))
-            out = mempcpy(out, word, size);
-        else
-            out = word_quote(out, word);
-        word += size + 1;
+        out += shell_quote(out, word, word == text->bytes);
     }
     return (struct span){block, (size_t)(out - block)};
 }

@@ -10,14 +10,14 @@
 enum {
     STOP_AGAIN_MS = 1,  /* while the job's processes are being stopped */
     LOOK_AGAIN_MS = 10, /* after KILL, whether anything is left */
-    REAPED_MAX = 64,    /* in one call: what forks fast may die as fast as we reap */
+    REAPED_MAX = 64,    /* in one call: if processes fork fast, they may die as fast as we reap */
     /* How long we kill what is left of a job that we abandon. A busy machine gives us more time. */
     ABANDON_TURNS = 200 / FAMILY_TURN_MS,
 };
 
-/* ---- signals to the job -------------------------------------------------------------------- */
+/* ---- signals to the job ---------------------------------------------------------------------- */
 
-/* Whether a child of ours belongs to the job: what is in our own session was there before us. */
+/* Whether a child of ours belongs to the job: children in our own session were there before us. */
 static bool
 job_owns(pid_t pid)
 {
@@ -54,7 +54,7 @@ job_group_exists(const struct job_tree *job)
     return waitid(P_PGID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* Asks all of the job's processes to end, including stopped ones. Returns how many they are.
+/* Asks all of the job's processes to end, including stopped ones. Returns how many there are.
  * Without a /proc of our own, we reach only the job's process group, and count it as one. */
 static unsigned
 job_ask(struct job_tree *job)
@@ -91,7 +91,7 @@ job_has_left(const struct job_tree *job)
     return found == CHILDREN_NO_PROC ? job_group_exists(job) : found != CHILDREN_NONE;
 }
 
-/* ---- the end of the job -------------------------------------------------------------------- */
+/* ---- the end of the job ---------------------------------------------------------------------- */
 
 /* Whether the job's first process has not been reaped yet; only then is job->pid still its own. */
 static bool
@@ -106,8 +106,8 @@ microseconds(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-/* The job's first process was reaped. What it has left keeps the grace period, if that runs. If
- * nobody has asked the job to end, it may stay for a moment, but not beyond the time limit. */
+/* The job's first process was reaped. If the job was asked to end, what is left of it keeps the
+ * rest of the grace period. Otherwise that may stay for a moment, but not beyond the time limit. */
 static void
 job_first_ended(struct job_tree *job, int status, const struct rusage *usage)
 {
@@ -175,7 +175,7 @@ job_terminate(struct job_tree *job, enum proto_outcome outcome, int64_t grace_ns
     job_ask(job);
 }
 
-/* The moment is over that is given to what the job's first process has left. */
+/* What the job's first process has left may linger no longer: asks it to end. */
 static void
 job_terminate_rest(struct job_tree *job, int64_t grace_ns)
 {
@@ -202,7 +202,7 @@ job_tree_reap(struct job_tree *job)
             break;
     }
     if (reaped == REAPED_MAX)
-        raise(SIGCHLD); /* it is blocked, and calls us again after the loop's other events */
+        raise(SIGCHLD); /* it is blocked; the loop calls us again after its other events */
     if (job->stage <= JOB_TAKEN || job_first_runs(job))
         return;
     if (pid < 0) /* there are no more children */
@@ -274,7 +274,7 @@ job_tree_abandon(struct job_tree *job)
         ;
 }
 
-/* ---- the start of the job ------------------------------------------------------------------ */
+/* ---- the start of the job -------------------------------------------------------------------- */
 
 /* The job has not begun: completes the result. */
 static void

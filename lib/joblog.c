@@ -14,6 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    TAIL_MAX = 2 * BLOCK_SIZE,    /* a whole line, and the beginning of one */
+    ZEROS_MAX = 16 * 1024 * 1024, /* far more than is written between two writebacks */
+    TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
+    LOG_LOCK_WAIT_MS = 1000,
+    LOG_LOCK_RETRY_MS = 20,
+};
+
 static struct {
     int fd; /* -1: no log is kept */
     bool failed;
@@ -24,7 +32,7 @@ static struct {
     char second_text[sizeof("2026-01-31T23:59:59")];
 } joblog = {.fd = -1};
 
-/* A line that is being made: a command of 4 KiB takes 24 KiB at most. */
+/* A line that is being made. The longest command takes 60 KiB of it, see TEXT_BYTE_MAX. */
 static char block[BLOCK_SIZE];
 
 static void
@@ -34,18 +42,11 @@ joblog_failed(void)
     joblog.failed = true;
 }
 
-enum {
-    TAIL_MAX = 2 * BLOCK_SIZE,    /* a whole line, and the beginning of one */
-    ZEROS_MAX = 16 * 1024 * 1024, /* far more than is written between two writebacks */
-    TIME_SIZE = sizeof("2026-01-31T23:59:59.123Z") - 1,
-    LOG_LOCK_WAIT_MS = 1000,
-    LOG_LOCK_RETRY_MS = 20,
-};
-
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Returns why a file must not be the log, or NULL. Others could forge what a file says that they can
- * write, and a name of theirs for a file of ours could make us append to any of our files. */
+/* Returns why a file must not be the log, or NULL. If others could write the file, they could forge
+ * what it says. If it has a second name, another user may have made that name, to have us append to
+ * a file of ours. */
 static const char *
 file_refusal(int fd)
 {
@@ -90,8 +91,8 @@ line_parse(char *line, size_t size, struct entry *entry)
 }
 
 /* A power failure may leave zero bytes in the place of the last lines. Returns the size of the file
- * without them; 0 if there is nothing else, or there are more than ZEROS_MAX; -1 on failure. tail has
- * room for TAIL_MAX bytes. */
+ * without them; 0 if there is nothing else, or if there are more than ZEROS_MAX; -1 on failure.
+ * tail has room for TAIL_MAX bytes. */
 static off_t
 size_without_zeros(int fd, char *tail)
 {
@@ -110,9 +111,9 @@ size_without_zeros(int fd, char *tail)
     return size;
 }
 
-/* Looks at the end of the file: it must have a line of a log of jobs, or nothing. A server that was
- * killed, or a full disk, may have left the beginning of a line after it; *whole is the size of the
- * file without that. Returns why the file must not be the log, or NULL. */
+/* Looks at the end of the file: it must be a line of a log of jobs, unless the file is empty. A
+ * server that was killed, or a full disk, may have left the beginning of a line after it; *whole is
+ * the size of the file without that. Returns why the file must not be the log, or NULL. */
 static const char *
 tail_refusal(int fd, off_t *whole)
 {
@@ -138,9 +139,9 @@ tail_refusal(int fd, off_t *whole)
     return line_parse(line, (size_t)(end - line), &entry) ? NULL : format_refusal(&first);
 }
 
-/* Only a process that can write the file can take this lock, fcntl(2). But whoever can read it, such as
- * another user whom its mode lets, can take a lock for reading, which keeps others from taking this
- * one. */
+/* Takes the lock. Returns why that is not possible, or NULL. Only a process that can write the file
+ * can take it, fcntl(2). But whoever can read the file, perhaps another user, can take a lock for
+ * reading, which keeps us from taking ours. */
 static const char *
 lock_refusal(int fd)
 {
@@ -169,10 +170,10 @@ file_is_locked(int fd)
 }
 
 /*
- * The child that is to be a driver shares its server's descriptors for a moment, see spawn_open(). If
- * its server is killed then, the child still has the lock when the server is gone, and on a loaded
- * machine for longer than it takes to start the next server. So we wait until there is no lock, but not
- * for long: the loop does not run yet, and signals wait for it.
+ * The child that becomes a driver shares its server's descriptors for a moment, see spawn_open().
+ * If the server is killed in that moment, the child still holds the lock when the server is gone;
+ * on a loaded machine, for longer than it takes to start the next server. So we wait until nobody
+ * holds the lock, but not for long: the loop does not run yet, and signals wait for it.
  */
 static void
 lock_await(int fd)
@@ -241,8 +242,8 @@ joblog_mend(void)
         log_line("the last line of the log %s was torn, and is dropped", options.log_path);
 }
 
-/* A server that does not resume may give numbers that go on where those in the file end, as with
- * --output: by the numbers alone, nobody could see that its jobs are a batch of their own. */
+/* If the server does not resume, its numbers may still go on where the numbers in the file end,
+ * because of --output. So its first line says that a new batch begins. */
 static void
 joblog_begin(void)
 {
@@ -264,9 +265,9 @@ joblog_close(void)
         close(joblog.fd);
 }
 
-/* Whether both are the same file. */
+/* Whether both descriptors are of the same file. */
 static bool
-log_is_file(int a, int b)
+is_same_file(int a, int b)
 {
     struct stat one, other;
 
@@ -283,7 +284,7 @@ joblog_reopen(void)
     if (joblog.fd < 0 || joblog.failed)
         return;
     int fd = file_open(&why);
-    if (fd >= 0 && log_is_file(fd, joblog.fd)) {
+    if (fd >= 0 && is_same_file(fd, joblog.fd)) {
         close(fd);
         return;
     }
@@ -312,7 +313,7 @@ joblog_has_failed(void)
     return joblog.failed;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void
 lines_read(FILE *file, void (*visit)(const struct entry *))
@@ -383,8 +384,8 @@ put_seconds(struct buffer *out, uint64_t ms)
     buffer_append_string(out, digits);
 }
 
-/* Appends a command: tab, newline and backslash as \t, \n and \\, and other bytes that are not
- * printable and no UTF-8 as \xNN. */
+/* Appends a command: tab, newline and backslash as \t, \n and \\, and what is not printable UTF-8
+ * as \xNN. */
 static void
 put_command(struct buffer *out, const struct job_text *text)
 {
@@ -410,8 +411,8 @@ put_command(struct buffer *out, const struct job_text *text)
     }
 }
 
-/* Returns the driver that a line shows: the one that has the job or, in Waiting, that has given it
- * back, or that its command names; 0 if there is none. */
+/* Returns the driver that a line shows: the one that has the job; in a Waiting line, the one that
+ * has given it back, or that its command names; or 0 if there is none. */
 static pid_t
 shown_driver(const struct job *job)
 {
@@ -449,7 +450,7 @@ put_before(struct buffer *out, const struct job *job)
     if (joblog.was != 0 && job->before != NULL)
         buffer_append_string(out, " ");
     if (job->before != NULL) {
-        struct job before = {.result = *job->before}; /* as far as its RESULT needs it */
+        struct job before = {.result = *job->before}; /* a job with what job_result_text() needs */
         buffer_append(out, result, job_result_text(&before, result));
     }
 }

@@ -70,8 +70,8 @@ keeper_warmed_up(void)
         clients_wake();
 }
 
-/* Whether to give up: no driver is up, none has come up for long, and nobody is left who could
- * give commands and might wait for better times. */
+/* Whether to give up: no driver is up, none has come up for GIVE_UP_S, and nobody is left who could
+ * give more commands. */
 static bool
 keeper_is_hopeless(void)
 {
@@ -80,7 +80,7 @@ keeper_is_hopeless(void)
            options.listen_path == NULL && console_has_ended();
 }
 
-/* What waits for a driver will not have one, nor will what is still in the input. */
+/* Nothing that waits for a driver, or is still in the input, will get one. */
 static void
 keeper_give_up(void)
 {

@@ -19,10 +19,10 @@
 /*
  * What other users can do depends on the directory.
  *
- * In one that only we and root can write, they can do nothing. In a sticky one, such as /tmp, they
- * can make a file at our path, or at the path of the lock, before we do. They can neither remove nor
- * rename nor replace a file of ours, unlink(2), so it is enough to look whose a file is: we do not
- * open, connect to or remove what is another user's, but say so and exit.
+ * In a directory that only we and root can write, they can do nothing. In a sticky one, such as
+ * /tmp, they can make a file at our path, or at the path of the lock, before we do. They can
+ * neither remove nor rename nor replace a file of ours, unlink(2), so it is enough to look whose a
+ * file is: we do not open, connect to or remove what is another user's, but say so and exit.
  *
  * In any other directory that they can write, they can also remove our files and put theirs there.
  * Then clients find no server, and that is all: a client tells nothing to another user's server,
@@ -36,7 +36,7 @@
 enum {
     LOCK_WAIT_MS = 3000, /* a server that starts holds the lock for less than a millisecond */
     LOCK_RETRY_MS = 20,
-    ORPHAN_WAIT_MS = 1000, /* a child that became an orphan has what its parent had for a moment */
+    ORPHAN_WAIT_MS = 1000, /* a dead server's child has its socket for a moment */
 };
 
 #define LOCK_SUFFIX ".lock"
@@ -60,13 +60,13 @@ listener_address(const char *path)
 }
 
 /*
- * Whoever is at the other end of a UNIX socket can send us descriptors, SCM_RIGHTS, before we know who
- * he is. We never take one, so the kernel closes it when we read what came with it, or close the
- * connection. For the last descriptor of a TCP socket with SO_LINGER and data that nobody reads, the
+ * Whoever is at the other end of a UNIX socket can send us descriptors, SCM_RIGHTS, before we know
+ * who he is. We never take one, so the kernel closes it when we read what came with it, or close
+ * the connection. If it is the last descriptor of a TCP socket with SO_LINGER and unread data, the
  * kernel then waits in our process for as long as its owner likes, and only SIGKILL would end that.
- * With this option off, his sendmsg(2) fails with EPERM. A connection has the option from the listener,
- * even before it is accepted. An older kernel does not know it, and that is no error: see CAVEATS in
- * taxi-server(1).
+ * With this option off, his sendmsg(2) fails with EPERM. A connection gets the option from the
+ * listener, even before it is accepted. An older kernel does not know the option, and that is no
+ * error: see CAVEATS in taxi-server(1).
  */
 static void
 descriptors_refuse(int fd)
@@ -222,7 +222,7 @@ lock_release(struct listener *listener)
 
 /* ---- the socket's file ----------------------------------------------------------------------- */
 
-/* Whether the process at the other end of the connection is dead, unix(7): another one has its socket. */
+/* Whether the process that listened is dead, unix(7), and another one has its socket. */
 static bool
 peer_is_dead(int fd)
 {
@@ -236,8 +236,8 @@ peer_is_dead(int fd)
            (process_look(peer.pid, &process) && process_is_dead(&process));
 }
 
-/* Whether something listens at the socket. A dead server leaves the file, which refuses connections.
- * *orphaned: who listened is dead. */
+/* Whether something listens at the socket. A dead server leaves the file, which refuses
+ * connections. Sets *orphaned if the process that listened is dead. */
 static bool
 socket_is_alive(const struct sockaddr_un *address, bool *orphaned)
 {
@@ -251,8 +251,8 @@ socket_is_alive(const struct sockaddr_un *address, bool *orphaned)
     return !refused;
 }
 
-/* Whether a server listens at the socket. The child that is to be a driver has its server's socket for
- * a moment, also if the server is killed in it, see lock_await() in lib/joblog.c. */
+/* Whether a server listens at the socket. The child that becomes a driver has its server's socket
+ * for a moment, even if the server is killed in that moment, see lock_await() in lib/joblog.c. */
 static bool
 server_is_alive(const struct sockaddr_un *address)
 {
@@ -355,7 +355,7 @@ socket_unblock(int fd, bool set)
  * sets it as NonBlocking= says before it starts a server, so with our unit there is nothing to do.
  * For others we leave it as it was when we end. There is no accept() with MSG_DONTWAIT.
  *
- * That descriptors are refused stays, so it also holds for clients that connect when we have ended.
+ * Descriptors stay refused after our end, also for clients that connect then.
  */
 void
 listener_inherit(struct listener *listener, int fd, const char *path,
@@ -370,7 +370,8 @@ listener_inherit(struct listener *listener, int fd, const char *path,
         err(EXIT_FAILURE, "cannot listen on %s", path);
 }
 
-/* Another server at this socket, when it ends, leaves the flag as it was for that one. */
+/* When another server at this socket ends, it leaves the flag as it was when that server
+ * started. */
 void
 listener_keep_unblocked(struct listener *listener)
 {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    WIDTH_DEFAULT = 80, /* of a terminal that does not know */
+    WIDTH_DEFAULT = 80, /* of a terminal that does not know its own */
     ECHO_WIDTH = 2,     /* a ^C or ^Z, which the terminal shows after the status line */
     ERASE_SIZE = STATUS_SIZE + ECHO_WIDTH + 2,
 };
@@ -67,9 +67,9 @@ log_width(void)
     return size.ws_col;
 }
 
-/* Writes into text, of ERASE_SIZE, what takes the status line away. Returns its size, 0 if no status
- * line is shown. The terminal's last column stays as it is, since a blank there could begin a new
- * line. */
+/* Writes into text, of ERASE_SIZE, what takes the status line away. Returns its size, or 0 if no
+ * status line is shown. The terminal's last column stays as it is, because a blank there could
+ * begin a new line. */
 static size_t
 status_erase(char *text)
 {
@@ -103,7 +103,7 @@ log_line(const char *format, ...)
     logging.status = 0;
 }
 
-/* Returns false if the terminal takes no more now. */
+/* Takes the status line away. Returns false with EAGAIN if the terminal takes no more now. */
 static bool
 status_take(void)
 {

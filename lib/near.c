@@ -4,7 +4,7 @@
 
 enum {
     MISTAKES_MAX = 2,
-    LONG_SIZE = 6, /* a shorter word has at most one mistake: two make "run" of many words */
+    LONG_SIZE = 6, /* a shorter word has at most one mistake: two turn many words into "run" */
 };
 
 static struct span

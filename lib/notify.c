@@ -25,7 +25,8 @@ notify(const char *state)
         log_line("cannot notify %s: it is no path of a socket", path);
         return;
     }
-    /* Whoever can replace this socket learns our state, and nothing else. We do not wait for him. */
+    /* Whoever can replace this socket learns our state, and nothing else. We do not wait for
+     * him. */
     memcpy(address.sun_path, path, size);
     if (path[0] == '@')
         address.sun_path[0] = '\0'; /* an abstract socket, unix(7) */

@@ -112,8 +112,8 @@ means_port(const char *value)
     return strchr(value, '/') == NULL && *port != '\0' && port[strspn(port, "0123456789")] == '\0';
 }
 
-/* Returns the path; exits unless it fits into the address of a socket, unix(7). from is the option or
- * variable that has it. */
+/* Returns the path. Exits unless it fits into the address of a socket, unix(7). from is the option
+ * or variable that the path is from. */
 static const char *
 socket_take(const char *from, const char *value)
 {
@@ -423,7 +423,7 @@ option_find(int found)
     return NULL;
 }
 
-/* Exits because of an option by its name, which is unknown, ambiguous, or has a value that it cannot
+/* Exits because of a long option that is unknown or ambiguous, or has a value that it cannot
  * have. */
 __attribute__((noreturn)) static void
 option_unknown(const char *option)
@@ -451,8 +451,9 @@ processors_count(void)
     return count >= 1 && count <= DRIVERS_MAX ? (unsigned)count : 1;
 }
 
-/* The words after --each SECONDS are a template for jobs. There must be drivers to run them. Options of
- * ours there would be taken for the program's name, and each job would fail. */
+/* The words after --each SECONDS are a template for jobs, and there must be drivers to run them. If
+ * the first word were an option of ours, it would be taken for the name of a program, and each job
+ * would fail. */
 static void
 options_each(char **words)
 {
@@ -475,7 +476,7 @@ options_each(char **words)
         options.drivers = processors_count();
 }
 
-/* Finds the server's socket for "taxi". An empty variable is as none. */
+/* Finds the server's socket for "taxi". An empty variable counts as none. */
 static const char *
 socket_find(void)
 {

@@ -2,6 +2,7 @@
 
 #include "directory.h"
 #include "options.h"
+#include "result.h"
 
 #include <dirent.h>
 #include <err.h>
@@ -13,17 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The highest number that is accepted: above it there is room for all jobs that will ever be, and
- * each number is still exact in JSON, whose numbers many programs read as doubles. */
-#define OUTPUT_NUMBER_MAX UINT64_C(999999999999999)
-
 static struct {
     int fd; /* the directory */
     char identity[IDENTITY_SIZE];
     char link[sizeof("/proc//fd/") + 2 * DIGITS_MAX];
 } output = {.fd = -1};
 
-/* Returns the number in the name of an output file, OUTPUT_NUMBER_MAX + 1 if it is higher than
+/* Returns the number in the name of an output file, JOB_NUMBER_MAX + 1 if it is higher than
  * that, and 0 for any other name. */
 static uint64_t
 output_number(const char *name)
@@ -32,7 +29,7 @@ output_number(const char *name)
     uint64_t number = 0;
 
     if (suffix != NULL && (strcmp(suffix, ".out") == 0 || strcmp(suffix, ".err") == 0))
-        digits_parse(name, (size_t)(suffix - name), OUTPUT_NUMBER_MAX, &number);
+        digits_parse(name, (size_t)(suffix - name), JOB_NUMBER_MAX, &number);
     return number;
 }
 
@@ -49,9 +46,9 @@ output_highest(void)
         err(EXIT_FAILURE, "cannot read the directory %s", options.output_path);
     while (errno = 0, (entry = readdir(directory)) != NULL) {
         uint64_t number = output_number(entry->d_name);
-        if (number > OUTPUT_NUMBER_MAX)
+        if (number > JOB_NUMBER_MAX)
             errx(EXIT_FAILURE, "cannot go on from %s/%s: number too large (limit %" PRIu64 ")",
-                 options.output_path, entry->d_name, OUTPUT_NUMBER_MAX);
+                 options.output_path, entry->d_name, JOB_NUMBER_MAX);
         if (number > highest)
             highest = number;
     }
@@ -62,9 +59,9 @@ output_highest(void)
 }
 
 /*
- * Looks at what is at the path, and exits if that is a link of another user, which could lead us to any
- * directory of our own. In a sticky directory such as /tmp he cannot replace what is ours. Who gives a
- * path through a directory of another user trusts him.
+ * Looks at what is at the path, and exits if that is another user's link, which could lead us to
+ * any directory of our own. In a sticky directory such as /tmp he cannot replace what is ours.
+ * Whoever gives a path through another user's directory trusts him.
  */
 static void
 output_look(struct stat *file)
@@ -115,11 +112,11 @@ output_open(void)
      * have put another one at the path: output_check() looks at what we have opened. */
     output.fd = open(options.output_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (output.fd < 0) {
-        int reason = errno;
+        int error = errno;
         struct stat file;
 
-        output_look(&file); /* if fs.protected_symlinks is set, open() says EACCES of such a link */
-        errno = reason;
+        output_look(&file); /* such a link fails with EACCES, if fs.protected_symlinks is set */
+        errno = error;
         err(EXIT_FAILURE, "cannot write into %s", options.output_path);
     }
     output_check();

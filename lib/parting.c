@@ -14,7 +14,7 @@ enum {
 };
 
 static struct {
-    struct list clients; /* in the order of their time */
+    struct list clients; /* in order of part_by_ns */
     struct deadline deadline;
     unsigned strangers;
     char dropped[16 * 1024]; /* input that nobody will read */
@@ -29,7 +29,7 @@ socket_drop_input(int fd)
     return recv(fd, partings.dropped, sizeof(partings.dropped), MSG_DONTWAIT);
 }
 
-/* After this the other end cannot send any more, so the close finds nothing unread. */
+/* After shutdown(2) the other end can send no more, so close(2) will find nothing unread. */
 static void
 socket_finish(int fd)
 {
@@ -56,7 +56,7 @@ parting_end(struct client *client)
         deadline_stop(&partings.deadline);
 }
 
-/* Drops what has come. If the other end is closed, or will send nothing more, that is all. */
+/* Drops what has come. Ends the parting if the other end is closed, or will send nothing more. */
 static void
 parting_ready(struct source *source, uint32_t events)
 {

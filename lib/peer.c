@@ -38,8 +38,8 @@ overflow_uid(void)
     return (uid_t)uid;
 }
 
-/* Whether every user id exists in our user namespace, as outside of all containers. Then the overflow
- * uid is a user like any other. */
+/* Whether every user id exists in our user namespace, as it does outside of all containers. Then
+ * the overflow uid is a user like any other. */
 static bool
 users_all_exist(void)
 {
@@ -51,9 +51,9 @@ users_all_exist(void)
            count == UINT32_MAX;
 }
 
-/* Whether we may signal a process depends on who its user and we are, and not on the ids that users
- * have in our namespace, kill(2): our own user's, and if we are root, any of our namespace's. But that
- * says nothing of a process that has ended, or that is in another pid namespace. */
+/* kill(2) compares the users themselves, and not the ids that they have in our namespace: we may
+ * signal a process of our own user and, as root, a process of any user of our namespace. This says
+ * nothing about a process that has ended, or that is in another pid namespace. */
 bool
 peer_is_user(const struct ucred *peer)
 {

@@ -13,7 +13,8 @@ enum {
     PROC_FILE_SIZE = 512, /* the beginning of a file in which we find what we need */
 };
 
-/* Reads the beginning of that file of the process. Returns false with errno if it cannot. */
+/* Reads the beginning of a file in the process's directory in /proc. Returns false with errno if it
+ * cannot be opened. */
 static bool
 process_read(pid_t pid, const char *file, char *text)
 {

@@ -80,7 +80,7 @@ progress_count_ahead(void)
     meter.file = -1;
 }
 
-/* If a batch is halted, the rest of its input is not read, and so its total is not found any more. */
+/* If a batch is halted, the rest of its input is not read, so its total stays unknown. */
 static void
 progress_look_for_total(void)
 {
@@ -93,8 +93,8 @@ progress_look_for_total(void)
 }
 
 /*
- * Counts the jobs that run, and estimates the time that is left: what is left to do, at the mean
- * time of the jobs that have ended, is done by all drivers together. A job that has run for longer
+ * Counts the jobs that run, and estimates the time that is left: the jobs that are left take the
+ * mean time of the jobs that have ended, and all drivers share them. A job that has run for longer
  * than the mean may end at any time.
  */
 static void
@@ -156,7 +156,8 @@ part_append(char *line, size_t *size, unsigned width, const char *format, ...)
     return true;
 }
 
-/* Makes the line of as many of its parts as there is room for: half a number would be a lie. */
+/* Makes the line of as many of its parts as there is room for. No part is cut: half a number would
+ * be a lie. */
 static void
 progress_line(char *line)
 {
@@ -187,8 +188,8 @@ in_background(void)
     return foreground >= 0 && foreground != getpgrp();
 }
 
-/* Whether the line would tear a reply, or a line that a job may still be writing. Who wrote half a
- * line is not known: once any job has ended, it counts as ended, too. */
+/* Whether the line would tear a reply, or a line that a job may still be writing. It is not known
+ * which job wrote half a line: once any job has ended, that line counts as ended, too. */
 static bool
 progress_would_tear(void)
 {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    READS_TO_DROP = 64, /* blocks: more than a socket or a pipe holds, while others may write on */
+    READS_TO_DROP = 64, /* blocks: more than a socket or a pipe holds, even if others write on */
 };
 
 bool
@@ -60,7 +60,7 @@ client_drop_half_line(struct client *client)
     buffer_consume(input, 0);
 }
 
-/* The input has ended otherwise than by its end. */
+/* The input has broken off. */
 static void
 client_break_input(struct client *client)
 {
@@ -76,8 +76,8 @@ client_break_input(struct client *client)
         phase_set_failed();
 }
 
-/* The terminal was hung up, usually because its window was closed. This is no failure: SIGHUP, which
- * comes then, is none either. */
+/* The terminal was hung up, usually because its window was closed. This is no failure, and neither
+ * is the SIGHUP that comes then. */
 static void
 client_hang_up(struct client *client)
 {
@@ -110,8 +110,8 @@ shell_stop(int number, pid_t whom)
  * Reading the terminal has failed with EIO. If the reason is that we are in its background, we stop
  * our whole process group, as the kernel would have done if SIGTTIN were not blocked, termios(3).
  * After that a SIGCONT is pending, and its handler reads again. If nothing has stopped us, or the
- * terminal was hung up, this is the end of the input. A group of 0 is one outside of our pid namespace,
- * and may be any.
+ * terminal was hung up, this is the end of the input. A foreground group of 0 is outside of our pid
+ * namespace, and may be any group.
  */
 static void
 client_terminal_refused(struct client *client)
@@ -143,7 +143,7 @@ client_each_call(struct client *client, void (*visit)(struct call *))
     }
 }
 
-/* A job that has not begun, and that nobody would hear of, does not begin. One that runs goes
+/* A job that has not begun does not begin, because nobody would hear of it. A job that runs goes
  * on. */
 static void
 call_give_up(struct call *call)
@@ -169,7 +169,7 @@ call_unqueue(struct call *call)
         driver_send_later(call->driver);
 }
 
-/* Counts and drops the lines that the client has sent and that will not be run, and notes if the last
+/* Counts and drops the lines that the client has sent and that will not be run. Notes if the last
  * one is half a line. */
 static void
 client_drop_lines(struct client *client)
@@ -240,8 +240,8 @@ console_interrupt(bool at_once)
     phase_stop(at_once);
 }
 
-/* Stops the server as SIGHUP does, if that has not come yet. A terminal that was hung up is none for
- * isatty(3), which then fails with EIO. */
+/* Stops the server as SIGHUP does, if that has not come yet. When a terminal was hung up, isatty(3)
+ * fails with EIO. */
 void
 client_output_failed(struct client *client, int error)
 {

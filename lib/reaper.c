@@ -26,7 +26,7 @@ enum {
     ORPHANS_MAX_S = 5,    /* how long a job waits for the end of what its dead driver has left */
     SWEEP_DELAY_MS = 100, /* how long a dead child that only a search can find may wait */
     SWEEP_MS = 1,         /* how long a turn may reap, if many have died at once */
-    SWEEP_GO_ON_MS = 3,   /* how long the others of them wait then */
+    SWEEP_GO_ON_MS = 3,   /* how long the rest of them wait then */
     LAST_SWEEP_MS = 200,  /* at the end, where nobody waits */
     KILL_AGAIN_MS = 1000, /* a driver that cannot be killed or reaped */
     GIVE_UP_MS = 4500, /* for the end of what was killed at a stop: a busy machine takes longer */
@@ -46,9 +46,9 @@ static struct {
     enum orphans orphans;
     struct deadline sweep;   /* DEADLINE_SWEEP */
     struct deadline give_up; /* DEADLINE_GIVE_UP, set when the drivers are killed at a stop */
-    bool gave_up;            /* that is over: what is left cannot be killed or reaped */
-    bool no_proc_told;
-    bool failure_told;        /* the search for orphans has failed for lack of something */
+    bool gave_up;            /* its time is over: what is left cannot be killed or reaped */
+    bool no_proc_logged;
+    bool failure_logged;      /* the search for orphans has failed for lack of something */
     int64_t failing_since_ns; /* since when it has failed each time; 0: it works */
     struct family family;     /* the orphans, while they are being ended */
 } reaper;
@@ -62,7 +62,7 @@ call_end_died(struct call *call, int status)
     call_end(call, phase_stopping() ? OUTCOME_STOPPING : OUTCOME_DIED);
 }
 
-/* The driver was sent the job of the call, and what it said of that was not read, because it was
+/* The driver was sent the job of the call, but what it said about that was not read, because it was
  * killed for what it said before, or for its silence. So it may have begun the job, which ends when
  * nothing is left of it. */
 static void
@@ -80,8 +80,8 @@ job_end_untold(struct driver *driver, struct call *call)
     driver_call_goes_on(driver, call);
 }
 
-/* Ends the calls in one of the driver's lists. A job that it has not taken may go to another
- * driver; the call of the one that it has taken waits until nothing is left of that job. */
+/* Ends the calls in one of the driver's lists. A job that the driver has not taken may go to
+ * another driver. The call of the job that it has taken waits until nothing is left of that job. */
 static void
 calls_end_died(struct driver *driver, struct list *calls, int status)
 {
@@ -161,7 +161,8 @@ sweep_soon(void)
 
 /* ---- jobs of dead drivers -------------------------------------------------------------------- */
 
-/* If it was the first process of a job that nobody else has told the end of, notes that end. */
+/* If the process was the first of a job whose driver died or was killed, notes how it ended, unless
+ * it is known that it ended by itself. */
 static void
 orphan_reaped(pid_t pid, int status)
 {
@@ -172,9 +173,10 @@ orphan_reaped(pid_t pid, int status)
             driver->first = first_status(status);
 }
 
-/* Returns how the job of a dead driver has ended: at its limit, when the driver was killed because it
- * did not end the job; or because somebody asked for the end of its driver; or nobody knows. The
- * first two are said only of a job that had not ended by itself. */
+/* Returns how the job of a dead driver has ended: by a timeout, if the driver was killed because it
+ * did not end the job; as cancelled, if somebody asked for the end of the job or its driver;
+ * otherwise nobody knows. The first two are said only of a job whose first process had not ended by
+ * itself. */
 static struct job_result
 job_result_of_dead(const struct driver *driver)
 {
@@ -192,8 +194,8 @@ job_result_of_dead(const struct driver *driver)
     };
 }
 
-/* Whether the reply can tell that the job is Done: nothing is left of it, or that is not to be
- * reached. */
+/* Whether the reply can say that the job is Done: nothing is left of it, or what is left cannot be
+ * ended. */
 static bool
 lost_job_is_over(const struct driver *driver)
 {
@@ -239,13 +241,13 @@ child_reap(pid_t pid)
     return true;
 }
 
-/* Tells, once, that no search for children is possible. */
+/* Logs, once, that no search for children is possible. */
 static void
 no_proc_log(int error)
 {
-    if (reaper.no_proc_told)
+    if (reaper.no_proc_logged)
         return;
-    reaper.no_proc_told = true;
+    reaper.no_proc_logged = true;
     if (error == ENOENT)
         log_line("no /proc of our own pid namespace: jobs are ended as process groups only");
     else
@@ -320,8 +322,8 @@ children_reap(int64_t milliseconds)
     return true;
 }
 
-/* Thousands of orphans may die at once, and those that fork as fast as we reap. So that nobody
- * waits for that, each turn reaps some of them; the timer has expired when the next turn begins. */
+/* Thousands of orphans may die at once, or, if they fork, as fast as we reap them. So that nothing
+ * else has to wait, a turn reaps for SWEEP_MS only, and the rest waits for SWEEP_GO_ON_MS. */
 void
 children_sweep(void)
 {
@@ -334,7 +336,7 @@ children_sweep(void)
     }
 }
 
-/* Starts the deadline anew, so that the driver is killed again until it is gone; but not for the
+/* Starts the deadline anew, so that the driver is killed again until it is gone; but not with the
  * grace period, which may be too short for that. */
 void
 driver_exit_timed_out(struct driver *driver)
@@ -357,20 +359,21 @@ orphans_look_again(void)
         reaper.orphans = ORPHANS_LOOK;
 }
 
-/* The search has failed for lack of something. Tells it, once until all orphans are gone. Returns
+/* The search has failed for lack of something. Logs that, once until all orphans are gone. Returns
  * whether to try again. */
 static bool
 search_again(int error)
 {
-    if (!reaper.failure_told)
+    if (!reaper.failure_logged)
         log_line("cannot look for what a driver has left: %s", strerror(error));
-    reaper.failure_told = true;
+    reaper.failure_logged = true;
     if (reaper.failing_since_ns == 0)
         reaper.failing_since_ns = clock_turn_ns;
     return clock_turn_ns - reaper.failing_since_ns < ORPHANS_MAX_S * NS_PER_S;
 }
 
-/* Goes on to end the orphans. FAMILY_UNKNOWN: that has failed, and will be tried again. */
+/* Goes on to end the orphans. Returns FAMILY_UNKNOWN if that has failed, but must be tried
+ * again. */
 static enum family_found
 orphans_end(void)
 {
@@ -391,7 +394,7 @@ static void
 orphans_none(void)
 {
     reaper.orphans = ORPHANS_NONE;
-    reaper.failure_told = false;
+    reaper.failure_logged = false;
     reaper.failing_since_ns = 0;
 }
 
@@ -426,7 +429,7 @@ orphans_search(void)
         break;
     }
     reaper.orphans = ORPHANS_EXPECTED;
-    retry_later(); /* in case none of them is reaped before that */
+    retry_later(); /* in case no orphan is reaped before that */
 }
 
 void
@@ -461,7 +464,7 @@ reaper_expects(void)
     return !reaper.gave_up && (fleet_next(NULL) != NULL || reaper.orphans != ORPHANS_NONE);
 }
 
-/* Somebody may ask for a stop at once again and again. That never makes it later. */
+/* Whoever asks for a stop at once again and again does not make it later. */
 void
 reaper_give_up_later(bool at_once)
 {
@@ -498,8 +501,8 @@ left_add_orphan(pid_t pid, void *left)
         left_add(left, pid);
 }
 
-/* Adds what is left of jobs, with all that descends from it. Without a /proc of our own these are
- * the process groups, each with the number of its first process. */
+/* Adds what is left of jobs, with all that descends from it. Without a /proc of our own that is
+ * their process groups, each by the pid of its first process. */
 static void
 left_add_orphans(struct left *left)
 {

@@ -26,8 +26,8 @@ static struct {
     size_t start, end;
 } relay = {.pipe.fd = -1, .fd = STDERR_FILENO};
 
-/* Writes what was read. Returns false if the terminal takes no more now. What the terminal does not
- * want at all is dropped, for example because it was hung up. */
+/* Writes what was read. Returns false if the terminal takes no more now. If the terminal takes
+ * nothing at all, for example because it was hung up, what was read is dropped. */
 static bool
 relay_write(void)
 {

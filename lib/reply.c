@@ -134,7 +134,7 @@ reply_line(struct request *request, const struct call *call)
         request->format->state(out, call);
         return true;
     case OUTCOME_DONE:
-        /* It may have ended by itself before it was cancelled. */
+        /* The job may have ended by itself before it was cancelled. */
         if (call->cancels && call->job->result.ending != JOB_CANCELLED)
             reply_error(request, "done", "job %" PRIu64 " is Done", call->job->number);
         else
@@ -201,8 +201,8 @@ reply_job(struct request *request, const struct job *job)
     request->format->job(&request->client->output, &shown);
 }
 
-/* Writes lines of get_jobs as far as there is room. Returns true if all are written. Jobs that begin
- * or end in between are shown as they are when their line is written. */
+/* Writes lines of get_jobs as far as there is room. Returns true if all are written. A job that
+ * begins or ends in between is shown as it is when its line is written. */
 static bool
 reply_jobs(struct request *request)
 {

@@ -18,13 +18,13 @@ enum {
 static struct {
     struct list *undone;  /* by number: jobs that have begun or wait */
     struct list *kept;    /* by command: jobs that are Done, with their last ends */
-    struct list *failed;  /* by command: the kept ones that failed */
+    struct list *failed;  /* by command: the kept jobs that failed */
     struct list *older;   /* by command: ends of jobs that were run again */
     struct list *waiting; /* by command: submitted jobs that wait again */
-    struct list order;    /* the undone ones, in the order of the log */
-    struct list done;     /* the kept and older ones */
+    struct list order;    /* the undone jobs, in the order of the log */
+    struct list done;     /* the kept and older jobs */
     struct list again;    /* submitted jobs that wait again, see again_sort() */
-    struct list taken;    /* those that resume_take() was called for */
+    struct list taken;    /* jobs that resume_take() was called for */
     uint64_t highest;
     uint64_t last;  /* the number of the last job that was taken */
     uint64_t batch; /* counts the servers that did not resume */
@@ -121,9 +121,10 @@ failed_find(const struct span *command)
     return NULL;
 }
 
-/* ---- the job of a line ------------------------------------------------------------------------ */
+/* ---- the job of a line ----------------------------------------------------------------------- */
 
-/* Several servers may have given the same number to the same command. What tells their jobs apart: */
+/* Several servers may have given the same number to the same command. What tells their jobs
+ * apart: */
 
 static bool
 is_of_batch(const struct past *past, const struct entry *entry)
@@ -159,7 +160,7 @@ may_wait_again(const struct past *past, const struct entry *entry)
     return past->step == STEP_WAITING && past->submitted && past->limit_ms == entry->ms;
 }
 
-/* A server that did not resume has left it, and no other server gives it to a driver. */
+/* A server that did not resume has left the job, and no other server gives it to a driver. */
 static bool
 never_begins(const struct past *past, const struct entry *entry)
 {
@@ -167,8 +168,8 @@ never_begins(const struct past *past, const struct entry *entry)
     return past->step == STEP_WAITING && !past->submitted;
 }
 
-/* Returns the oldest job that is not Done, has that number, and is the one that the entry tells of, or
- * NULL. */
+/* Returns the oldest job that is not Done, has that number and the command of the entry, and for
+ * which is() is true; or NULL. */
 static struct past *
 undone_find(uint64_t number, const struct entry *entry,
             bool (*is)(const struct past *, const struct entry *))
@@ -183,7 +184,7 @@ undone_find(uint64_t number, const struct entry *entry,
     return NULL;
 }
 
-/* Returns the job whose end the entry tells, or NULL. */
+/* Returns the job whose end the entry reports, or NULL. */
 static struct past *
 ended_find(const struct entry *entry)
 {
@@ -214,7 +215,7 @@ past_new(const struct entry *entry)
     return past;
 }
 
-/* The job is Done. If it was run again because it had failed, it stands in the place of the failure. */
+/* The job is Done. If it was run again because it had failed, it takes the place of the failure. */
 static void
 past_end(struct past *past)
 {
@@ -240,7 +241,7 @@ past_end(struct past *past)
         list_append(past_chain(resume.failed, &command), &past->failed);
 }
 
-/* A server that did not resume has begun: nothing of before counts for its batch. */
+/* A server that did not resume has begun: earlier ends do not count for its batch. */
 static void
 batch_begin(void)
 {
@@ -248,8 +249,8 @@ batch_begin(void)
     resume.batch++;
 }
 
-/* Returns the job that waits again, by the number that it has now, or NULL. From now on it is the one
- * that the lines with that number tell of. */
+/* Gives a job that waits again the number that it has now, by which later lines name it. Returns
+ * the job, or NULL if there is none. */
 static struct past *
 past_renew(const struct entry *entry)
 {
@@ -266,8 +267,8 @@ past_renew(const struct entry *entry)
     return past;
 }
 
-/* A job was taken, or waits again, or was given back by its driver. If the numbers begin anew, that is
- * a batch of its own, too: older logs have no mark. */
+/* A job was taken, or waits again, or was given back by its driver. If the numbers begin anew, that
+ * is a batch of its own, too: older logs have no mark. */
 static struct past *
 past_wait(const struct entry *entry)
 {
@@ -345,16 +346,17 @@ resume_open(void)
     resume.waiting = table_new();
     resume.batch = 1;
     joblog_read(entry_take);
-    if (resume.highest >= ENTRY_NUMBER_MAX)
+    if (resume.highest >= JOB_NUMBER_MAX)
         errx(EXIT_FAILURE, "cannot go on from %s: number too large (limit %" PRIu64 ")",
-             options.log_path, ENTRY_NUMBER_MAX - 1);
+             options.log_path, JOB_NUMBER_MAX - 1);
     return resume.highest;
 }
 
 /* ---- what is left ---------------------------------------------------------------------------- */
 
-/* Any other job with that number was taken later, by a server that did not resume. Another server may
- * also have used the directory of --output. */
+/* Of jobs with the same number, the oldest keeps it: the others were taken later, by servers that
+ * did not resume, and get new ones. A job also gets a new number if the directory of --output
+ * already has files of its number, perhaps another server's. */
 static void
 past_wait_again(struct past *past)
 {
@@ -372,7 +374,7 @@ past_wait_again(struct past *past)
     }
 }
 
-/* Compares by number. Those that get a new one, which will be higher, come last. */
+/* For qsort(3): by number. Jobs that get a new number, which will be higher, come last. */
 static int
 past_compare(const void *a, const void *b)
 {
@@ -383,7 +385,8 @@ past_compare(const void *a, const void *b)
     return one->number != other->number ? (one->number > other->number ? 1 : -1) : 0;
 }
 
-/* Logs of several servers have them in any order, and jobs are taken in the order of their numbers. */
+/* A log of several servers has these jobs in any order, and jobs must be taken in the order of
+ * their numbers. */
 static void
 again_sort(void)
 {
@@ -415,7 +418,7 @@ past_lose(struct past *past)
     char text[RESULT_SIZE];
 
     job_result_text(&job, text);
-    if (joblog_step(&job, STEP_DONE)) /* or the next server tells it */
+    if (joblog_step(&job, STEP_DONE)) /* otherwise the next server tells it */
         log_line("job %" PRIu64 " Done %s: %.*s", past->number, text, past->command->size,
                  past->command->bytes);
     past_set_result(past, &job.result);
@@ -440,7 +443,7 @@ resume_start(void)
     for (struct list *link = resume.done.next; link != &resume.done; link = link->next) {
         struct past *past = container_of(link, struct past, order);
         if (options.resume == RESUME_FAILED && !result_is_good(&past->result))
-            list_remove(&past->link); /* it is run again */
+            list_remove(&past->link); /* the job is run again */
     }
 }
 

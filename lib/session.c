@@ -43,12 +43,12 @@ static struct session {
     size_t half; /* how much of up, at its end, is a line whose rest has not been read yet */
     enum session_input input;
     bool begun;      /* something of the input was read */
-    bool composes;   /* commands are read, and become others because of --here */
+    bool composes;   /* commands are read from standard input, and --here changes them */
     bool down_ended; /* nothing more will come from the server */
     bool farewell;   /* the last byte received was the FAREWELL, see turn.h: replies are complete */
     bool error;      /* a reply was an Error */
     bool job_failed; /* a reply was a Done that is not exit 0 */
-    int job_status;  /* what the last Done that was received makes of the exit status; -1: none */
+    int job_status;  /* the exit status that the last Done asks for; -1: none was received */
     bool in_words;   /* the one command is on the command line */
     bool for_job;    /* and its reply is how a job ended */
     bool submits;    /* and its reply is that only if the job was not taken */
@@ -96,8 +96,8 @@ after_number(const char *line)
     return line != NULL ? line + strspn(line, "0123456789") : NULL;
 }
 
-/* Returns RESULT in a line that says that a job is Done, or NULL; without the quotation mark before
- * it if the line is JSON. */
+/* Returns RESULT in a line that says that a job is Done, or NULL. If the line is JSON, it is
+ * without the quotation mark before it. */
 static const char *
 done_result(const char *line)
 {
@@ -110,7 +110,7 @@ done_result(const char *line)
     return after_word(driver != NULL ? driver : json, ",\"");
 }
 
-/* Returns the exit status that tells of a RESULT, or -1 if it is none. */
+/* Returns the exit status for a RESULT, or -1 if the text is none. */
 static int
 result_status(const char *result)
 {
@@ -166,14 +166,15 @@ session_scan(const char *text, size_t size)
     }
 }
 
-/* Standard input has ended. A person must know why there is no end yet, if replies are awaited. */
+/* Standard input has ended. If replies are awaited, tells a person at a prompt why the client does
+ * not end yet. */
 static void
 session_input_ended(void)
 {
     session.input = INPUT_OVER;
     if (!session.prompts || session.prompted)
         return;
-    /* If the terminal is held by Ctrl+S, we wait here, and not for signals. */
+    /* If Ctrl+S holds the terminal, we wait here; so the signals must be able to end us. */
     sigprocmask(SIG_UNBLOCK, &session.ending, NULL);
     warnx("waiting for the last replies; Ctrl+C ends the client, and jobs go on");
     sigprocmask(SIG_BLOCK, &session.ending, NULL);
@@ -410,11 +411,11 @@ session_refuse(uid_t uid)
 }
 
 /*
- * Exits if another user has made the socket's file, who could keep us waiting in connect() for ever;
- * or a link at the path, which could lead us, also as root, to another server of our own. In a
- * sticky directory such as /tmp he cannot replace what is ours or root's. Elsewhere he may replace
- * it after we have looked, but session_check_peer() still finds that a server is his. If there is
- * nothing to look at, connect() says why.
+ * Exits if another user has made the socket's file, since he could keep us waiting in connect() for
+ * ever; or a link at the path, which could lead us, even as root, to another server of our own. In
+ * a sticky directory such as /tmp he cannot replace what is ours or root's. Elsewhere he may
+ * replace it after we have looked, but session_check_peer() still finds that a server is his. If
+ * there is nothing to look at, connect() says why.
  */
 static void
 session_check_file(void)
@@ -458,8 +459,9 @@ session_connect(void)
     session.socket = (struct source){.fd = fd, .ready = session_ready};
 }
 
-/* No signal stops process 1 of a pid namespace. In the background of a terminal, the kernel would try
- * its read again and again; if the signal is blocked, the read fails with EIO, the end of the input. */
+/* No signal stops process 1 of a pid namespace. In the background of a terminal, the kernel would
+ * try its read again and again. With the signal blocked, the read fails with EIO, the end of the
+ * input. */
 static void
 terminal_signals_block(void)
 {

@@ -2,21 +2,29 @@
 
 #include <string.h>
 
-/* Whether sh, which may be any shell, reads the word as it is. Bytes that are not ASCII may be blanks
- * in some locale. */
+static bool
+byte_is_plain(char byte)
+{
+    char lower = (char)(byte | 0x20);
+
+    return (lower >= 'a' && lower <= 'z') || (byte >= '+' && byte <= ':') || byte == '_' ||
+           byte == '=' || byte == '@' || byte == '%';
+}
+
+/* Whether sh, which may be any shell, reads the word as it is. Bytes that are not ASCII may be
+ * blanks in some locale. */
 static bool
 shell_reads_plain(const char *word, bool is_first)
 {
-    static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "%+,-./:=@_";
     static const char *const keywords[] = {"case",   "coproc", "do",   "done",     "elif", "else",
                                            "esac",   "fi",     "for",  "function", "if",   "in",
                                            "select", "then",   "time", "until",    "while"};
 
-    if (word[0] == '\0' || word[strspn(word, plain)] != '\0')
+    if (word[0] == '\0' || (is_first && strchr(word, '=') != NULL))
         return false;
-    if (is_first && strchr(word, '=') != NULL)
-        return false;
+    for (const char *at = word; *at != '\0'; at++)
+        if (!byte_is_plain(*at))
+            return false;
     for (size_t i = 0; is_first && i < sizeof(keywords) / sizeof(keywords[0]); i++)
         if (strcmp(word, keywords[i]) == 0)
             return false;

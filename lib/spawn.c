@@ -27,7 +27,7 @@
 enum {
     STACK_SIZE = 64 * 1024, /* a sanitizer needs much of that */
     EXEC_LOOK_MS = 50,      /* how often we look at an exec that takes long */
-    EXEC_KILLED_LOOKS = 10, /* how many of these we give a child that we have killed */
+    EXEC_KILLED_LOOKS = 10, /* how many such looks a child that we have killed gets */
     WAIT_ON_FUTEX = 0,      /* FUTEX_WAIT of linux/futex.h, which not every libc comes with */
 };
 
@@ -43,8 +43,9 @@ static struct {
     atomic_int shared; /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
 } spawn = {.null_fd = -1, .fd = -1};
 
-/* Whether our children would be in another pid namespace, in which they have no parent, as after
- * unshare -p without -f. The link leads nowhere until that namespace has a process, namespaces(7). */
+/* Whether our children would be in another pid namespace, where they have no parent, as after
+ * unshare -p without -f. The link leads nowhere until that namespace has a process,
+ * namespaces(7). */
 static bool
 children_go_elsewhere(void)
 {
@@ -69,10 +70,10 @@ descriptors_prepare(void)
 }
 
 /*
- * Copying our descriptor table for a child, and closing the copy at its exec, takes the longer the
- * more drivers there are: with 10,000, a start took three times as long. So the child shares the
- * table (CLONE_FILES), and then copies only the lowest descriptors, up to spawn.fd. valgrind 3.19
- * ends a program that does this. We recognize valgrind by clone3(2), which it does not know, while
+ * Copying our descriptor table for a child, and closing the copy at its exec, takes longer the more
+ * drivers there are: with 10,000, a start took three times as long. So the child shares the table
+ * (CLONE_FILES), and then copies only the lowest descriptors, up to spawn.fd. valgrind 3.19 ends a
+ * program that does this. We recognize valgrind by clone3(2), which valgrind does not know, while
  * every kernel that we run on does.
  */
 void
@@ -116,6 +117,28 @@ spare_fd_return(void)
     dup3(spawn.null_fd, spawn.fd, O_CLOEXEC);
 }
 
+/* Prepares the child for its exec. Returns false with errno on failure. */
+static bool
+spawn_prepare(void)
+{
+    if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
+        return false;
+    /* The child dies with us, until the driver sets a signal of its own. The parent's pid is
+     * checked afterwards, in case we died before. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0)
+        return false;
+    errno = ESRCH;
+    if (getppid() != spawn.pid)
+        return false;
+    /* dup2() clears close-on-exec in the copy. */
+    if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||
+        dup2(spawn.fd, PROTO_FD) < 0)
+        return false;
+    if (relay_fd() != STDERR_FILENO && dup2(relay_fd(), STDERR_FILENO) < 0)
+        return false;
+    return setrlimit(RLIMIT_NOFILE, &spawn.nofile) == 0;
+}
+
 /* Runs in the child, see child_start(). The driver inherits our signal mask, see
  * signals_block(). */
 static int
@@ -126,26 +149,9 @@ spawn_child(void *error)
     char *argv[] = {(char *)options.driver_path, (char *)options.output_path,
                     (char *)output_identity(), (char *)output_link(), NULL};
 
-    if (syscall(SYS_close_range, (unsigned)spawn.fd + 1, ~0U, RANGE_UNSHARE) < 0)
-        goto failed;
-    /* The child dies with us, until the driver sets a signal of its own. The parent's pid is
-     * checked afterwards, in case we died before. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0)
-        goto failed;
-    errno = ESRCH;
-    if (getppid() != spawn.pid)
-        goto failed;
-    /* dup2() clears close-on-exec in the copy. */
-    if (dup2(spawn.null_fd, STDIN_FILENO) < 0 || dup2(spawn.null_fd, STDOUT_FILENO) < 0 ||
-        dup2(spawn.fd, PROTO_FD) < 0)
-        goto failed;
-    if (relay_fd() != STDERR_FILENO && dup2(relay_fd(), STDERR_FILENO) < 0)
-        goto failed;
-    if (setrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
-        goto failed;
-    /* The program is beside our own binary, or where --driver says: the user's choice. */
-    execve(options.driver_path, argv, spawn.environment);
-failed:
+    /* The program is beside our own binary, or where --driver says, which is the user's choice. */
+    if (spawn_prepare())
+        execve(options.driver_path, argv, spawn.environment);
     *(int *)error = errno;
     return 127;
 }

@@ -25,9 +25,9 @@ streams_fill(void)
             err(EXIT_FAILURE, "cannot fill descriptor %d", fd);
 }
 
-/* Whether opening the descriptor's file anew, by /proc and so whatever has become of its path, gives
- * the same pipe or terminal. Opening the master
- * side of a pseudo-terminal would create another terminal, ptmx(4). */
+/* Whether opening the descriptor's file anew, through /proc, gives the same pipe or terminal,
+ * whatever has become of its path. Opening the master side of a pseudo-terminal would create
+ * another terminal, ptmx(4). */
 static bool
 stream_reopens(int fd, const struct stat *status)
 {

@@ -43,8 +43,8 @@ orphan_of_suspect(pid_t pid)
 }
 
 /* A job has its own session, so a child in our session is no orphan: it is a driver, or was there
- * before our exec. A driver that was killed and still has its job counts, too: it cannot die if the
- * job holds it, PTRACE_EVENT_EXIT. */
+ * before our exec. A driver that was killed and had a job counts, too: a tracer among the processes
+ * of the job can keep it from dying, PTRACE_EVENT_EXIT in ptrace(2). */
 bool
 child_is_orphan(pid_t pid)
 {
@@ -65,7 +65,8 @@ suspects_set_left_orphans(bool left)
 }
 
 /* Whether the process group of the driver's job still is the job's: it has a child of ours, perhaps
- * dead. If all of the job is gone, another driver may have its number, and leads a group. */
+ * dead. If nothing of the job is left, a new driver may have its pid, and lead a group of that
+ * number. */
 static bool
 driver_left_group(const struct driver *driver)
 {

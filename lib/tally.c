@@ -56,7 +56,7 @@ scan_byte(char byte)
     scan.word_ended = false;
 }
 
-/* Counts the names of --each. Empty ones count only if a zero byte ends each name. */
+/* Counts the names of --each. Empty names count only if a zero byte ends each name. */
 static void
 scan_names(const char *data, const char *end)
 {

@@ -140,7 +140,7 @@ utf8_size(const char *text, size_t size)
 {
     const unsigned char *byte = (const unsigned char *)text;
     /* The second byte has narrower bounds after four of the first bytes: there is one way to write
-     * each character, surrogates are none, and the last one is U+10FFFF. */
+     * each character, a surrogate is no character, and the last character is U+10FFFF. */
     unsigned char low = 0x80, high = 0xbf;
     size_t count;
 

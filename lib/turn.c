@@ -161,7 +161,7 @@ client_skip_mark(struct client *client)
         buffer_consume(input, 3);
 }
 
-/* Runs the commands that are in the input, or the jobs for the names, until until_ns at the latest.
+/* Runs the commands that are in the input, or the jobs for the names, but not beyond until_ns.
  * Returns whether there were any. It is compiled for each of the two, so that a command does not
  * pay for what names need. */
 __attribute__((always_inline)) static inline bool
@@ -312,9 +312,9 @@ client_prompt(struct client *client)
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
-/* Whether to read, while the next command has to wait, what there is room for. The kernel's buffer of
- * a terminal has 4 KiB, and once it is full, not even Ctrl+C is seen. And --progress tells how many
- * jobs there are as soon as the end of the input is seen. */
+/* Whether to read as much as there is room for while the next command must wait. The kernel's
+ * buffer of a terminal has 4 KiB, and once it is full, not even Ctrl+C is seen. And --progress
+ * knows how many jobs there are only when the end of the input is read. */
 static bool
 client_reads_ahead(const struct client *client)
 {
@@ -348,7 +348,8 @@ client_watch(struct client *client)
         client_failed(client, "cannot watch standard output", errno);
 }
 
-/* Logs what a client that is gone leaves undone; if that was asked for, also that it has ended. */
+/* Logs what a client that is gone leaves undone and, if that was asked for, that a client has
+ * ended. */
 static void
 client_log_end(struct client *client)
 {
@@ -363,7 +364,9 @@ client_log_end(struct client *client)
     loss_clear(&client->loss);
 }
 
-void
+/* Ends a client for which nothing is left to do: closes a connection; or stops the server, if the
+ * console is the only client, and otherwise lets go of standard output. */
+static void
 client_end(struct client *client)
 {
     if (client == &console) {

@@ -24,10 +24,6 @@ void clients_run(void);
 /* Whether the client has ended and everything that it is owed has been written. */
 bool client_finished(const struct client *);
 
-/* Ends a client for which nothing is left to do: closes a connection; or stops the server, if the
- * console is the only client, and otherwise lets go of standard output. */
-void client_end(struct client *);
-
 /* Ends all connections at once. */
 void clients_end(void);
 

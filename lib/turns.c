@@ -2,7 +2,7 @@
 
 #include "client.h"
 
-static struct list turns; /* givers that have calls which wait, the next one first */
+static struct list turns; /* givers with calls that wait, in the order of their turns */
 static bool asked_anew;   /* see calls_asked_anew() */
 
 void

@@ -17,7 +17,8 @@ watchdog_open(void)
     deadline_start(&watchdog, DEADLINE_WATCH);
 }
 
-/* Sees to it that the driver owes us an answer. Without memory it is not watched this time. */
+/* Makes the driver owe us an answer, if it owes none. Without memory it is not watched this
+ * time. */
 static void
 driver_watch(struct driver *driver)
 {
@@ -37,8 +38,8 @@ driver_is_silent(struct driver *driver)
     return driver->watched_id == id_after(driver->answered_id) && !driver_receive(driver);
 }
 
-/* If we are late, we were stopped, or the whole machine was. Then the drivers may not have had
- * their time, and get it now. */
+/* If we are late, we or the whole machine were stopped. Then the drivers may not have had their
+ * time, and get it now. */
 void
 watchdog_over(void)
 {

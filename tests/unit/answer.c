@@ -97,12 +97,12 @@ test_task(void)
     CHECK(fleet_idle() == &driver && fleet_engaged() == 0);
     call = ask(&question_task);
     CHECK(fleet_idle() == NULL && fleet_engaged() == 1);
-    CHECK(driver.tasks_due == 1 && driver.jobs_due == 0 && driver.queued_count == 1);
+    CHECK(driver.work_due == 1 && driver.jobs_due == 0 && driver.queued_count == 1);
     CHECK(fleet_unsent() == &driver);
     driver_flush(&driver);
     CHECK(driver.queued_count == 0 && deadline_is_set(&call->deadline) && fleet_unsent() == NULL);
     answer(receive(PROTO_TASK), true);
-    CHECK(driver.tasks_due == 0 && driver.work == PROTO_ON_TASK && fleet_engaged() == 1);
+    CHECK(driver.work_due == 0 && driver.work == PROTO_ON_TASK && fleet_engaged() == 1);
     CHECK(!deadline_is_set(&call->deadline));
     finish(call, OUTCOME_STATE);
     call = ask(&question_cancel);

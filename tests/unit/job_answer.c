@@ -17,7 +17,7 @@ check_back(struct call *call, int line)
     check_true(!deadline_is_set(&call->deadline), "without a deadline", __FILE__, line);
     check_number(call->job->state, JOB_WAITING, __FILE__, line);
     check_number(call->job->slot, 0, __FILE__, line);
-    check_number(driver.tasks_due + driver.jobs_due, 0, __FILE__, line);
+    check_number(driver.work_due + driver.jobs_due, 0, __FILE__, line);
     list_remove(&behind->of_driver);
     list_remove(&call->of_driver);
     call_drop(behind);

@@ -121,7 +121,7 @@ check_done(struct call *call, enum job_ending ending, enum job_reason reason, in
     check_number(jobs_count(), 0, __FILE__, line);
     check_true(driver.job == NULL && !deadline_is_set(&driver.job_deadline), "no job", __FILE__,
                line);
-    check_true(driver.tasks_due == 0 && driver.jobs_due == 0, "none is due", __FILE__, line);
+    check_true(driver.work_due == 0 && driver.jobs_due == 0, "none is due", __FILE__, line);
 }
 
 /* Ends whatever the driver still has, as its death would. */
