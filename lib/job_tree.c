@@ -395,12 +395,14 @@ job_child(void *error)
     return job_line_exec(&job->line);
 }
 
-/* The server leaves room for the two variables that each job has of its own: a variable of that
- * name is in our environment, with any value. */
+/* The server leaves room for each of job_variables: one of that name is in our environment, with any
+ * value. */
 static void
-job_variable_set(char *text, size_t room, const char *name, uint64_t value)
+job_variable_set(char *text, const char *name, uint64_t value)
 {
-    number_append(text, text_append(text, 0, room, name), room, value);
+    size_t size = text_append(text, 0, JOB_VARIABLE_SIZE, name);
+
+    number_append(text, size, JOB_VARIABLE_SIZE, value);
     for (char **variable = environ; *variable != NULL; variable++)
         if (strncmp(*variable, name, strlen(name)) == 0)
             *variable = text;
@@ -409,8 +411,13 @@ job_variable_set(char *text, size_t room, const char *name, uint64_t value)
 static void
 job_variables_set(struct job_tree *job)
 {
-    job_variable_set(job->number_variable, sizeof(job->number_variable), "TAXI_JOB=", job->run.job);
-    job_variable_set(job->slot_variable, sizeof(job->slot_variable), "TAXI_SLOT=", job->run.slot);
+    const uint64_t values[JOB_VARIABLES] = {
+        [VARIABLE_JOB] = job->run.job,
+        [VARIABLE_SLOT] = job->run.slot,
+    };
+
+    for (int i = 0; i < JOB_VARIABLES; i++)
+        job_variable_set(job->variables[i], job_variables[i], values[i]);
 }
 
 /* The job has not begun: completes the result. */

@@ -14,6 +14,7 @@
 #ifndef JOB_TREE_H
 #define JOB_TREE_H
 
+#include "environment.h"
 #include "family.h"
 #include "job_line.h"
 #include "text.h"
@@ -50,8 +51,7 @@ struct job_tree {
     /* The rest is large, and is not touched before the first job. */
     struct job_line line;
     char name[sizeof(".out") + DIGITS_MAX]; /* where the child makes the name of an output file */
-    char number_variable[sizeof("TAXI_JOB=") + DIGITS_MAX];
-    char slot_variable[sizeof("TAXI_SLOT=") + DIGITS_MAX];
+    char variables[JOB_VARIABLES][JOB_VARIABLE_SIZE]; /* as NAME=VALUE */
     struct family family;
 };
 
