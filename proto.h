@@ -174,6 +174,7 @@ struct proto_result {
     uint64_t maxrss_kb;
 };
 
+/* If one of these changes, PROTO_VERSION changes, too, and so does taxi-protocol(7). */
 static_assert(sizeof(struct proto_header) == 8, "wire size");
 static_assert(sizeof(struct proto_task) == 16, "wire size");
 static_assert(sizeof(struct proto_cancel) == 4, "wire size");
@@ -209,6 +210,10 @@ enum {
      * into a block of 64 KiB, as JSON, in which a byte may become six. */
     PROTO_TEXT_MAX = 10240,
 };
+
+static_assert(sizeof(struct proto_run) <= sizeof(struct proto_result),
+              "RESULT has the longest body");
+static_assert(sizeof(struct proto_frame) <= PROTO_FRAME_MAX, "RESULT has the longest body");
 
 /* Returns the size of the body, without text, of a frame of that type, in bytes, or -1 if the
  * sender has no such frame. */

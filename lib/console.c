@@ -65,7 +65,7 @@ console_open(void)
 {
     deadline_init(&slow_stop);
     deadline_set(DEADLINE_TELL, TELL_MS * NS_PER_MS);
-    client_init(&console, options.json ? &format_json : &format_text);
+    client_init(&console, format_chosen());
     log_over_prompt(console_take_prompt);
     progress_open();
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {

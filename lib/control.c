@@ -51,7 +51,7 @@ connection_ready(struct source *source, uint32_t events)
 static struct client *
 connection_new(int fd, const struct ucred *peer)
 {
-    struct client *client = client_new(options.json ? &format_json : &format_text);
+    struct client *client = client_new(format_chosen());
 
     if (client == NULL)
         return NULL;

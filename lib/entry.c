@@ -1,5 +1,6 @@
 #include "entry.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -8,6 +9,15 @@ enum {
 };
 
 #define MS_MAX (UINT64_MAX / 1000) /* a driver tells how long a job ran in microseconds */
+
+/* In the order of enum job_step. */
+const struct step_words step_words[] = {
+    {"Waiting", "waiting"},
+    {"Running", "running"},
+    {"Done", "done"},
+};
+
+static_assert(sizeof(step_words) / sizeof(step_words[0]) == STEPS, "each step has its words");
 
 static int
 hex_digit(char byte)
@@ -123,10 +133,10 @@ entry_begins(const char *text, size_t size, bool json)
 }
 
 static bool
-step_find(const struct span *word, const char *const *steps, enum job_step *step)
+step_find(const struct span *word, bool json, enum job_step *step)
 {
-    for (int i = STEP_WAITING; i <= STEP_DONE; i++) {
-        if (span_is(word, steps[i])) {
+    for (int i = 0; i < STEPS; i++) {
+        if (span_is(word, json ? step_words[i].state : step_words[i].field)) {
             *step = (enum job_step)i;
             return true;
         }
@@ -202,13 +212,12 @@ fields_split(char *line, size_t size, struct span *fields)
 bool
 entry_parse(char *line, size_t size, struct entry *entry)
 {
-    static const char *const steps[] = {"Waiting", "Running", "Done"};
     struct span fields[FIELDS];
 
     *entry = (struct entry){0};
     if (!fields_split(line, size, fields) || !is_time(&fields[0]) ||
         !number_field_parse(&fields[1], JOB_NUMBER_MAX, &entry->number) ||
-        !step_find(&fields[2], steps, &entry->step))
+        !step_find(&fields[2], false, &entry->step))
         return false;
     bool waiting = entry->step == STEP_WAITING, done = entry->step == STEP_DONE;
     bool none = span_is(&fields[3], "-"), any = waiting && span_is(&fields[3], "any");
@@ -320,7 +329,6 @@ take_result(struct span *rest, char *line, struct job_result *result)
 bool
 entry_parse_json(char *line, size_t size, struct entry *entry)
 {
-    static const char *const steps[] = {"waiting", "running", "done"};
     struct span rest = {line, size}, time, number, state, word;
     bool any = false;
 
@@ -329,7 +337,7 @@ entry_parse_json(char *line, size_t size, struct entry *entry)
         !take(&rest, ",\"job\":") || !take_number(&rest, &number) ||
         !number_field_parse(&number, JOB_NUMBER_MAX, &entry->number) ||
         !take(&rest, ",\"state\":\"") || !take_string(&rest, &state) ||
-        !step_find(&state, steps, &entry->step))
+        !step_find(&state, true, &entry->step))
         return false;
     if (take(&rest, ",\"driver\":\"any\""))
         any = true;

@@ -10,7 +10,15 @@ enum job_step {
     STEP_WAITING, /* it was taken, or a driver has not begun it after all */
     STEP_RUNNING, /* a driver gets it */
     STEP_DONE,
+    STEPS,
 };
+
+/* How a line names a step: as a field, and as the state in JSON. */
+struct step_words {
+    const char *field, *state;
+};
+
+extern const struct step_words step_words[]; /* STEPS of them */
 
 struct entry {
     uint64_t number;

@@ -12,13 +12,6 @@ struct variable {
     size_t position;
 };
 
-enum {
-    JOB_VARIABLES = 2,
-};
-
-/* The variables that each job has of its own. A driver's environment has room for them. */
-static const char *const environment_of_job[JOB_VARIABLES] = {"TAXI_JOB=", "TAXI_SLOT="};
-
 bool
 environment_want_valid(const char *want)
 {
@@ -39,7 +32,7 @@ begins_with_any(const char *text, const char *const *beginnings, size_t count)
 }
 
 /*
- * Whether drivers inherit a variable without any --env. TAXI_JOB and TAXI_SLOT are left out: they
+ * Whether drivers inherit a variable without any --env. Those of job_variables are left out: they
  * are there if we are a job ourselves. Three more groups are left out, because a service manager
  * means them for the server alone, and they do harm elsewhere: with NOTIFY_SOCKET a job could
  * report that the server is ready or stops; with LISTEN_* it would take descriptors that it does
@@ -54,7 +47,7 @@ variable_inherited(const char *text, bool clean)
     static const char *const kept[] = {"HOME=",  "LANG=", "LANGUAGE=", "LC_", "LOGNAME=", "PATH=",
                                        "SHELL=", "TERM=", "TMPDIR=",   "TZ=", "USER="};
 
-    if (begins_with_any(text, environment_of_job, JOB_VARIABLES))
+    if (begins_with_any(text, job_variables, JOB_VARIABLES))
         return false;
     if (clean)
         return begins_with_any(text, kept, sizeof(kept) / sizeof(kept[0]));
@@ -108,9 +101,8 @@ variables_collect(struct variable *variables, char *const *own,
             variables[count++] = (struct variable){text, (size_t)(equals - text), i + 1, 0};
     }
     for (size_t i = 0; i < JOB_VARIABLES; i++)
-        variables[count++] =
-            (struct variable){(char *)environment_of_job[i], strlen(environment_of_job[i]) - 1,
-                              choice->wanted_count + 1, 0};
+        variables[count++] = (struct variable){
+            (char *)job_variables[i], strlen(job_variables[i]) - 1, choice->wanted_count + 1, 0};
     return count;
 }
 

@@ -1,6 +1,14 @@
 #include "format.h"
 
+#include "options.h"
+
 const struct format *const all_formats[FORMATS] = {&format_text, &format_json};
+
+const struct format *
+format_chosen(void)
+{
+    return options.json ? &format_json : &format_text;
+}
 
 const struct format *
 format_find(const struct span *name)

@@ -1,8 +1,9 @@
 /*
  * format.h: what the lines of replies look like: text, or JSON with one object per line.
  *
- * A new format needs a file like format_json.c, and a place in the list in format.c. An Error, and
- * the end of a job, must begin so that session_line() in session.c recognizes them.
+ * A new format needs a file like format_json.c, and a place in the list in format.c; its option also
+ * in format_chosen() there. An Error, and the end of a job, must begin so that session_line() in
+ * session.c recognizes them.
  */
 #ifndef FORMAT_H
 #define FORMAT_H
@@ -56,6 +57,9 @@ enum {
 };
 
 extern const struct format *const all_formats[FORMATS];
+
+/* Returns the format that the command line chooses. */
+const struct format *format_chosen(void);
 
 /* Returns the format with that name, or NULL. */
 const struct format *format_find(const struct span *name);

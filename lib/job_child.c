@@ -26,8 +26,8 @@ child_name_output(struct job_child *child, const char *suffix)
 /*
  * Makes fd write to a new file for the job's output, with that suffix. Returns false with errno on
  * failure. The file never existed before (O_EXCL), so nobody else has it open or can lead us
- * elsewhere by a link; it is in the directory that the server has opened, whatever has become of
- * its path. Only we and root can write into that directory.
+ * elsewhere by a link. It is in the directory that the server has opened, whatever has become of
+ * its path, and only we and root can write into that directory.
  */
 static bool
 child_redirect(struct job_child *child, int fd, const char *suffix)
@@ -39,10 +39,11 @@ child_redirect(struct job_child *child, int fd, const char *suffix)
 }
 
 /*
- * If standard error is a pipe, opens it anew, so that the job has O_NONBLOCK for itself. Many programs
- * set that on a pipe, and one that is killed leaves it set: then other jobs that share the open file
- * lose what they write when the pipe is full, pipe(7). With O_NONBLOCK, the open does not wait for a
- * reader. If it fails, for example because the pipe is another user's, the job has the pipe as it is.
+ * If standard error is a pipe, opens it anew, so that the job has an O_NONBLOCK of its own. Many
+ * programs set that flag on a pipe, and a program that is killed leaves it set: then other jobs
+ * that share the open file lose what they write when the pipe is full, pipe(7). With O_NONBLOCK,
+ * the open does not wait for a reader. If the open fails, for example because the pipe is another
+ * user's, the job has the pipe as it is.
  *
  * It is not inlined, so that nothing of it is on the stack at the exec, see child_run().
  */
@@ -58,8 +59,8 @@ child_open_pipe(void)
         dup2(pipe, STDERR_FILENO);
 }
 
-/* Returns false with errno and child->cause on failure. Nothing of a job that has not begun is left:
- * the first file is removed if the second cannot be created. */
+/* Connects the job's output to its files, or to our standard error. Returns false with errno and
+ * child->cause on failure, and then leaves no file. */
 static bool
 child_redirect_output(struct job_child *child)
 {
@@ -101,8 +102,8 @@ job_child_begun(const struct job_child *child, pid_t pid)
     };
 }
 
-/* Sends BEGUN from the child, which may do harm to the driver after its exec. Everything else has
- * been sent, so that these 12 bytes are sent as a whole or, if the socket is full, not at all. */
+/* Sends BEGUN from the child, which may harm the driver after its exec. Everything else has been
+ * sent, so these 12 bytes are sent as a whole or, if the socket is full, not at all. */
 static bool
 child_tell_begun(struct job_child *child)
 {
@@ -131,12 +132,14 @@ child_run(void *error)
     return job_line_exec(&child->line);
 }
 
-/* The server leaves room for the two variables that each job has of its own: a variable of that
- * name is in our environment, with any value. */
+/* Sets a variable of the job. The variable is in our environment already, with any value, because
+ * the server makes room for each of job_variables. */
 static void
-child_set_variable(char *text, size_t room, const char *name, uint64_t value)
+child_set_variable(char *text, const char *name, uint64_t value)
 {
-    number_append(text, text_append(text, 0, room, name), room, value);
+    size_t size = text_append(text, 0, JOB_VARIABLE_SIZE, name);
+
+    number_append(text, size, JOB_VARIABLE_SIZE, value);
     for (char **variable = environ; *variable != NULL; variable++)
         if (strncmp(*variable, name, strlen(name)) == 0)
             *variable = text;
@@ -145,10 +148,13 @@ child_set_variable(char *text, size_t room, const char *name, uint64_t value)
 static void
 child_set_variables(struct job_child *child)
 {
-    child_set_variable(child->number_variable, sizeof(child->number_variable),
-                       "TAXI_JOB=", child->run.job);
-    child_set_variable(child->slot_variable, sizeof(child->slot_variable),
-                       "TAXI_SLOT=", child->run.slot);
+    const uint64_t values[JOB_VARIABLES] = {
+        [VARIABLE_JOB] = child->run.job,
+        [VARIABLE_SLOT] = child->run.slot,
+    };
+
+    for (int i = 0; i < JOB_VARIABLES; i++)
+        child_set_variable(child->variables[i], job_variables[i], values[i]);
 }
 
 int

@@ -8,6 +8,7 @@
 #ifndef JOB_CHILD_H
 #define JOB_CHILD_H
 
+#include "environment.h"
 #include "job_line.h"
 #include "text.h"
 
@@ -25,8 +26,7 @@ struct job_child {
     /* The rest is large, and is not touched before the first job. */
     struct job_line line;
     char name[sizeof(".out") + DIGITS_MAX]; /* where the child makes the name of an output file */
-    char number_variable[sizeof("TAXI_JOB=") + DIGITS_MAX];
-    char slot_variable[sizeof("TAXI_SLOT=") + DIGITS_MAX];
+    char variables[JOB_VARIABLES][JOB_VARIABLE_SIZE]; /* as NAME=VALUE */
 };
 
 /* Opens the directory for the output of jobs, for job_child_set(). The arguments are its path, its

@@ -458,13 +458,14 @@ put_before(struct buffer *out, const struct job *job)
 static void
 put_text(struct buffer *out, const struct job *job, enum job_step step)
 {
-    static const char *const steps[] = {"\tWaiting\t", "\tRunning\t", "\tDone\t"};
     char result[RESULT_SIZE];
 
     put_time(out);
     buffer_append_string(out, "\t");
     buffer_append_number(out, job->number);
-    buffer_append_string(out, steps[step]);
+    buffer_append_string(out, "\t");
+    buffer_append_string(out, step_words[step].field);
+    buffer_append_string(out, "\t");
     put_driver(out, job, step);
     buffer_append_string(out, "\t");
     if (step == STEP_WAITING)
@@ -489,14 +490,12 @@ put_text(struct buffer *out, const struct job *job, enum job_step step)
 static void
 put_json(struct buffer *out, const struct job *job, enum job_step step)
 {
-    static const char *const states[] = {"waiting", "running", "done"};
-
     buffer_append_string(out, "{\"time\":\"");
     put_time(out);
     buffer_append_string(out, "\",\"job\":");
     buffer_append_number(out, job->number);
     buffer_append_string(out, ",\"state\":\"");
-    buffer_append_string(out, states[step]);
+    buffer_append_string(out, step_words[step].state);
     buffer_append_string(out, "\"");
     if (shows_any(job, step)) {
         buffer_append_string(out, ",\"driver\":\"any\"");

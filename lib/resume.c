@@ -6,6 +6,7 @@
 #include "options.h"
 #include "output.h"
 
+#include <assert.h>
 #include <err.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -312,16 +313,23 @@ past_done(struct past *past, const struct entry *entry)
 static void
 entry_take(const struct entry *entry)
 {
-    struct past *past;
+    struct past *past = NULL;
 
     if (entry->number > resume.highest)
         resume.highest = entry->number;
-    if (entry->step == STEP_WAITING)
+    switch (entry->step) {
+    case STEP_WAITING:
         past = past_wait(entry);
-    else if (entry->step == STEP_DONE)
-        past = ended_find(entry);
-    else
+        break;
+    case STEP_RUNNING:
         past = undone_find(entry->number, entry, is_of_batch);
+        break;
+    case STEP_DONE:
+        past = ended_find(entry);
+        break;
+    case STEPS:
+        assert(false && "no line has that step");
+    }
     if (past == NULL)
         past = past_new(entry);
     past->step = entry->step;

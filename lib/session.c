@@ -2,6 +2,7 @@
 
 #include "buffer.h"
 #include "compose.h"
+#include "format.h"
 #include "listener.h"
 #include "options.h"
 #include "peer.h"
@@ -516,6 +517,8 @@ session_put_command(char **words)
 static void
 session_open(char **words)
 {
+    const struct format *format = format_chosen();
+
     session.in_words = words[0] != NULL;
     session.composes = options.here && !session.in_words;
     session.terminal = !session.in_words && isatty(STDIN_FILENO);
@@ -525,7 +528,10 @@ session_open(char **words)
     if (!sources_open() || !buffer_prepare(&session.up))
         err(EXIT_FAILURE, "cannot start");
     buffer_append_string(&session.up, "session farewell");
-    buffer_append_string(&session.up, options.json ? " json" : "");
+    if (format->name != NULL) {
+        buffer_append_string(&session.up, " ");
+        buffer_append_string(&session.up, format->name);
+    }
     buffer_append_string(&session.up, session.prompts ? " prompt\n" : "\n");
     session.in = (struct stream){.source.fd = STDIN_FILENO, .fd = STDIN_FILENO};
     if (session.in_words)
