@@ -41,7 +41,7 @@ load lib/looks
     expect "Driver ${pids[0]} Deleted"
     kill -TERM "${pids[2]}"
     becomes drivers 1
-    run -0 control fly || true
+    run -1 control fly
     say "run $kept 50 ./plain" "wait $kept" "run $kept 0.01 sleep 1000" "wait $kept"
     expect 'Job 4 Done exit 126' "Driver $kept Available" 'Job 5 Done timeout' "Driver $kept Available"
     wait_until is_at_rest

@@ -40,6 +40,7 @@ load lib/helpers
         expect 'Driver +([0-9]) Available'
         bad=${line//[^0-9]/}
         wait_until logged "driver $bad died \(killed by signal 9\)"
+        [[ $case == 'frame 3 66 16 1' ]] || logged "^server: driver $bad: .*: killed$"
         say get_drivers
         expect '0 drivers'
         end_input

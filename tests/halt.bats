@@ -89,6 +89,7 @@ load lib/helpers
     run -4 --separate-stderr session --drivers 1 --halt soon <lines
     [ "$(grep -c '^Job [1-4] ' <<<"$output")" -ge 4 ]
     [[ ${lines[-1]} == 'Job 4 Done unrun halted by job 1' || ${lines[-1]} == 'Job 4 Waiting' ]]
+    [ ! -e ran ]
 }
 
 @test "--halt: usage" {

@@ -320,11 +320,11 @@ END
     run -4 session --log jobs.log <lines 2>/dev/null
     run -4 --separate-stderr session --log jobs.log --resume <lines
     [ "${lines[*]:1}" = 'Job 1 Done exit 0 Job 2 Done exit 1 Job 3 Done exit 2' ]
-    sed -i 's/2\texit 1\t/&/' jobs.log
     : >count
-    sed -i 's/ - 1))$/ - 1)) \&\& true/' lines
     run -4 --separate-stderr session --log jobs.log --resume=failed <lines
-    [ "${lines[*]:1}" = 'Job 4 Done exit 0 Job 5 Done exit 1 Job 6 Done exit 2' ]
+    [ "${lines[*]:1}" = 'Job 1 Done exit 0 Job 4 Done exit 0 Job 5 Done exit 1' ]
+    run -4 --separate-stderr session --log jobs.log --resume <lines
+    [ "${lines[*]:1}" = 'Job 1 Done exit 0 Job 4 Done exit 0 Job 5 Done exit 1' ]
 }
 
 @test "--resume: a failure that another try has replaced still counts for the same command, given once more" {
