@@ -159,7 +159,8 @@ call_handed_over(struct driver *driver, struct call *call)
         deadline_start(&call->deadline, DEADLINE_REPLY);
 }
 
-/* The last frame that was sent is now the call's. If it is a RUN, a part of its text may be unsent. */
+/* The last frame that was sent is now the call's. If it is a RUN, a part of its text may be
+ * unsent. */
 static void
 driver_take_text(struct driver *driver, const struct call *call)
 {

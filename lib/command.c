@@ -246,7 +246,8 @@ command_is(const struct command *command, const struct span *name)
     return command->name.size == name->size && memcmp(command->name.at, name->at, name->size) == 0;
 }
 
-/* Clients often give the same command many times in a row, so the last one found is tried first. */
+/* Clients often give the same command many times in a row, so the command that was found last is
+ * tried first. */
 static const struct command *last_found = commands;
 
 static const struct command *

@@ -40,7 +40,7 @@ echo_word(const struct span *word)
     return echo;
 }
 
-/* Apart, so that command_driver() does not save registers for it. */
+/* A function of its own, so that command_driver() does not save registers for it. */
 __attribute__((noinline)) static enum handling
 command_no_driver(struct client *client, const struct span *word, bool is_pid)
 {
