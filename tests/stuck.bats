@@ -25,16 +25,16 @@ thaw() {
     echo THAWED >"$freezer/freezer.state"
 }
 
-no_process_in() {
-    [[ ! -s $1/cgroup.procs || -z $(<"$1/cgroup.procs") ]]
+# The kernel removes a group when the last of its processes has been reaped.
+freezer_removed() {
+    rmdir "$freezer" 2>/dev/null
 }
 
 teardown() {
     if [[ -n ${freezer-} && -d $freezer ]]; then
         thaw
         end_started
-        wait_until no_process_in "$freezer"
-        rmdir "$freezer"
+        wait_until freezer_removed
     else
         end_started
     fi
