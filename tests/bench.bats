@@ -74,12 +74,13 @@ cells() {
     BENCH=$PWD TWO=$(taskset -cp $$ | sed 's/.*: //') PATIENCE=60
     # shellcheck source=scripts/bench/rows.sh
     source "$ROOT/scripts/bench/rows.sh"
-    printf '#!/bin/sh\nexec sleep 60\n' >bare-oneway
-    printf '#!/bin/sh\necho 1 2\n' >bare-trip
+    printf '#!/bin/sh\n: >up\nexec sleep 60\n' >bare-oneway
+    printf '#!/bin/sh\nuntil [ -e up ]; do sleep 0.01; done\necho 1 2\n' >bare-trip
     chmod +x bare-*
     run -0 bare_fair
     [ "$output" = '1 2' ]
     echo 'exit 7' >>bare-trip
+    rm up
     run -7 bare_fair
     [ "$output" = '' ]
 }

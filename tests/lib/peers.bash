@@ -22,10 +22,12 @@ end_peers() {
     done <"$PIDS"
 }
 
-# has_peer TOOL: that tool is installed. The parallel of moreutils is another program.
+# has_peer TOOL: that tool is installed. The parallel of moreutils is another program; which one it is, is
+# asked once for each file of tests.
 has_peer() {
     command -v "$1" >/dev/null || return
-    [[ $1 != parallel ]] || parallel --version 2>/dev/null | grep -q '^GNU parallel'
+    [[ $1 != parallel || -e $BATS_FILE_TMPDIR/gnu-parallel ]] ||
+        { parallel --version 2>/dev/null | grep -q '^GNU parallel' && : >"$BATS_FILE_TMPDIR/gnu-parallel"; }
 }
 
 need_peer() {

@@ -93,7 +93,7 @@ switches() {
     local process text
     for process; do
         read_text "/proc/$process/status"
-        echo "${text##*$'\n'voluntary_}"
+        printf %s "${text##*$'\n'voluntary_}"
     done
 }
 

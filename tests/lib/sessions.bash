@@ -22,9 +22,11 @@
 # - What bash says when its jobs start and end, `[1] 4711` and `[1]+  Done`, if the document leaves
 #   it out. The document must say that a job has stopped.
 #
-# Four things are not as a reader would have them. The reply timeout is longer, unless the session
+# Five things are not as a reader would have them. The reply timeout is longer, unless the session
 # sets it, as in all tests. After `--listen PATH ... &` nothing is typed until PATH takes
-# connections. /run/ is a directory of the session. And systemctl is a stand-in, see systemctl.bash.
+# connections. After a submit, nothing is typed until the server rests: by then a job that does not
+# wait has begun, before anybody could ask. /run/ is a directory of the session. And systemctl is a
+# stand-in, see systemctl.bash.
 # shellcheck shell=bash
 
 SESSION_DEADLINE=60 # seconds, for a whole session
@@ -167,6 +169,22 @@ await() {
     done
 }
 
+# The session's servers and their drivers have begun what they were given: all of them sleep at the same
+# time, so nothing is on its way between them.
+servers_rest() {
+    local pid pids before
+    mapfile -t pids < <(servers)
+    for pid in "${pids[@]}"; do
+        # shellcheck disable=SC2207
+        pids+=($(children_of "$pid"))
+    done
+    before=$(switches "${pids[@]}")
+    for pid in "${pids[@]}"; do
+        in_state "$pid" S || return
+    done
+    [[ $(switches "${pids[@]}") == "$before" ]]
+}
+
 # type_line LINE: types a line of the document, with this session's numbers and paths.
 type_line() {
     local rest=$1 line='' number code
@@ -295,6 +313,9 @@ play() {
             line=session/${BASH_REMATCH[2]}
             [[ ${BASH_REMATCH[2]} != /* ]] || line=${BASH_REMATCH[2]}
             await can_connect "$line" || late="nobody listens at $line"
+        fi
+        if [[ $typed =~ (^|\ )submit\  ]]; then
+            await servers_rest || late='the server does not rest'
         fi
         compare || late=${late:-differs}
         [[ -z $late ]] && continue
