@@ -191,6 +191,7 @@ begin_to_sleep() {
 
 @test "recipes: driver.py works for the server" {
     needs python3
+    export PYTHONUNBUFFERED=1 # with this, Python would write a line and its end apart
     seq 20 | session --start-timeout "$DEADLINE" --driver "$RECIPES/driver.py" --drivers 2 --each 60 square >said 2>err
     (($(grep -c 'Done exit 0' said) == 20))
     diff <(sort -n err) <(for i in {1..20}; do echo $((i * i)); done)

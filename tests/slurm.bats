@@ -1,18 +1,32 @@
 #!/usr/bin/env bats
-# scripts/recipes/slurm.sh, on a cluster of two nodes that each test starts on this machine.
+# scripts/recipes/slurm.sh, on a cluster of two nodes on this machine.
 
 load lib/helpers
 load lib/slurm
 
 export TAXI_SERVER=$SERVER
 
-teardown() {
-    end_slurm
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    started=()
+    start_slurm
+}
+
+teardown_file() {
     end_started
 }
 
+setup() {
+    enter_test
+    use_slurm
+}
+
+teardown() {
+    end_started
+    end_batches
+}
+
 @test "slurm.sh: all jobs run once, in shares" {
-    start_slurm
     for i in {1..20}; do
         echo "run any 50 echo $i \$SLURMD_NODENAME >>deeds"
     done >'jobs'
@@ -34,7 +48,6 @@ teardown() {
 }
 
 @test "slurm.sh: after a job that failed the batch has FAILED, and the summary says which" {
-    start_slurm
     printf 'run any 50 %s\n' true 'echo a >>deeds; exit 3' true true >'jobs'
     echo 'run any fifty true' >>'jobs'
     send_batch
@@ -54,9 +67,8 @@ hold_batch() {
             print "run any 500 echo " i " >>deeds" (i >= 3 && i <= 6 ? code : "")
     }' >'jobs'
     : >deeds
-    start_slurm
     send_batch "${@:2}"
-    wait_until has_deeds 6 || fail "$(squeue; sinfo; cat deeds slurm-*.out; tail -n 30 slurm/*.log)"
+    wait_until has_deeds 6 || fail "$(squeue; sinfo; cat deeds slurm-*.out; tail -n 30 "$BATS_FILE_TMPDIR"/slurm/*.log)"
 }
 
 has_deeds() {

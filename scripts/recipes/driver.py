@@ -125,6 +125,8 @@ def run_job(number, job, slot, words):
         send(BEGUN, number, "I", os.getpid())
         os.close(SERVER)
         os.dup2(2, 1)
+        # Jobs run side by side: each line is one write, also under PYTHONUNBUFFERED.
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
         os.environ.update(TAXI_JOB=str(job), TAXI_SLOT=str(slot))
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         if words and words[0] in JOBS:
