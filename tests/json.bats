@@ -41,7 +41,9 @@ json() {
     reply
     [[ $(json <<<"$line") == *'"commands":18,'*'"uptime":'* ]]
     hang_up
-    printf '%s\n' help | session --json | json | tail -n 1 | grep -qx '{"count":20}'
+    session --json <<<help >replies
+    json <replies >objects
+    [ "$(tail -n 1 objects)" = '{"count":20}' ]
 }
 
 @test "JSON: replies are strict JSON, whatever the input" {
