@@ -345,16 +345,17 @@ two_wait() {
     grep -q ' clients=4 ' answer && (($(grep -o 'commands=[0-9]*' answer | cut -d = -f 2) >= 7))
 }
 
-@test "a submitted job whose driver is killed is lost, once, and nothing of it is left" {
+@test "submit: a job whose driver is killed is lost, once, and nothing of it is left" {
     start_server
     create
-    say 'submit 100 : >up; sleep 1000'
+    say 'submit 100 sleep 1000 & echo $! >up; wait'
     expect 'Job 1 Waiting'
-    wait_until test -e up
+    wait_until test -s up
     say 'wait_job 1'
     kill -KILL "$pid"
     expect "Job 1 Done lost driver $pid died (killed by signal 9)"
     stats_have lost=1
+    wait_until ended "$(<up)"
 }
 
 @test "the queue in JSON" {
