@@ -106,7 +106,7 @@ ends_unseen() {
     create
     say "run any 50 x"
     expect "Job 1 Done lost driver $pid died (killed by signal 9)"
-    wait_until logged "^server: job 1 Done lost driver $pid died .killed by signal 9. after 0\.[0-9]* s: x$"
+    wait_until logged "^server: job 1 Done lost driver $pid died .killed by signal 9. after [0-9]+\.[0-9]+ s: x$"
 }
 
 @test "protocol: the same, if the driver has been told to exit: the job is not given to another" {

@@ -146,5 +146,5 @@ load lib/helpers
     ask create_driver 'run any 50 sleep 0.2; exit 4'
     [ "$status" = 4 ]
     [[ ${output##*$'\n'} == 'Job 1 Done exit 4' ]]
-    log_is 'server: job 1 Done exit 4 after 0.??? s: sleep 0.2; exit 4'
+    log_is 'server: job 1 Done exit 4 after *.??? s: sleep 0.2; exit 4'
 }

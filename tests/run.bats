@@ -10,7 +10,7 @@ load lib/helpers
         say "run $pid 50 exit $status"
         expect "Job $((++job)) Done exit $status"
     done
-    log_is 'server: job 2 Done exit 3 after 0.??? s: exit 3' 'server: job 3 Done exit 255 after *'
+    log_is 'server: job 2 Done exit 3 after *.??? s: exit 3' 'server: job 3 Done exit 255 after *'
     [ "$(wc -l <err)" = 2 ]
 }
 
