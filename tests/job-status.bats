@@ -2,6 +2,7 @@
 # What jobs make of exit statuses: of the server that reads them from standard input, and of clients.
 
 load lib/helpers
+load lib/looks
 
 # batch STATUS LINE...: a server with these lines on standard input, after a create_driver, ends
 # with that status.
@@ -134,9 +135,11 @@ is_stopped() {
         expect 'Job 1 Done exit 0'
         wait_until took 3
         [[ $command == send* ]] || wait_until has_children_of "$pid" 1
+        # The end of input ends the server even if there is a task; the stopped driver holds it up.
+        [[ $command == run* ]] || stop_process "$pid"
         end_input
-        # The end of input ends the server even if there is a task.
-        [[ $command == send* ]] || kill -TERM "$server_pid"
+        [[ $command == run* ]] || becomes stopping 1
+        kill -TERM "$server_pid"
         if [[ $command == send* ]]; then
             server_ends 0
         else
