@@ -23,11 +23,6 @@ descendant() {
     done 2>/dev/null
 }
 
-# prompts COUNT: that many prompts have been shown so far.
-prompts() {
-    [ "$(grep -ao '> ' screen | wc -l)" = "$1" ]
-}
-
 @test "prompt: not shown while a reply is awaited" {
     start_terminal "exec '$SERVER' -t 100"
     wait_until find_server
@@ -54,8 +49,7 @@ prompts() {
 }
 
 @test "background of a terminal: the server stops as a job, with its whole pipeline" {
-    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
-    shows 'ready: $'
+    start_shell_at_terminal
     keys "'$SERVER' | cat &\n"
     wait_until find_server
     find_cat() { # the stop may come before its exec: it is no cat by name yet
@@ -82,8 +76,7 @@ prompts() {
 # the terminal's process groups have no number.
 in_background() {
     needs_pid_namespace --mount-proc
-    start_terminal "HISTFILE=/dev/null PS1='ready: ' exec bash --norc --noprofile -i"
-    shows 'ready: $'
+    start_shell_at_terminal
     keys "unshare -pf --mount-proc $1 &\n"
 }
 
@@ -133,12 +126,9 @@ told_of_stop() {
 }
 
 @test "another user's terminal: if its screen takes no more, TERM still ends the server" {
-    [ "$(id -u)" = 0 ] || skip 'only root can become another user'
-    command -v setpriv >/dev/null || skip 'no setpriv'
-    cp "$SERVER" "$DRIVER" .
-    chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
+    become_other
     mkfifo in
-    start_terminal "exec setpriv --reuid=$((20000 + $$ % 40000)) --regid=64999 --clear-groups $PWD/server -g 0.2 <in"
+    start_terminal "exec ${as_other[*]} $PWD/server -g 0.2 <in"
     exec {feed}>in
     echo get_drivers >&"$feed"
     shows '^0 drivers'
