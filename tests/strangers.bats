@@ -261,18 +261,12 @@ refuses_descriptors() {
     [ "$(<passed)" = $'listens\nOperation not permitted' ]
 }
 
-@test "strangers: --output refuses a directory of another user, and one that others can write" {
+@test "strangers: --output refuses a directory of another user, and a FIFO" {
     shared_directory
     stranger mkdir -m 755 logs
     run -1 session --output logs </dev/null
     [ "$output" = "server: cannot write into logs: it is another user's" ]
     [ -z "$(ls logs)" ]
-    mkdir ours
-    for mode in 775 757 1777; do
-        chmod "$mode" ours
-        run -1 session --output ours </dev/null
-        [ "$output" = 'server: cannot write into ours: others can write there, too (try chmod go-w)' ]
-    done
     stranger mkfifo fifo
     run -1 session --output fifo </dev/null
     [ "$output" = 'server: cannot write into fifo: Not a directory' ]
