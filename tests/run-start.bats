@@ -169,7 +169,7 @@ END
 
 @test "environment: the limit of descriptors is the one that the server was started with" {
     mkdir output
-    start_after 'ulimit -Sn 123; ulimit -Hn 456; set -- --output output; exec '"'$SERVER'"' --output output'
+    start_after "ulimit -Sn 123; ulimit -Hn 456; exec '$SERVER' ${PATIENT[*]} --output output"
     create
     say "run $pid 50 ulimit -Sn" "wait $pid" "run $pid 50 ulimit -Hn" "wait $pid" "run $pid 50 cat /proc/self/limits"
     expect "Job 1 Done exit 0" '*' "Job 2 Done exit 0" '*' "Job 3 Done exit 0"
