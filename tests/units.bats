@@ -4,7 +4,6 @@
 # itself runs them.
 
 load lib/helpers
-load lib/clients
 
 declare -gA UNITS=([taxi]=$ROOT/scripts/install/taxi.service [taxi-jobs]=$ROOT/scripts/install/taxi-jobs.service)
 
