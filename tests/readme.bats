@@ -4,7 +4,6 @@
 # A test that runs sessions is named after the document and the heading above them.
 
 load lib/helpers
-load lib/drivers
 load lib/sessions
 
 SERVER_PAGE=scripts/install/man/taxi-server.1
