@@ -2,7 +2,6 @@
 # Drivers that do not come up, and drivers that die.
 
 load lib/helpers
-load lib/clients
 
 @test "create_driver: if the program cannot be run, the Error gives the reason, the log the path" {
     : >plain
