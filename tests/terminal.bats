@@ -126,14 +126,17 @@ takes_term() {
     terminal_ends 0
 }
 
-@test "hangup: ends the server and its drivers" {
-    start_server_at_terminal
-    keys 'create_driver\n'
-    shows '^Driver'
-    child=$(children_of "$server_pid")
-    kill -KILL "$terminal_pid" # script(1) holds the other side of the terminal
-    wait_until ended "$server_pid"
-    wait_until ended "$child"
+@test "stop: one that lasts tells a person at the terminal what it waits for" {
+    start_server_at_terminal -g 1000
+    keys 'create_driver 2\n'
+    shows '^2 drivers'
+    for driver in $(children_of "$server_pid"); do
+        stop_process "$driver"
+    done
+    keys '\003'
+    shows 'server: stopping; waiting for 2 drivers; Ctrl\+C kills them'
+    keys '\003'
+    terminal_ends 0
 }
 
 @test "Ctrl+Z and fg: stop and continue the server as the shell's job; a task keeps its time" {

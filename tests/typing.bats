@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A person types more than the server takes at once, or closes the terminal's window.
+# A person types more than the server takes at once, or more than a terminal keeps of a line.
 
 load lib/helpers
 
@@ -60,7 +60,7 @@ paste() {
     shows 'server: 1 task cancelled'
 }
 
-@test "typing: after such a paste Ctrl+\\ stops the server at once" {
+@test "typing: after a paste while a command waits, Ctrl+\\ stops the server at once" {
     start_server_at_terminal -g 1000
     paste 8192
     driver=$(children_of "$server_pid")
@@ -69,7 +69,7 @@ paste() {
     terminal_ends 0
 }
 
-@test "typing: after such a paste Ctrl+Z and fg stop and continue the server" {
+@test "typing: after a paste while a command waits, Ctrl+Z and fg stop and continue the server" {
     start_shell_at_terminal
     keys "'$SERVER'\n"
     wait_until find_server
@@ -86,7 +86,7 @@ paste() {
     terminal_ends 0
 }
 
-@test "typing: after such a paste Ctrl+D says what the server waits for" {
+@test "typing: after a paste while a command waits, Ctrl+D says what the server waits for" {
     start_server_at_terminal --listen taxi.sock
     paste 8192
     keys 'get_drivers\n\004'
@@ -116,106 +116,6 @@ paste() {
     control cancel_task "${drivers[0]}"
     wait_until shows_times 2 '1 driver'
     run ! grep -q Error screen
-    keys '\003'
-    terminal_ends 0
-}
-
-# ---- the window is closed
-
-# start_window COMMAND: starts a server at a terminal, in a shell that outlives it and writes its exit
-# status to the file status. Waits for its first driver, and sets driver to that.
-start_window() {
-    start_terminal "trap : HUP; $* ${PATIENT[*]} --drivers 1 2>err; echo \$? >status"
-    wait_until find_server
-    started+=("$server_pid")
-    wait_until has_children 1
-    driver=$(children_of "$server_pid")
-    driver=${driver% }
-}
-
-close_window() {
-    kill -KILL "$terminal_pid" # script(1) holds the other side of the terminal
-}
-
-@test "hangup: a reply that is owed when the window is closed is no failure" {
-    start_window "'$SERVER'"
-    keys 'run any 1000 sleep 1000\n'
-    wait_until has_children_of "$driver" 1
-    close_window
-    kill -HUP "$server_pid" # as the terminal's shell does
-    wait_until test -s status
-    [ "$(<status)" = 0 ]
-    [ "$(<err)" = 'server: 1 job cancelled' ]
-}
-
-@test "hangup: jobs that a batch has given fail it, if only its output was the window" {
-    mkfifo feed
-    exec {feed}<>feed
-    start_window "'$SERVER' <feed"
-    echo 'run any 1000 sleep 1000' >&"$feed"
-    wait_until has_children_of "$driver" 1
-    close_window
-    kill -HUP "$server_pid"
-    wait_until test -s status
-    exec {feed}>&-
-    [ "$(<status)" = 4 ]
-    [ "$(<err)" = 'server: 1 job cancelled' ]
-}
-
-# start_apart OPTION...: the same in a session of its own, which no signal tells that the terminal is
-# gone.
-start_apart() {
-    start_window "setsid -w '$SERVER' $*"
-    wait_until prompts 1
-}
-
-@test "hangup: without SIGHUP a reply that cannot be written stops the server, with status 0" {
-    mkfifo gate
-    start_apart
-    keys 'run any 1000 read x <gate\n'
-    wait_until has_children_of "$driver" 1
-    close_window
-    open_gate
-    wait_until test -s status
-    [ "$(<status)" = 0 ]
-    [ ! -s err ]
-}
-
-@test "hangup: without SIGHUP half a line is not run, and is no failure" {
-    start_apart
-    keys 'run any 1000 touch half\004'
-    shows 'touch half'
-    wait_until rests "$server_pid"
-    close_window
-    wait_until test -s status
-    [ "$(<status)" = 0 ]
-    [ ! -s err ]
-    [ ! -e half ]
-}
-
-@test "hangup: with --listen a reply that cannot be written ends only the console" {
-    mkfifo gate
-    start_apart --listen taxi.sock
-    keys 'run any 1000 read x <gate\n'
-    wait_until has_children_of "$driver" 1
-    close_window
-    open_gate
-    [ "$(control wait)" = '1 driver' ]
-    kill -HUP "$server_pid"
-    wait_until test -s status
-    [ "$(<status)" = 0 ]
-    [ ! -s err ]
-}
-
-@test "stop: one that lasts tells a person at the terminal what it waits for" {
-    start_server_at_terminal -g 1000
-    keys 'create_driver 2\n'
-    shows '^2 drivers'
-    for driver in $(children_of "$server_pid"); do
-        stop_process "$driver"
-    done
-    keys '\003'
-    shows 'server: stopping; waiting for 2 drivers; Ctrl\+C kills them'
     keys '\003'
     terminal_ends 0
 }
