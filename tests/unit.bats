@@ -21,11 +21,11 @@ unit() {
     unit
 }
 
-@test "unit: create" {
+@test "unit: compose" {
     unit
 }
 
-@test "unit: compose" {
+@test "unit: create" {
     unit
 }
 
@@ -137,13 +137,13 @@ unit() {
     unit
 }
 
+@test "unit: watchdog" {
+    unit
+}
+
 @test "unit: each program of tests/unit has a test" {
     for program in "$ROOT"/tests/unit/*.c; do
         grep -qxF "@test \"unit: $(basename "$program" .c)\" {" "$BATS_TEST_FILENAME" ||
             fail "no test runs $program"
     done
-}
-
-@test "unit: watchdog" {
-    unit
 }
