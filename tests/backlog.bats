@@ -113,7 +113,7 @@ client_rests() {
     stays commands $((1502 + 117))
 }
 
-@test "backlog: exactly 110000 jobs of one client may be in flight, if only because one does not end" {
+@test "backlog: exactly 110000 commands of one client may be in flight behind a job that does not end" {
     start_server
     create
     busy_with "$pid"
@@ -168,8 +168,8 @@ only_64_more() {
 
 # ---- a driver whose queue is full
 
-# Prints more than a driver's socket holds of long jobs and its queue of 512 calls holds; whoever
-# sends all of it is held back.
+# Prints more long jobs than a driver's socket holds, and more questions than its queue of 512 calls
+# holds. A client that sends all of it is held back.
 fill() {
     lines 100 "run $1 5 $(printf '%4000s' '' | tr ' ' x)"
     lines 700 "get_status $1"

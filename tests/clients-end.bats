@@ -76,7 +76,7 @@ load lib/helpers
     stats_have clients=1
 }
 
-@test "end: a client that was told the end and stays is dropped in time; it counts no more at once" {
+@test "end: a client that has read its end and stays connected is no longer counted, and is dropped in time" {
     start_listening
     before=("/proc/$server_pid/fd/"*)
     start_crowd

@@ -18,7 +18,7 @@ all_is_over() {
     expect '1 driver'
 }
 
-@test "half a line: of a client that was killed while it wrote it, it is not run" {
+@test "half a line: it is not run if its client is killed while writing it" {
     start_listening
     create
     for how in '' shut; do
@@ -30,7 +30,7 @@ all_is_over() {
     [ "$(grep -c '^server: client [0-9]* of user [0-9]* is gone after 1 line: half a line was dropped$' err)" = 2 ]
 }
 
-@test "half a line: of a client that is killed while its line waits behind others, it is not run" {
+@test "half a line: it is not run if its client is killed while earlier commands hold it back" {
     start_listening
     create
     say "send_task $pid 1000"
@@ -49,7 +49,7 @@ all_is_over() {
     [ ! -e run ]
 }
 
-@test "half a line: of a client that has ended its input and still listens, it is run" {
+@test "half a line: it is run if its client has ended its input and still listens" {
     start_listening
     create
     printf 'run any 50 echo last >run' >input
@@ -62,7 +62,7 @@ all_is_over() {
     [ "$(cat run)" = again ]
 }
 
-@test "half a line: a client sends none before its rest has come, or its input has ended" {
+@test "half a line: a client program that a signal ends does not send it, even if its input ends at the same time" {
     start_listening
     create
     for signal in INT TERM HUP; do
@@ -82,7 +82,7 @@ all_is_over() {
     log_is 'server: Stats *'
 }
 
-@test "half a line: of a standard input that breaks off, it is not run, and the status tells" {
+@test "half a line: if standard input breaks off, it is not run, and the exit status says so" {
     run -1 --separate-stderr "$LIB/broken-input.pl" $'create_driver\nrun any 50 echo half >run' "$SERVER"
     [[ $output == 'Driver '*' Available' ]]
     [ "$stderr" = 'server: standard input broke off in the middle of a line, which is not run' ]
@@ -105,7 +105,7 @@ all_is_over() {
     [ ! -e run ]
 }
 
-@test "dropped: of a client that is gone, one line tells what did not run" {
+@test "dropped: one log line says what a client that is gone left unrun" {
     start_listening
     create
     busy_with "$pid"
@@ -181,7 +181,7 @@ fill_driver() {
     stats_have runs=2 failures=1 dropped=0
 }
 
-@test "-v: the log tells who connects, and how each goes" {
+@test "-v: the log says who connects and how each client leaves" {
     start_listening -v
     attach one
     attach two
@@ -198,7 +198,7 @@ fill_driver() {
     logged "^server: client ${client_pid[two]} of user $(id -u) is gone after 1 line$"
 }
 
-@test "byte order mark: before the first command it is ignored, of any client" {
+@test "byte order mark: any client may send one before its first command" {
     printf '\357\273\277run any 50 exit 3\n' >lines
     run -4 --separate-stderr session --drivers 1 <lines
     [ "$output" = 'Job 1 Done exit 3' ]

@@ -91,7 +91,7 @@ are_null() {
     [ "$(cat err)" = 'server: cannot read standard input: Bad file descriptor' ]
 }
 
-@test "console: a half line and a running job outlive its end; its output ends after the last reply" {
+@test "console: after its end, a half line is still run and a job goes on; its output ends after the last reply" {
     mkfifo gate
     start_listening --drivers 1
     say 'run any 100 read x <gate'

@@ -90,6 +90,7 @@ load lib/helpers
     foreign=$(<pid)
     started+=("$foreign")
     create
+    grep -q SIGSTOP trace # so strace shows such tries
     : >trace
     for i in {2..21}; do
         say 'run any 50 true'

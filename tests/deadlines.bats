@@ -41,7 +41,7 @@ stop_driver() {
     nothing_runs 'what was cancelled'
 }
 
-@test "deadlines: while a job runs or is being cancelled, one, of its limit, the grace period and 3 s" {
+@test "deadlines: while a job runs or is being cancelled, one runs: its limit, the grace period and 3 s" {
     start_server -t 2000 -g 100 # so the answer has more time than the job
     create
     since=$(uptime_ms)

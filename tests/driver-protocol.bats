@@ -174,7 +174,7 @@ breaks_protocol() {
 }
 
 # The requests come at once, so the driver reads them together.
-@test "driver: of requests behind a RUN, each finds the job taken" {
+@test "driver: each request after a RUN finds the job taken" {
     start_as_server
     mkfifo gate
     stop_process "$driver"

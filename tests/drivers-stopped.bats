@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "stopped driver: all questions to it share one reply timeout; other drivers answer at once" {
+@test "stopped driver: each question to it gets an Error of its own, and other drivers answer" {
     start_server -t 3
     create
     first=$pid

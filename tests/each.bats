@@ -115,7 +115,7 @@ random_names() {
     [ "$(<err)" = $'1:a,\n1:b,' ] || [ "$(<err)" = $'1:b,\n1:a,' ]
 }
 
-@test "each: of an input that breaks off, the last name is not run, whatever ends names" {
+@test "each: if the input breaks off, the last name is not run, whatever ends names" {
     run -1 --separate-stderr "$LIB/broken-input.pl" $'a\nb' "$SERVER" --each 50 "$ARGS"
     [ "$stderr" = $'server: standard input broke off in the middle of a name, which is not run\n1:a,' ] ||
         [ "$stderr" = $'1:a,\nserver: standard input broke off in the middle of a name, which is not run' ]
@@ -315,7 +315,7 @@ has_grandchildren() {
     [ "$(grep -c '^server: driver [0-9]* started$' err)" = 1 ]
 }
 
-@test "each: a slow job in front idles no driver, and memory stays bounded" {
+@test "each: a slow job in front idles no driver" {
     mkfifo gate
     printf '#!/bin/sh\nread x <gate\n' >slow
     chmod +x slow

@@ -104,7 +104,7 @@ have() {
     done
 }
 
-@test "--env: of several for a variable the last one counts" {
+@test "--env: if several are for the same variable, the last one counts" {
     start_with A=1 B=2 C=3 D=4 -- --env A=x --env A=y --env B=x --env B --env C --env C=x --env D=x --env 'D*'
     have A=y B=2 C=x D=4
 }

@@ -114,8 +114,8 @@ output_waits_or_failed() {
     log_is 'server: Stats *'
 }
 
-# driver_leaves FAULT: a driver is killed that has a job, while a server with that fault looks
-# for what it has left (by the third readlink; the first finds its own program). Then the server has
+# driver_leaves FAULT: a driver that has a job is killed, and a server with that fault looks for what it
+# has left, with the third readlink; the first one finds the server's own program. Then the server has
 # nothing more to do.
 driver_leaves() {
     start_faulty "$1" -v
@@ -143,7 +143,7 @@ said() {
     run ! logged 'cannot look for'
 }
 
-@test "/proc: a lack of memory is waited for, and told once; for ever, it counts as no /proc" {
+@test "/proc: a lack of memory is waited for and logged once; one that does not pass counts as no /proc" {
     driver_leaves readlink:ENOMEM:3+
     said 1 'cannot look for what a driver has left: Cannot allocate memory'
     said 1 'cannot look into /proc: Cannot allocate memory: jobs are ended as process groups only'
@@ -155,7 +155,7 @@ said() {
     run ! logged 'process groups only'
 }
 
-@test "receive: ECONNRESET is no end of what a driver has said" {
+@test "receive: if a receive from a driver fails with ECONNRESET, the server reads on" {
     command -v strace >/dev/null || skip 'no strace to inject it'
     start strace -D -qq -o trace -e inject=recvfrom:error=ECONNRESET:when=2..20 "$SERVER" "${PATIENT[@]}"
     create

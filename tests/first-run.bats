@@ -42,7 +42,7 @@ test_tree() {
     env -i PATH="$(tr : '\n' <<<"$PATH" | grep -v libexec | paste -sd :)" HOME="$HOME" TMPDIR="$PWD" tree/scripts/test.sh
 }
 
-@test "make test: ends with the tests that were skipped and why or have failed, and the numbers" {
+@test "make test: ends with the skipped tests and why, the failed tests, and the numbers" {
     tree <<'END'
 test "a: works" {
     true

@@ -92,7 +92,7 @@ load lib/helpers
     [ ! -e ran ]
 }
 
-@test "--halt: usage" {
+@test "--halt: anything but soon or now is wrong usage" {
     for bad in '' never Soon; do
         run -2 session --halt "$bad" </dev/null
         [ "$output" = "server: bad --halt '$bad' (soon or now) (try --help)" ]

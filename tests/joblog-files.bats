@@ -68,7 +68,7 @@ refused() {
     refused text 'it is no log of jobs'
 }
 
-@test "--resume: a command that is too long, an odd reason or number is no line of a log" {
+@test "--resume: a line with a command that is too long, or an odd reason or number, is refused" {
     long=$(printf '%011000d' 0)
     for bad in "$TIME	1	Waiting	any	5.000	-	$long$long$long$long$long$long" "$TIME	1	Waiting	-	5.000	-	$long" \
         "$TIME	1	Waiting	-	0.000	-	true" "$TIME	1	Waiting	-	5.000	-	" "$TIME	1	Waiting	-	5.000	-	a\x00b" "$TIME	1	Done	7	0.1	lost $(printf '\033[31m')	x" \
@@ -153,7 +153,7 @@ refused() {
     [ "$(xargs <ran)" = b ]
 }
 
-@test "--resume: submitted jobs of several servers wait by their numbers, and none is forgotten" {
+@test "--resume: submitted jobs of several servers wait in the order of their numbers, and none is forgotten" {
     while read -r number command; do
         printf '%s\t%s\tWaiting\t-\t50.000\t-\techo %s >>ran\n' "$TIME" "$number" "$command"
     done <<<$'3 A3\n4 A4\n1 B1\n2 B2\n3 B3' >jobs.log
@@ -171,7 +171,7 @@ refused() {
     [ "$(xargs <ran)" = 'B1 B2 A3 A4 B3' ]
 }
 
-@test "--resume=failed: a submitted job that is to run again, and waits over two stops, still replaces its failure" {
+@test "--resume=failed: a submitted job that shall run again, and waits through two stops, still replaces its failure" {
     echo 'submit 50 echo >>ran; test -e good' >lines
     run -4 session --drivers 1 --log jobs.log <lines
     for ((i = 0; i < 2; i++)); do # without a driver
@@ -208,7 +208,7 @@ refused() {
 }
 
 # Three servers without --resume have each left the same command waiting, two of them as job 1.
-@test "--resume: a job is not taken for another server's that has its number and its command" {
+@test "--resume: a job is not mistaken for another server's job with the same number and command" {
     for json in '' --json; do
         options=(--log "log$json" ${json:+"$json"})
         for before in '' '' 'submit 50 true'; do
@@ -232,7 +232,7 @@ END
     [ "$(grep -c '"was":' log--json)" = 12 ]
 }
 
-@test "--resume: a submitted job is not taken for another server's run that has its number and its command" {
+@test "--resume: a submitted job is not mistaken for another server's run with the same number and command" {
     printf '%s\n' pause 'submit 50 echo >>ran' shutdown | run -4 session --drivers 1 --log log
     run -0 session --drivers 1 --log log <<<'run any 50 echo >>ran'
     [ "$(wc -l <ran)" = 1 ]
@@ -243,7 +243,7 @@ END
 }
 
 # The second server was killed before its run began. What the third one logs is about the first one's job.
-@test "--resume: a submitted job is not taken for a run that never began" {
+@test "--resume: a submitted job is not mistaken for a run that never began" {
     printf "$TIME"'\t1\tWaiting\t%s\t50.000\t%s\techo >>ran\n' - - any first >log
     for _ in 1 2; do
         run -0 session --drivers 1 --log log --resume </dev/null
@@ -253,7 +253,7 @@ END
 
 # The first server was killed while its job ran. The second one's could not begin, so it waits again. In a
 # container both drivers may have the same pid.
-@test "--resume: a submitted job that its driver could not begin is not taken for one that is lost" {
+@test "--resume: a submitted job that its driver could not begin is not mistaken for one that is lost" {
     printf "$TIME"'\t1\t%s\techo >>ran\n' $'Waiting\tany\t50.000\t-' $'Running\t7\t-\t-' $'Waiting\t-\t50.000\tfirst' \
         $'Running\t7\t-\t-' $'Done\t7\t-\tunrun cannot open o/1.out: No space left on device' >log
     for _ in 1 2; do
@@ -295,7 +295,7 @@ END
     [ "$output" = $'Job 1 Done exit 0\nError: queue is full (limit 33554432 bytes)' ] || fail "$output"
 }
 
-@test "--log: USR2 on a file with a torn line begins a new one" {
+@test "--log: USR2 drops the torn last line of the file that it opens" {
     start_server --log jobs.log
     create
     rm jobs.log
@@ -353,7 +353,7 @@ END
     [ "${lines[1]}" = 'Job 3 Done exit 0' ]
 }
 
-@test "--resume: a log that nobody reads does not hold the start up" {
+@test "--resume: a standard error that nobody reads does not hold up the start" {
     for ((i = 1; i <= 400; i++)); do
         printf '%s\t%d\tRunning\t77\t-\t-\ttrue %0300d\n' "$TIME" $i $i
     done >many.log
@@ -391,7 +391,7 @@ END
 }
 
 # The first server was killed while job 1 ran, the second while its own job 1 waited.
-@test "--resume: what is lost is told once, also if another server has given its number to the same command" {
+@test "--resume: what is lost is reported once, even if another server has given its number to the same command" {
     printf '%s\n' "$TIME"$'\t1\tWaiting\tany\t50\t-\techo' "$TIME"$'\t1\tRunning\t100\t-\t-\techo' \
         "$TIME"$'\t1\tWaiting\tany\t50\tfirst\techo' >log
     chmod 600 log

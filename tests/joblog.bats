@@ -183,7 +183,7 @@ END
     run -0 session --log jobs.log </dev/null
 }
 
-# has_opened_log_or_ended PID
+# has_opened_log_or_ended PID: that process has jobs.log open, or is gone.
 has_opened_log_or_ended() {
     ended "$1" || find "/proc/$1/fd" -lname '*/jobs.log' 2>/dev/null | grep -q .
 }

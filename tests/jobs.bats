@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Jobs as things: their numbers and slots, how each may end, what the log says, and that one which
-# has not begun goes to another driver. Exit statuses are in job-status.bats.
+# Jobs: their numbers and slots, how each may end, and what the log says of them. A job that has not
+# begun goes to another driver. Exit statuses are in job-status.bats.
 
 load lib/helpers
 
@@ -144,7 +144,7 @@ counted_free() {
     done
 }
 
-@test "lost: only if nothing of the job is left any more is it Done" {
+@test "lost: a job is Done only when nothing of it is left" {
     start_server -j
     say 'create_driver 2'
     for i in 0 1; do
@@ -162,7 +162,7 @@ counted_free() {
     expect "{\"job\":2,\"driver\":${pids[1]},\"lost\":\"driver ${pids[1]} died (killed by signal 9)\",\"command\":*}"
 }
 
-@test "lost: is not told while a process of the job is still there" {
+@test "lost: is not reported while a process of the job is still there" {
     start_listening
     for try in {1..5}; do # after 5 s the reply comes in any case
         create
@@ -268,7 +268,7 @@ no_driver_listed() {
 
 # ---- what the log and JSON say
 
-@test "log: of a batch, each job that failed is a line, and no other" {
+@test "log: each job of a batch that failed has a line, and no other has one" {
     printf '%s\n' create_driver 'run any 5 true' 'run any 5 exit 3' 'run any 5 kill -9 $$' 'run any 0.05 sleep 1000' \
         'run any 5 kill -9 $PPID; sleep 50' >lines
     run -4 --separate-stderr session <lines
@@ -282,7 +282,7 @@ no_driver_listed() {
     [[ ${output##*$'\n'} == 'Job 5 Done lost driver '*' died (killed by signal 9)' ]]
 }
 
-@test "log: with -v it has each job's begin and end, of whichever client" {
+@test "log: with -v it has the begin and end of each job of every client" {
     start_listening -v
     create
     run -3 control run any 5 exit 3

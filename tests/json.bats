@@ -41,8 +41,8 @@ json() {
     reply
     [[ $(json <<<"$line") == *'"commands":18,'*'"uptime":'* ]]
     hang_up
-    session --json <<<help >help
-    json <help >objects
+    session --json <<<help >replies
+    json <replies >objects
     [ "$(tail -n 1 objects)" = '{"count":20}' ]
 }
 

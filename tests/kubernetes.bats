@@ -9,7 +9,7 @@ pod() {
     SERVERS=2 DRIVERS=3 JOB_COMPLETION_INDEX=$1 TMPDIR=$PWD PATH=$PWD/bin:$PATH timeout -k 1 60 sh -euc "$(cat script)"
 }
 
-@test "kubernetes.yaml: each pod runs its share, and another pod in its place nothing that has begun" {
+@test "kubernetes.yaml: each pod runs its share, and a pod that replaces it runs nothing that has begun" {
     mkdir bin
     ln -s "$SERVER" bin/taxi-server
     printf 'run any 50 echo %s >>deeds\n' {1..7} >'jobs'

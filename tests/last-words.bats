@@ -68,7 +68,7 @@ ends_unseen() {
     expect 'Stats * tasks=1 tasks_done=1 *'
 }
 
-@test "last words: a driver that dies right after its HELLO was up, and died later" {
+@test "last words: a driver that dies right after its HELLO counts as one that was up and died later" {
     puppet says await:go hello exit:3
     start_server --driver ./says
     say create_driver
@@ -122,7 +122,7 @@ ends_unseen() {
     wait_until logged "^server: job 1 Done lost driver $pid died .killed by signal 9. after [0-9]+\.[0-9]+ s: x$"
 }
 
-@test "protocol: the same, if the driver has been told to exit: the job is not given to another" {
+@test "protocol: a driver that was told to exit, and killed before its answer was read: its job is not given to another" {
     puppet says hello take:5 take:4 begun:1 pause
     start_server --driver ./says
     create

@@ -17,7 +17,7 @@ orphaned='until read -r _ _ _ parent _ </proc/$BASHPID/stat; [[ $parent != "$fir
     [ "$(cat log)" = "$(printf 'line %s\n' {1..10})" ]
 }
 
-@test "linger: by default there is a moment" {
+@test "linger: by default, what is left has 0.2 s" {
     start_server -j -g 1000
     say create_driver 'run any 1000 setsid sleep 1000 & exit 3'
     expect '*available*' '{*"exit":3,"ms":*'

@@ -197,7 +197,7 @@ given_back() {
     wait_until uses_at_most $((MEMORY_MAX_KB / 2))
 }
 
-@test "memory: what a thousand clients needed that flooded goes back when they are gone" {
+@test "memory: what a thousand clients needed for their flood goes back when they are gone" {
     [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer keeps memory as it likes'
     start_listening
     create

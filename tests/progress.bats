@@ -328,7 +328,7 @@ ends_with_newline() {
     wait_until rests "$server_pid"
 }
 
-@test "progress: a client has none" {
+@test "progress: the client program refuses --progress" {
     run -2 "$SERVER" --connect taxi.sock --progress </dev/null
     [ "$output" = 'server: --connect goes with --here and --json only (try --help)' ]
 }

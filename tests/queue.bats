@@ -139,7 +139,7 @@ submit 50 exit 3'
     [ "$(<ran)" = a ]
 }
 
-@test "submit: usage and bad input" {
+@test "submit: wrong usage and bad input get one Error each" {
     start_server
     say submit 'submit 5' 'submit x true' 'submit 0 true' 'wait_job' 'wait_job x' 'wait_job 0' 'wait_job 7' \
         'cancel_job 7' 'cancel_job 99999999999999999999' 'get_jobs some' 'pause 1' 'resume 1' 'wait mine'
@@ -226,7 +226,7 @@ submit 50 exit 3'
     expect '0 jobs'
 }
 
-@test "cancel_job: waiting or running, also a job of run, once nothing of it is left" {
+@test "cancel_job: cancels a job that waits or runs, also one of run, and answers once nothing of it is left" {
     start_server --listen socket --grace 0.1
     create
     say 'submit 100 trap "" TERM; echo $$ >up; while :; do sleep 0.1; done' 'submit 100 : >ran'
@@ -279,7 +279,7 @@ has_waiting() {
     [ "$(xargs <ran)" = 'b a c' ]
 }
 
-@test "pause: a command that waits for any driver, behind which a resume would be, resumes the server" {
+@test "pause: a command that waits for any driver resumes the server, since its client's resume could only come later" {
     start_server
     create
     for waits in 'run any 50 true' 'send_task any 0.01'; do
@@ -288,7 +288,7 @@ has_waiting() {
     done
     say wait pause 'submit 50 echo a >>ran' 'wait_job 2' stats
     expect '1 driver' Paused 'Job 2 Waiting' 'Job 2 Done exit 0' '* paused=0 *'
-    # but not as long as something runs, whose end may be waited for
+    # But not while something runs: the command may be waiting for its end.
     mkfifo gate
     say "run $pid 50 read x <gate" pause 'submit 50 true' 'wait_job 3'
     wait_until has_children_of "$pid" 1
@@ -318,7 +318,7 @@ has_waiting() {
     expect '1 driver'
 }
 
-@test "a stop: what runs is cancelled, what waits is unrun, and who waits for a job hears its Done" {
+@test "stop: what runs is cancelled, what waits is unrun, and a client that waits for a job hears its Done" {
     start_server --listen socket
     create
     gate_job
@@ -358,7 +358,7 @@ two_wait() {
     wait_until ended "$(<up)"
 }
 
-@test "the queue in JSON" {
+@test "JSON: the replies of the queue" {
     start_server --json
     say create_driver
     expect '{"driver":*'
@@ -406,7 +406,7 @@ resumed_by_then() {
     wait_until test -e ran
 }
 
-@test "--resume: a job that runs again by then is not submitted twice, and counts for who gives it again" {
+@test "--resume: a submitted job that ran before standard input gives it again is not run twice, and counts for the status" {
     resumed_by_then 'echo >>ran; exit 3'
     say 'submit 50 echo >>ran; exit 3' 'wait_job 1'
     expect 'Job 1 @(Waiting|Done exit 3)' 'Job 1 Done exit 3'
@@ -415,7 +415,7 @@ resumed_by_then() {
     [ "$(wc -l <ran)" = 1 ]
 }
 
-@test "--resume: a job that runs while standard input gives it again" {
+@test "--resume: a submitted job that still runs when standard input gives it again is not run twice" {
     mkfifo gate
     resumed_by_then 'echo >>ran; read x <gate'
     say 'submit 50 echo >>ran; read x <gate'
@@ -459,7 +459,7 @@ resumed_by_then() {
     server_ends 0
 }
 
-@test "--resume: jobs of two servers with the same number" {
+@test "--resume: of two servers' jobs with the same number, one gets a new number" {
     for job in 'echo a >>ran' 'echo b >>ran'; do
         start_server --log jobs.log
         say "submit 50 $job"
@@ -480,7 +480,7 @@ resumed_by_then() {
     [ "$(<ran)" = a ]
 }
 
-@test "a number that somebody waits for is not given again" {
+@test "wait_job: a number that a client waits for is not given again" {
     start_server --listen socket --reply-timeout 0.3
     create
     kill -STOP "$pid"

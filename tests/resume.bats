@@ -3,8 +3,8 @@
 
 load lib/helpers
 
-# batch LINE...: gives these lines, after a create_driver, to a server with this log. Sets output and
-# status; its own log is in the file err.
+# batch OPTIONS LINE...: gives these lines, after a create_driver, to a server with this log and these
+# options. Sets output and status; its own log is in the file err.
 batch() {
     printf '%s\n' create_driver "${@:2}" >lines
     # shellcheck disable=SC2086
@@ -152,7 +152,7 @@ no_drivers() {
     done < <(cut -f 4 jobs.log | grep -x '[0-9]*' | sort -u)
 }
 
-@test "--resume: with --json the log is one in JSON" {
+@test "--resume: with --json the log is in JSON" {
     batch --json 'run any 5 printf "a\\n" >>deeds # "é"' 'run any 5 exit 3' 'run any 0.05 sleep 100'
     batch '--json --resume' 'run any 5 printf "a\\n" >>deeds # "é"' 'run any 5 exit 3' 'run any 5 sleep 100'
     [ "$(deeds)" = a ]
@@ -176,7 +176,7 @@ no_drivers() {
     [[ ${lines[1]} == '{"job":2,'*'"command":"echo b","out":"o/2.out","err":"o/2.err"}' ]]
 }
 
-@test "--resume: with --output, numbers go on behind both" {
+@test "--resume: with --output, numbers go on after both" {
     batch '--output o' 'run any 5 echo a'
     touch o/7.out
     batch '--output o --resume' 'run any 5 echo a' 'run any 5 echo b'
@@ -221,7 +221,7 @@ Job 8 Done exit 0' ]
     [ "$(deeds)" = 'begun waited' ]
 }
 
-@test "--resume: usage" {
+@test "--resume: wrong usage ends with status 2; an empty log has nothing to resume" {
     run -2 session --resume </dev/null
     [ "$output" = 'server: --resume needs --log FILE (try --help)' ]
     run -2 session --log jobs.log --resume=all </dev/null

@@ -3,7 +3,7 @@
 
 load lib/helpers
 
-@test "--output: files are numbered from 1 in the order of the commands, as the jobs" {
+@test "--output: files are numbered from 1 in the order of the commands, as the jobs are" {
     start_server --output made
     create_many 2
     [ -d made ]
@@ -38,7 +38,7 @@ load lib/helpers
     done
 }
 
-@test "--output: earlier files are kept; numbers go on behind the highest, and other names do not count" {
+@test "--output: earlier files are kept; numbers go on after the highest, and other names do not count" {
     mkdir -m 755 output output/9.out
     echo old >output/2.out
     ln -s nothing output/11.err

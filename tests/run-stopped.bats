@@ -41,7 +41,7 @@ unheard='lost driver +([0-9]) did not report its end in time'
     done
 }
 
-@test "stopped driver: nor is one that has killed itself by a signal that we use, too" {
+@test "stopped driver: a job that has killed itself by TERM or KILL is not called cancelled" {
     for signal in TERM KILL; do
         for way in delete_driver QUIT; do
             with_stopped "kill -$signal \$\$; read x"

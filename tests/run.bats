@@ -197,7 +197,7 @@ load lib/helpers
     done
 }
 
-@test "run: of many jobs, some with drivers that are killed, each ends exactly once" {
+@test "run: each of many jobs ends exactly once, though some drivers are killed" {
     run -0 --separate-stderr "$ROOT/scripts/torture/jobs.sh" 400
     [[ $output == 'jobs: 400 jobs in '*'; books in order' ]]
     [ -z "$stderr" ]

@@ -25,16 +25,16 @@ of_this_test() {
     true
 }
 
-@test "server's limit: a job that stops its driver at once, which has not told its pid" {
+@test "server's limit: ends a job that stops its driver before the driver has told the job's pid" {
     harmed 'kill -STOP $PPID' timeout
     logged '^server: job 1 runs on driver [0-9]+ as process [0-9]+: .setsid sleep 1000 &. ; kill'
 }
 
-@test "server's limit: a job that stops its driver, when its process is known" {
+@test "server's limit: ends a job that stops its driver after the job's pid is known" {
     harmed "until grep -q 'job 1 runs' err; do :; done; kill -STOP \$PPID" timeout
 }
 
-@test "server's limit: a job that takes its driver's descriptors" {
+@test "server's limit: ends a job that takes its driver's descriptors" {
     command -v prlimit >/dev/null || skip 'no prlimit to take them with'
     start_server --drivers 1 --grace 0.1
     say "run any 0.3 prlimit --nofile=0:0 --pid \$PPID; (setsid sleep 1000 &) ; sleep 1000"
@@ -43,7 +43,7 @@ of_this_test() {
     [ -z "$(of_this_test 'sleep 1000')" ]
 }
 
-@test "server's limit: what a job has left ends, though its driver was stopped before it could see" {
+@test "server's limit: what a job has left ends, though its driver was stopped before it could see it" {
     start_server --drivers 1 --grace 0.1
     say 'run any 0.2 kill -STOP $PPID; (setsid sleep 1000 &) ; exit 3'
     expect 'Job 1 Done lost driver +([0-9]) did not report its end in time'
@@ -68,7 +68,7 @@ rests_with_deadline() {
     in_state "$1" S && ! timer_is_off "$1"
 }
 
-@test "server's limit: if the server was stopped, too, beyond that, the driver still ends its job" {
+@test "server's limit: if the server was stopped beyond the limit, too, the driver still ends its job" {
     start_server --grace 0.1 -v
     create
     say "run $pid 1 trap 'echo asked >asked' TERM; until [ -e asked ]; do :; done"

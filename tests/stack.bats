@@ -10,7 +10,7 @@ no_sanitizer() {
 # "${with_stack[@]}" KIB COMMAND...: runs the command under that limit, with a small environment.
 with_stack=(env -i "PATH=$PATH" bash -c 'ulimit -s "$0" && exec "$@"')
 
-@test "stack: a server or client says that it is too small, in one line, and ends with status 1" {
+@test "stack: a server or client whose stack is too small says so, in one line, and ends with status 1" {
     no_sanitizer
     for limit in 20 32; do
         for program in "$SERVER" "$SERVER --connect taxi.sock stats"; do
@@ -39,7 +39,7 @@ with_stack=(env -i "PATH=$PATH" bash -c 'ulimit -s "$0" && exec "$@"')
     server_ends 0
 }
 
-@test "stack: a driver says that it is too small, and so does the command that wanted it" {
+@test "stack: a driver whose stack is too small says so, and the command that wanted it gets an Error" {
     no_sanitizer
     printf '%s\n' '#!/bin/sh' 'ulimit -s 16' "exec '$DRIVER'" >small-driver
     chmod +x small-driver

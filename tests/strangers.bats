@@ -84,9 +84,9 @@ is_refused() {
     [ -f taxi.sock.lock ]
 }
 
-@test "strangers: a lease that another user has on his file in the place of the lock holds up nobody" {
+@test "strangers: a lease that another user has on a file in the place of the lock holds up nobody" {
     shared_directory
-    # Whoever opens the file has to wait until he gives the lease up, for at most 45 s, fcntl(2).
+    # Whoever opens the file has to wait until its holder gives the lease up, for at most 45 s, fcntl(2).
     stranger_starts perl -MFcntl -e '$SIG{IO} = "IGNORE"; $| = 1; open F, ">", "taxi.sock.lock" or die;
         fcntl F, 1024, F_WRLCK or die "F_SETLEASE: $!"; print "leased\n"; sleep'
     wait_until test -s stranger.out

@@ -60,7 +60,7 @@ told() {
     wait_until ended "$pid"
 }
 
-@test "stuck: after a second TERM or a QUIT nothing is waited for for long, and all pids are told" {
+@test "stuck: after a second TERM or a QUIT the server does not wait long for anything, and logs all pids that are left" {
     freezer_open
     for signals in 'TERM TERM' 'INT TERM' QUIT; do
         rm -f left
@@ -215,7 +215,7 @@ leased_driver() {
     server_ends 0
 }
 
-@test "stuck: one that waits for a child as vfork does, in state D, is ended with its child" {
+@test "stuck: a process in state D, which waits for a child as after vfork, is ended with its child" {
     start_server -g 1000
     create
     say "run $pid 1000 exec $HELPERS/vforks >left"

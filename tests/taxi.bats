@@ -12,8 +12,8 @@ taxi() {
     timeout --foreground -k 1 120 "$BATS_FILE_TMPDIR/taxi" "$@"
 }
 
-# start_taxi OPTION...: starts a server with a driver, whose clients find it, and which writes what jobs
-# write to files in output.
+# start_taxi OPTION...: starts a server with a driver. Clients find it by TAXI_SOCKET; what jobs write
+# goes to files in output.
 start_taxi() {
     start_listening --output output "$@"
     export TAXI_SOCKET=$PWD/taxi.sock
@@ -101,7 +101,7 @@ all_bytes() {
     cmp output/1.out output/2.out
 }
 
-@test "taxi: so does a program whose name sh would take for something else" {
+@test "taxi: a program whose name sh would take for something else gets just its words, too" {
     PATH=$PWD:$PATH
     names=(time if '{' '!' A=b 'a program' -x '[[' '#')
     for name in "${names[@]}"; do

@@ -179,7 +179,7 @@ is_blocked() {
     wait_until ended "$driver"
 }
 
-@test "terminal: one that is slow is shown all that jobs have written, before the server ends" {
+@test "terminal: a slow one is shown all that jobs have written before the server ends" {
     mkfifo in
     start_terminal "exec '$SERVER' --grace 1000 --drivers 1 <in >replies"
     exec {feed}>in
@@ -223,7 +223,7 @@ is_blocked() {
     wait_until rests "$server_pid" rests "$driver"
 }
 
-@test "terminal: a standard error that is none is given to drivers and jobs as it is" {
+@test "terminal: a standard error that is no terminal is given to drivers and jobs as it is" {
     start_terminal "exec '$SERVER' --listen taxi.sock --drivers 1 2>err"
     wait_until find_server
     started+=("$server_pid")

@@ -5,7 +5,7 @@
 load lib/helpers
 
 # traced seize|stop|exit|calls|traps [COMMAND]: the driver has a job, and a process of the job that is deaf
-# to TERM holds the driver, see tests/lib/hold.c. That command (setsid) starts the process. Sets tracer.
+# to TERM holds the driver, see tests/lib/hold.c. COMMAND, by default setsid, starts it. Sets tracer.
 traced() {
     rm -f new go held.err
     [[ -p never ]] || mkfifo never
@@ -122,7 +122,7 @@ is_asked() {
     done
 }
 
-@test "tracers: the same if it is the job's first process" {
+@test "tracers: kill -9 of the server ends the driver, even if the tracer is the job's first process" {
     start_server -g 1000
     create
     say "run $pid 1000 trap '' TERM; exec $HELPERS/hold \$PPID calls"
@@ -133,7 +133,7 @@ is_asked() {
 }
 
 # A tracer cannot die before its own tracer lets it.
-@test "tracers: the same if the tracer is traced itself" {
+@test "tracers: kill -9 of the server ends the driver, even if the tracer is traced itself" {
     start_server -g 1000
     create
     mkfifo never

@@ -50,8 +50,8 @@
 #
 # When a server has crashed and the last one has gone on from its log, each job that was taken has one
 # end there. It ran once if that end is an exit or a signal, and at most once otherwise; and not
-# before the log said so. What is lost is reported once, the log agrees with all replies, and no two jobs
-# have the same number.
+# before the log said so. What is lost is reported once, the log agrees with all replies, and no two
+# jobs have the same number.
 #
 # A server that is ready runs until it is told to stop; only a failed epoll_wait(2) may end it. A
 # client that ends with status 0 has received all replies, and no fault in a client harms its server

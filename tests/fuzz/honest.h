@@ -1,6 +1,6 @@
 /*
  * Drivers that keep to the protocol, as lib/job_tree.c and driver.c do: a job is taken by a STATE
- * that is on its way before the clock is looked at, and only then begins. They know which jobs have
+ * that is on its way before the driver looks at the clock, and only then begins. They know which jobs have
  * begun, so that no job can begin twice, and none that has begun can be called unrun; nor cancelled or
  * timeout, unless its driver says so, since the server finds no process of a job here. They also know
  * the half lines of clients that have died, so that none of these can be run.
@@ -180,7 +180,7 @@ honest_read(struct fuzz_driver *driver, struct honest *self)
     memmove(self->input, self->input + proto_size(&frame), self->size);
 }
 
-/* The driver does something; what, the byte chooses where there is a choice. */
+/* The driver takes its next step. Where there is a choice, the byte makes it. */
 static void
 honest_step(struct fuzz_driver *driver, unsigned choice)
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# hold-lock.pl FILE [read]: makes the file, if there is none, and locks it, as a server does that
-# starts; with read, the file must be there, and is locked for reading. Holds the lock until it is
+# hold-lock.pl FILE [read]: makes the file, if there is none, and locks it, as a starting server
+# does; with read, the file must be there, and is locked for reading. Holds the lock until it is
 # killed. Prints a line once it has it.
 use strict;
 use warnings;

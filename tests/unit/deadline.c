@@ -38,7 +38,7 @@ armed(void)
     return left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0;
 }
 
-/* For how long, in minutes, rounded. */
+/* Returns for how long the timer is armed, in minutes, rounded. */
 static int64_t
 armed_minutes(void)
 {
@@ -134,7 +134,7 @@ test_timer(void)
     CHECK_NUMBER(armed_minutes(), 10);
     deadline_stop(&soon);
     deadlines_arm();
-    CHECK_NUMBER(armed_minutes(), 10); /* too early is left so */
+    CHECK_NUMBER(armed_minutes(), 10); /* a timer that is too early is left alone */
     deadline_stop(&late);
     deadlines_arm();
     CHECK(!armed());

@@ -21,7 +21,7 @@ static struct driver driver;
 static int other_end;
 static int log_fd = -1, stderr_fd; /* see log_begin() */
 
-/* The other end says that, which the server does not read yet. */
+/* The other end sends this frame. The server does not read it yet. */
 static inline void
 driver_says(enum proto_type type, uint32_t id, const void *body, size_t size)
 {

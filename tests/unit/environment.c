@@ -99,7 +99,7 @@ test_same_name(void)
     CHECK_STRING(MADE(OWN("A", "A=1", "B"), "B"), "A=1 "); /* what has no '=' is no variable */
 }
 
-/* What another server, or somebody with --env, has set for a job of his is not ours. */
+/* A value that another server, or --env, has set for a job is not passed on to our jobs. */
 static void
 test_of_job(void)
 {

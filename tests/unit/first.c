@@ -1,5 +1,5 @@
-/* lib/first.h: what the server finds out itself of the first process of a job. The driver is a child of
- * this test. */
+/* lib/first.h: what the server itself finds out about the first process of a job. The driver is a child
+ * of this test. */
 #include "lib/first.h"
 
 #include "check.h"

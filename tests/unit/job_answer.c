@@ -1,5 +1,5 @@
-/* lib/answer.h, channel.h and job_life.h: what becomes of a job by what its driver says, or does not
- * say. The driver is this test. */
+/* lib/answer.h, channel.h and job_life.h: what becomes of a job, depending on what its driver says or
+ * does not say. The driver is this test. */
 #include "lib/phase.h"
 #include "lib/stats.h"
 

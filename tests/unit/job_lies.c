@@ -1,8 +1,8 @@
-/* lib/answer.h: a driver that says of a job what cannot be true is condemned. The driver is this
+/* lib/answer.h: a driver is condemned for saying of a job what cannot be true. The driver is this
  * test. */
 #include "jobs.h"
 
-/* Where the driver is condemned for what it says, with these words. */
+/* The driver was condemned for what it said, and the log has these words. */
 static void
 check_condemned(const char *what, uint32_t id, int line)
 {

@@ -35,7 +35,7 @@ test_words(void)
     check_line("   ", "sh", __LINE__);
 }
 
-/* Each character that a shell would do something with. */
+/* Each character that means something to a shell. */
 static void
 test_shell(void)
 {

@@ -16,7 +16,7 @@
 
 static struct client client;
 
-/* A call of a request of its own, that has ended so. */
+/* Returns the only call of a new request, which has ended with this outcome. */
 static struct call *
 ended(enum outcome outcome)
 {

@@ -26,8 +26,8 @@ static const struct {
     {"run any 5 true\n  shutdown \nrun any 5 true\n", 1},
 };
 
-/* Begins anew: everything but the numbers is forgotten at the start of a process, so each input has
- * one of its own. */
+/* Returns how many jobs the input gives. The module cannot begin anew, so each input is counted in a
+ * process of its own. */
 static unsigned
 given_by(const char *input, size_t size, size_t piece)
 {

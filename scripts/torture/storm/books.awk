@@ -6,8 +6,8 @@
 # With show=kept it prints the pids of the kept drivers that are alive; with show=owed, how many
 # dead ones have not been replaced yet. Otherwise it prints what is wrong, and a last line with the
 # numbers of drivers that were replaced, have died, and are kept. Each kept driver that is gone must
-# have been deleted, or sent TERM or KILL, or stopped for too long, and replaced. No other one may be replaced, and each driver
-# that was deleted must be gone.
+# have been deleted; or sent TERM or KILL, or stopped for too long, and replaced. No other one may be
+# replaced, and each driver that was deleted must be gone.
 
 function wrong(what) {
     if (!show)

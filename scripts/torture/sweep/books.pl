@@ -81,8 +81,8 @@ sub take_step {
     $job->{steps} .= substr $step, 0, 1;
 }
 
-# In the end nothing runs, and nothing waits that was submitted. What is lost was told once; a server
-# that was killed while it resumed may have told only the log.
+# In the end nothing runs, and nothing waits that was submitted. What is lost was reported once; a
+# server that was killed while it resumed may have reported it to the log alone.
 sub check_job {
     my ($number) = @_;
     my $job = $job{$number};

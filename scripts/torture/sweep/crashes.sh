@@ -197,8 +197,8 @@ audit_status() {
     [ "$status" != "$1" ] || status=0
 }
 
-# If the first line of the log was cut off in its time, the file may be anything, and no server touches
-# it. Nothing has begun then.
+# If the first line of the log was cut off within its first field, the time, the file may be anything,
+# and no server touches it. Nothing has begun then.
 drop_scrap() {
     local said size
     [ -s log ] || return

@@ -109,7 +109,7 @@ failed() {
     explanation+="; $2"
 }
 
-# judge WHO COMMAND PATTERN: checks that the reply matches, or is an Error or tells that a job did not
+# judge WHO COMMAND PATTERN: checks that the reply matches, or is an Error or says that a job did not
 # run or was lost, which goes against WHO.
 judge() {
     local who=$1 command=$2 pattern=$3
