@@ -193,6 +193,20 @@ start_apart() {
     [ ! -e half ]
 }
 
+@test "hangup: without SIGHUP half a line of a client is not run either" {
+    start_listening --drivers 1
+    start_terminal "trap : HUP; setsid -w '$SERVER' --connect taxi.sock; echo \$? >status"
+    shows '> $'
+    wait_until find_server # the client
+    keys 'run any 1000 touch half\004'
+    shows 'touch half'
+    wait_until rests "$server_pid"
+    close_window
+    wait_until test -s status
+    [ ! -e half ]
+    [ "$(<status)" = 0 ]
+}
+
 @test "hangup: with --listen a reply that cannot be written ends only the console" {
     mkfifo gate
     start_apart --listen taxi.sock
