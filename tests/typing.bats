@@ -221,6 +221,20 @@ start_apart() {
     [ ! -s err ]
 }
 
+@test "hangup: with --listen jobs go on, and what they write to the terminal that is gone is dropped" {
+    start_terminal "trap : HUP; setsid -w '$SERVER' ${PATIENT[*]} --drivers 1 --listen taxi.sock; echo \$? >status"
+    wait_until find_server
+    started+=("$server_pid")
+    wait_until prompts 1
+    close_window
+    run -0 control run any 50 'head -c 200000 /dev/zero >&2' # more than a pipe holds
+    [ "$output" = 'Job 1 Done exit 0' ]
+    wait_until rests "$server_pid"
+    kill -TERM "$server_pid"
+    wait_until test -s status
+    [ "$(<status)" = 0 ]
+}
+
 @test "stop: one that lasts tells a person at the terminal what it waits for" {
     start_server_at_terminal -g 1000
     keys 'create_driver 2\n'
