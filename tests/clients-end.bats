@@ -81,7 +81,10 @@ load lib/helpers
     before=("/proc/$server_pid/fd/"*)
     start_crowd
     crowd attach 50
-    crowd say 1 50 1 quit
+    crowd say 1 25 1 quit
+    wait_until has_clients 26
+    wait_until past "$(($(uptime_ms) + 100))" # the others' time is another one
+    crowd say 26 50 1 quit
     crowd end 1 50
     wait_until has_clients 1
     as_before() { local now=("/proc/$server_pid/fd/"*); ((${#now[@]} == ${#before[@]})); }

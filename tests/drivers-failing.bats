@@ -187,6 +187,12 @@ load lib/helpers
     stats_have runs=0 lost=0
 }
 
+# One of the jobs is on its way to a driver, and two wait.
+three_are_live() {
+    logged_stats
+    [[ $stats == *' waiting=2 running=1 '* ]]
+}
+
 @test "dying driver: a job for any driver that it had not taken goes to another, before all others" {
     fake_driver mixed 'set -C' ': 2>/dev/null >first || exec '"$DRIVER" \
         hello 'take $RUN; : >asked; read -r _ <go; exit 7'
@@ -199,12 +205,16 @@ load lib/helpers
     expect "Driver $pid Busy 1000"
     say 'run any 50 echo one $TAXI_JOB >>order' 'run any 50 echo two $TAXI_JOB >>order'
     wait_until test -e asked
+    attach other
+    tell other 'run any 50 echo three $TAXI_JOB >>order'
+    wait_until three_are_live
     echo >go
     wait_until logged "driver $mortal died .exited with status 7."
     control "cancel_task $pid" >cancelled
     expect 'Job 1 Done exit 0' 'Job 2 Done exit 0'
-    [ "$(<order)" = $'one 1\ntwo 2' ]
-    stats_have runs=2 lost=0 died=1
+    hear other 'Job 3 Done exit 0'
+    [ "$(<order)" = $'one 1\nthree 3\ntwo 2' ] # clients take turns
+    stats_have runs=3 lost=0 died=1
 }
 
 @test "dying driver: a result that it sent before it died counts" {

@@ -174,6 +174,16 @@ load lib/helpers
     server_ends 0
 }
 
+@test "stop: a command whose driver does not answer in time gets the Error of the stop" {
+    start_server -t 0.2 -g 100
+    create
+    stop_process "$pid"
+    say "get_status $pid" shutdown
+    expect 'Error: server is stopping'
+    kill -CONT "$pid"
+    server_ends 0
+}
+
 @test "stopped server: an answer that came during the stop is not treated as late" {
     start_server -t 0.5
     create

@@ -84,6 +84,20 @@ start_apart() {
     [ ! -e half ]
 }
 
+@test "hangup: without SIGHUP half a line of a client is not run either" {
+    start_listening --drivers 1
+    start_terminal "trap : HUP; setsid -w '$SERVER' --connect taxi.sock; echo \$? >status"
+    shows '> $'
+    wait_until find_server # the client
+    keys 'run any 1000 touch half\004'
+    shows 'touch half'
+    wait_until rests "$server_pid"
+    close_window
+    wait_until test -s status
+    [ ! -e half ]
+    [ "$(<status)" = 0 ]
+}
+
 @test "hangup: with --listen a reply that cannot be written ends only the console" {
     mkfifo gate
     start_apart --listen taxi.sock
@@ -96,4 +110,18 @@ start_apart() {
     wait_until test -s status
     [ "$(<status)" = 0 ]
     [ ! -s err ]
+}
+
+@test "hangup: with --listen jobs go on, and what they write to the terminal that is gone is dropped" {
+    start_terminal "trap : HUP; setsid -w '$SERVER' ${PATIENT[*]} --drivers 1 --listen taxi.sock; echo \$? >status"
+    wait_until find_server
+    started+=("$server_pid")
+    wait_until prompts 1
+    close_window
+    run -0 control run any 50 'head -c 200000 /dev/zero >&2' # more than a pipe holds
+    [ "$output" = 'Job 1 Done exit 0' ]
+    wait_until rests "$server_pid"
+    kill -TERM "$server_pid"
+    wait_until test -s status
+    [ "$(<status)" = 0 ]
 }

@@ -129,6 +129,17 @@ ends_with_newline() {
     terminal_ends 4
 }
 
+@test "progress: of a file that grows, never fewer are known than have ended" {
+    mkfifo gate
+    printf 'run any 50 %s\n' 'read x <gate' true >commands
+    start_terminal "exec '$SERVER' ${PATIENT[*]} --progress --drivers 1 <commands >replies"
+    wait_until sees '0 done, 0 failed, 1 running, of 2'
+    printf 'run any 50 %s\n' true true >>commands
+    open_gate
+    terminal_ends 0
+    sees '4 done, 0 failed, 0 running, of 4'
+}
+
 @test "progress: without a terminal there is no line and no error" {
     printf 'run any 50 true\n' >commands
     session --progress --drivers 1 <commands >out 2>err

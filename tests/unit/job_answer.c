@@ -130,6 +130,28 @@ test_late(void)
     driver_end();
 }
 
+/* The same of a job that was submitted, for which no call waits then. It waits again, before others. */
+static void
+test_late_submitted(void)
+{
+    struct span command = SPAN("make all");
+
+    driver_begin(0);
+    struct job *job = job_new(&command, 5000);
+    job_submit(call_new(NULL, &question_job), job, &client);
+    CHECK_NUMBER(job->number, ++last_number);
+    uint32_t id = job_send(job->call);
+    say_state(id, PROTO_ON_JOB, PROTO_OK);
+    CHECK(driver.job == job && job->call == NULL);
+    say_result(id, late);
+    CHECK(driver.job == NULL && driver.end == END_UNASKED && fleet_idle() == &driver);
+    CHECK(job->state == JOB_WAITING && job->slot == 0 && job->call != NULL);
+    CHECK(calls_awaiting_any() == job->call);
+    job_unrun(job, REASON_STOPPING, 0);
+    CHECK(jobs_count() == 0 && calls_awaiting_any() == NULL);
+    driver_end();
+}
+
 /* The answer did not come in time. When it comes, it and what follows is about nobody's job. */
 static void
 test_timed_out(void)
@@ -379,6 +401,7 @@ main(void)
     test_unheard();
     test_overdue();
     test_overdue_next();
+    test_late_submitted();
     test_stop();
     return jobs_end();
 }

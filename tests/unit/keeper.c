@@ -66,6 +66,22 @@ test_replaces_condemned(void)
     CHECK(keeper_is_trying());
 }
 
+/* The delay doubles, up to five seconds. */
+static void
+test_delays(void)
+{
+    static const int delays_ms[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
+
+    begin();
+    for (size_t i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
+        ends_after(0, false, END_UNASKED);
+        clock_turn_ns += delays_ms[i] * NS_PER_MS - 1;
+        CHECK(deadline_over(DEADLINE_REPLACE) == NULL);
+        clock_turn_ns++;
+        CHECK(deadline_over(DEADLINE_REPLACE) != NULL);
+    }
+}
+
 /* Tries for ten seconds, in which the input was open or not. */
 static void
 test_gives_up(void)
@@ -199,6 +215,7 @@ main(void)
     client_init(&console, NULL);
     test(test_replaces);
     test(test_replaces_condemned);
+    test(test_delays);
     test(test_gives_up);
     test(test_was_up);
     test(test_is_up);

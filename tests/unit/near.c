@@ -10,6 +10,7 @@ nearest(const char *typed)
     static const char *const words[] = {
         "create_driver", "run",  "get_drivers", "wait_job", "wait",
         "stats",         "quit", "exit",        "help",     "get_jobs",
+        "resume",
     };
     struct near near = {.typed = {typed, strlen(typed)}};
 
@@ -38,6 +39,7 @@ test_two_mistakes(void)
     CHECK_STRING(nearest("creatdriver"), "create_driver");
     CHECK_STRING(nearest("get-driver"), "get_drivers");
     CHECK_STRING(nearest("gte_dirvers"), "get_drivers");
+    CHECK_STRING(nearest("rezumes"), "resume");
     CHECK_STRING(nearest("hlap"), ""); /* a short word has one mistake */
     CHECK_STRING(nearest("stataa"), "");
     CHECK_STRING(nearest("create_driver..."), "");

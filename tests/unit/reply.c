@@ -135,6 +135,39 @@ test_jobs(void)
     CHECK(client.jobs == 0 && jobs_all_freed());
 }
 
+static void
+check_running(pid_t pid, uint64_t left_ms, const char *text, const char *json, int line)
+{
+    const struct format *formats[] = {&format_text, &format_json};
+    struct span command = SPAN("make all");
+    struct job job = {.number = 17, .state = JOB_RUNNING, .driver_pid = 4711};
+    struct job_shown shown = {.job = &job, .pid = pid, .elapsed_us = 12345, .left_ms = left_ms};
+    struct buffer out = {0};
+
+    job.text = job_text_new(&command);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(buffer_prepare(&out));
+        formats[i]->job(&out, &shown);
+        check_bytes(out.data, buffer_used(&out), i == 0 ? text : json, __FILE__, line);
+        buffer_consume(&out, buffer_used(&out));
+    }
+    job_text_free(job.text);
+}
+
+/* A job that runs, in the list of jobs: its process is told once it is known. */
+static void
+test_running(void)
+{
+    check_running(0, 1, "Job 17 Running 4711 1 make all\n",
+                  "{\"job\":17,\"state\":\"running\",\"driver\":4711,\"ms\":12.3,"
+                  "\"left_ms\":1,\"command\":\"make all\"}\n",
+                  __LINE__);
+    check_running(4712, 1001, "Job 17 Running 4711 2 make all\n",
+                  "{\"job\":17,\"state\":\"running\",\"driver\":4711,\"pid\":4712,\"ms\":12.3,"
+                  "\"left_ms\":1001,\"command\":\"make all\"}\n",
+                  __LINE__);
+}
+
 /* The reply tells no usage of a job that has not begun or whose end is not known. */
 static void
 test_reasons(void)
@@ -388,6 +421,7 @@ main(void)
     client.giver = giver_new();
     test_states();
     test_jobs();
+    test_running();
     test_reasons();
     test_output();
     test_commands();
