@@ -30,7 +30,6 @@
 #include "lib/channel.h"
 #include "lib/clients.h"
 #include "lib/clock.h"
-#include "lib/close_range.h"
 #include "lib/command.h"
 #include "lib/console.h"
 #include "lib/control.h"
@@ -63,9 +62,7 @@
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -83,8 +80,7 @@ static struct server {
 
 /* start */
 static int server_run(void);
-static void descriptors_prepare(struct rlimit *inherited);
-static void server_open(const sigset_t *signals, const struct rlimit *nofile);
+static void server_open(const sigset_t *signals);
 static void deadlines_prepare(void);
 static void server_announce(void);
 
@@ -122,7 +118,6 @@ main(int argc, char **argv)
 static int
 server_run(void)
 {
-    struct rlimit nofile;
     sigset_t signals;
 
     if (!signals_block(&signals)) /* first: nothing that we make may be left by a signal */
@@ -130,8 +125,7 @@ server_run(void)
     control_open();
     server.hup_ignored = signals_default();
     options_find_driver();
-    descriptors_prepare(&nofile);
-    server_open(&signals, &nofile);
+    server_open(&signals);
     log_open();
     jobs_resume();
     console_open();
@@ -142,22 +136,9 @@ server_run(void)
     return phase_exit_status();
 }
 
-/* Keeps the descriptors that we were started with from the drivers. Raises our limit of descriptors
- * as far as it goes; *inherited is the one that we were started with, which drivers get. */
-static void
-descriptors_prepare(struct rlimit *inherited)
-{
-    if (syscall(SYS_close_range, 3U, ~0U, RANGE_CLOEXEC) < 0)
-        err(EXIT_FAILURE, "cannot mark descriptors close-on-exec (Linux 5.11 is needed)");
-    if (getrlimit(RLIMIT_NOFILE, inherited) < 0)
-        err(EXIT_FAILURE, "cannot get the limit of descriptors");
-    struct rlimit limit = {.rlim_cur = inherited->rlim_max, .rlim_max = inherited->rlim_max};
-    setrlimit(RLIMIT_NOFILE, &limit); /* if this fails, fewer drivers can be created */
-}
-
 /* Opens everything that the loop uses. Exits if that fails. */
 static void
-server_open(const sigset_t *signals, const struct rlimit *nofile)
+server_open(const sigset_t *signals)
 {
     clock_look();
     stats.started_ns = clock_turn_ns;
@@ -176,7 +157,7 @@ server_open(const sigset_t *signals, const struct rlimit *nofile)
         err(EXIT_FAILURE, "cannot start");
     commands_open();
     relay_open();
-    spawn_open(nofile, server.hup_ignored);
+    spawn_open(server.hup_ignored);
     uint64_t output = output_open();
     joblog_open();
     jobs_open(output, resume_open());
@@ -196,21 +177,14 @@ deadlines_prepare(void)
     deadline_set(DEADLINE_STOP, options.grace_ns + LAST_WORDS_MS * NS_PER_MS);
 }
 
-/* Tells the program that started us that commands are accepted and all kept drivers are up. */
+/* Commands are accepted, and all kept drivers are up. */
 static void
 server_announce(void)
 {
-    struct stream ready;
-
     keeper_warmed_up();
     phase_reach(PHASE_READY);
     notify("READY=1\nSTATUS=Running");
-    if (options.ready_fd < 0)
-        return;
-    if (!stream_open(&ready, options.ready_fd, O_WRONLY) || stream_write(&ready, "\n", 1) != 1)
-        log_line("cannot write to descriptor %d: %s", options.ready_fd, strerror(errno));
-    stream_close(&ready);
-    close(options.ready_fd);
+    notify_ready_fd(options.ready_fd);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */

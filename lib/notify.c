@@ -1,8 +1,10 @@
 #include "notify.h"
 
 #include "log.h"
+#include "stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,4 +35,17 @@ notify(const char *state)
         log_line("cannot notify %s: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
+}
+
+void
+notify_ready_fd(int fd)
+{
+    struct stream ready;
+
+    if (fd < 0)
+        return;
+    if (!stream_open(&ready, fd, O_WRONLY) || stream_write(&ready, "\n", 1) != 1)
+        log_line("cannot write to descriptor %d: %s", fd, strerror(errno));
+    stream_close(&ready);
+    close(fd);
 }

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -35,11 +36,11 @@ static struct {
     int fd;      /* a reserved low number, for the socket of the driver that is being started */
     int flags;   /* for child_start() */
     pid_t pid;   /* our own pid */
-    struct rlimit nofile;
-    bool hup_ignored;   /* as in server.c */
-    char **environment; /* for drivers */
-    pid_t child;        /* the one that was started last */
-    atomic_int shared;  /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
+    struct rlimit nofile; /* of descriptors, as we have inherited it: the drivers' */
+    bool hup_ignored;     /* as in server.c */
+    char **environment;   /* for drivers */
+    pid_t child;          /* the one that was started last */
+    atomic_int shared; /* 1: it has had no exec and may still use our memory; the kernel sets 0 */
 } spawn = {.null_fd = -1, .fd = -1};
 
 /* Whether our children would be in another pid namespace, in which they have no parent, as after
@@ -55,6 +56,18 @@ children_go_elsewhere(void)
     return stat(path, &theirs) < 0 ? errno == ENOENT : theirs.st_ino != ours.st_ino;
 }
 
+/* If our limit cannot be raised, fewer drivers can be created. */
+static void
+descriptors_prepare(void)
+{
+    if (syscall(SYS_close_range, 3U, ~0U, RANGE_CLOEXEC) < 0)
+        err(EXIT_FAILURE, "cannot mark descriptors close-on-exec (Linux 5.11 is needed)");
+    if (getrlimit(RLIMIT_NOFILE, &spawn.nofile) < 0)
+        err(EXIT_FAILURE, "cannot get the limit of descriptors");
+    struct rlimit limit = {.rlim_cur = spawn.nofile.rlim_max, .rlim_max = spawn.nofile.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /*
  * Copying our descriptor table for a child, and closing the copy at its exec, takes the longer the
  * more drivers there are: with 10,000, a start took three times as long. So the child shares the
@@ -63,16 +76,16 @@ children_go_elsewhere(void)
  * every kernel that we run on does.
  */
 void
-spawn_open(const struct rlimit *nofile, bool hup_ignored)
+spawn_open(bool hup_ignored)
 {
     if (children_go_elsewhere())
         errx(EXIT_FAILURE, "cannot start drivers: they would be in another pid namespace (unshare "
                            "-p needs -f)");
+    descriptors_prepare();
     spawn.environment = environment_make(environ, &options.environment);
     if (spawn.environment == NULL)
         err(EXIT_FAILURE, "cannot start");
     spawn.pid = getpid();
-    spawn.nofile = *nofile;
     spawn.hup_ignored = hup_ignored;
     if (syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS)
         spawn.flags = CLONE_FILES;

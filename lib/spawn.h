@@ -6,11 +6,10 @@
 
 #include "fleet.h"
 
-#include <sys/resource.h>
-
-/* Sets up what is needed to start drivers. nofile is the limit of descriptors for drivers; with
- * hup_ignored, a HUP does not stop the server. Exits on failure. */
-void spawn_open(const struct rlimit *nofile, bool hup_ignored);
+/* Sets up what is needed to start drivers. They inherit none of the descriptors that we were started
+ * with, but the limit of descriptors, which is raised for us as far as it goes. With hup_ignored, a
+ * HUP does not stop the server. Exits on failure. */
+void spawn_open(bool hup_ignored);
 void spawn_close(void);
 
 /* Starts a driver, and waits for its exec, but not longer than --start-timeout, and not if a signal
