@@ -73,8 +73,7 @@ enum {
 
 static struct server {
     struct source signals;
-    bool hup_ignored; /* we were started by nohup(1), for example */
-    bool stop_begun;
+    bool hup_ignored;     /* we were started by nohup(1), for example */
     struct deadline stop; /* DEADLINE_STOP, set when the stop begins */
 } server = {.signals.fd = -1};
 
@@ -97,7 +96,7 @@ static void deadlines_over(void);
 static void server_retry(void);
 
 /* the stop */
-static void server_stop(void);
+static void server_stop(bool first);
 static void server_close(void);
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -364,7 +363,7 @@ server_retry(void)
  * written.
  */
 static void
-server_stop(void)
+server_stop(bool first)
 {
     struct driver *driver = NULL;
 
@@ -372,9 +371,8 @@ server_stop(void)
         driver_kill(driver);
     if (phase_overdue())
         reaper_give_up_later(true);
-    if (server.stop_begun)
+    if (!first)
         return;
-    server.stop_begun = true;
     notify("STOPPING=1\nSTATUS=Stopping");
     keeper_stop();
     deadline_start(&server.stop, DEADLINE_STOP);

@@ -4,8 +4,8 @@
 
 static struct {
     enum phase now;
-    void (*stop)(void);
-    bool failed, job_failed;
+    void (*stop)(bool first);
+    int exit_status;
 } life;
 
 enum {
@@ -13,7 +13,7 @@ enum {
 };
 
 void
-phase_open(void (*stop)(void))
+phase_open(void (*stop)(bool first))
 {
     life.stop = stop;
 }
@@ -54,14 +54,16 @@ phase_overdue(void)
 void
 phase_stop(bool at_once)
 {
+    bool first = !phase_stopping();
+
     if (phase_reach(at_once ? PHASE_OVERDUE : PHASE_STOPPING) || at_once)
-        life.stop();
+        life.stop(first);
 }
 
 void
 phase_set_failed(void)
 {
-    life.failed = true;
+    life.exit_status = EXIT_FAILURE;
 }
 
 void
@@ -74,13 +76,12 @@ phase_fail(void)
 void
 phase_job_failed(void)
 {
-    life.job_failed = true;
+    if (life.exit_status == EXIT_SUCCESS)
+        life.exit_status = EXIT_JOB_FAILED;
 }
 
 int
 phase_exit_status(void)
 {
-    if (life.failed)
-        return EXIT_FAILURE;
-    return life.job_failed ? EXIT_JOB_FAILED : EXIT_SUCCESS;
+    return life.exit_status;
 }

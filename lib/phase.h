@@ -26,8 +26,9 @@ bool phase_ready(void); /* or later */
 bool phase_stopping(void);
 bool phase_overdue(void);
 
-/* Sets the function that phase_stop() calls when the phase has changed. */
-void phase_open(void (*stop)(void));
+/* Sets the function that phase_stop() calls when the phase has changed. first: the server was not
+ * stopping before. */
+void phase_open(void (*stop)(bool first));
 
 /* Stops the server. With at_once, it has no grace period, or no longer has one if it is stopping
  * already. Otherwise a server that is stopping goes on as before. */

@@ -7,8 +7,9 @@ static int stops; /* calls of stop() */
 
 /* The phase has changed already when this is called. */
 static void
-stop(void)
+stop(bool first)
 {
+    CHECK(first == (stops == 0));
     stops++;
     CHECK(phase_stopping());
 }
