@@ -13,7 +13,7 @@ userunitdir   = $(PREFIX)/lib/systemd/user
 
 STANDARD = -std=c11 -D_GNU_SOURCE
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-COMPILE  = $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+COMPILE  = $(CC) $(STANDARD) $(WARNINGS) -Wwrite-strings $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
 # The sources of the programs. Some files of lib/ belong to the driver alone; the server uses all
 # others, and the driver shares a few of them. See lib/README.md.

@@ -283,19 +283,24 @@ proto_unrun_valid(struct proto_result result)
 static inline bool
 proto_result_valid(struct proto_result result)
 {
-    if (result.outcome == PROTO_UNRUN)
-        return proto_unrun_valid(result);
-    if (result.cause != PROTO_CAUSE_NONE)
+    enum proto_outcome outcome = result.outcome;
+
+    if (outcome != PROTO_UNRUN && result.cause != PROTO_CAUSE_NONE)
         return false;
-    switch (result.outcome) {
+    switch (outcome) {
     case PROTO_EXITED:
         return result.status <= 255;
     case PROTO_SIGNALLED:
         return result.status >= 1 && result.status <= 127;
-    default:
-        return (result.outcome == PROTO_CANCELLED || result.outcome == PROTO_TIMED_OUT) &&
-               result.status == 0;
+    case PROTO_CANCELLED:
+    case PROTO_TIMED_OUT:
+        return result.status == 0;
+    case PROTO_UNRUN:
+        return proto_unrun_valid(result);
+    case PROTO_DONE: /* only a task ends so */
+        break;
     }
+    return false;
 }
 
 static inline bool
@@ -327,7 +332,9 @@ proto_run_valid(const void *data, size_t text_size)
 static inline bool
 proto_body_valid(const struct proto_frame *frame, const void *data)
 {
-    switch (frame->header.type) {
+    enum proto_type type = frame->header.type;
+
+    switch (type) {
     case PROTO_TASK:
         return proto_ms_valid(frame->task.duration_ms);
     case PROTO_STATE:
@@ -340,9 +347,13 @@ proto_body_valid(const struct proto_frame *frame, const void *data)
         return proto_run_valid(data, frame->header.length - sizeof(struct proto_run));
     case PROTO_RESULT:
         return proto_result_valid(proto_result(data));
-    default:
-        return true;
+    case PROTO_STATUS: /* these have no body that could be invalid */
+    case PROTO_CANCEL:
+    case PROTO_EXIT:
+    case PROTO_HELLO:
+        break;
     }
+    return true;
 }
 
 /* Requests and what answers them or reports the end of a job have a number. */

@@ -426,7 +426,7 @@ job_of_driver_end(struct driver *driver, const struct job_result *result)
 /* ---- what a driver says of the end ----------------------------------------------------------- */
 
 static enum job_reason
-reason_of(uint32_t cause)
+reason_of(enum proto_cause cause)
 {
     switch (cause) {
     case PROTO_CAUSE_OUT:
@@ -435,9 +435,11 @@ reason_of(uint32_t cause)
         return REASON_ERR;
     case PROTO_CAUSE_START:
         return REASON_START;
-    default:
-        return REASON_NONE;
+    case PROTO_CAUSE_NONE:
+    case PROTO_CAUSE_LATE: /* another driver gets it */
+        break;
     }
+    return REASON_NONE;
 }
 
 struct job_result

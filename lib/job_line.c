@@ -96,7 +96,7 @@ line_exec(struct job_line *line)
 static void
 words_exec_script(struct job_line *line)
 {
-    static char *const shell[JOB_WORDS_SHELL] = {"sh", "-c", "exec \"$0\" \"$@\""};
+    static const char *const shell[JOB_WORDS_SHELL] = {"sh", "-c", "exec \"$0\" \"$@\""};
     size_t count = 0;
 
     while (line->words[count++] != NULL)
