@@ -33,8 +33,8 @@ void children_sweep(void);
 void driver_exit_timed_out(struct driver *);
 
 /* At the stop, when all drivers are killed: whether something is left that must be reaped. After a
- * while, which is less than a second with at_once, DEADLINE_GIVE_UP is over and what is left counts
- * no more, since it cannot be killed or reaped. */
+ * while, which is less than a second with at_once, DEADLINE_GIVE_UP is over, and what is left no
+ * longer counts, since it cannot be killed or reaped. */
 bool reaper_expects(void);
 void reaper_give_up_later(bool at_once);
 void reaper_give_up(void);

@@ -15,7 +15,7 @@ enum {
     STACK_OF_DRIVER = 16 * 1024,
 };
 
-/* Whether so much is left for what main() calls. The arguments and the environment are in the same
+/* Whether that much is left for what main() calls. The arguments and the environment are in the same
  * stack. */
 bool stack_has(size_t size);
 
