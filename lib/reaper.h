@@ -19,7 +19,8 @@ void child_died(pid_t hint);
 void drivers_reap_ended(void); /* reaps drivers whose socket has ended and that are dead by now */
 void orphans_kill(void);       /* searches for orphans, if there may be new ones, and kills them */
 
-/* Kills the orphans without another turn, though some may not be stopped yet. Leaves errno alone. */
+/* Kills the orphans without another turn, though some may not be stopped yet. Leaves errno
+ * alone. */
 void orphans_kill_now(void);
 
 bool orphans_under_way(void); /* whether the next turn must come at once, to go on with that */

@@ -18,8 +18,8 @@ void relay_close(void);
 /* Returns the descriptor that drivers get as standard error. */
 int relay_fd(void);
 
-/* Whether something has been copied a moment ago, or waits for the terminal, so that nothing must be
- * shown that could tear it. */
+/* Whether something has been copied a moment ago, or waits for the terminal, so that nothing must
+ * be shown that could tear it. */
 bool relay_is_active(void);
 
 /* The time of DEADLINE_QUIET is over: relay_is_active() no longer, and the console has a turn. */

@@ -1,6 +1,6 @@
 /*
- * suspects.h: drivers that may have left orphans: those that are dead, and those that are stuck, which
- * are dead or were killed but cannot be reaped. How to tell what they have left.
+ * suspects.h: drivers that may have left orphans: those that are dead, and those that are stuck,
+ * which are dead or were killed but cannot be reaped. How to tell what they have left.
  */
 #ifndef SUSPECTS_H
 #define SUSPECTS_H
