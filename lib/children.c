@@ -102,6 +102,14 @@ children_of_thread(pid_t thread, bool (*visit)(pid_t pid, void *argument), void 
     return children_listed(path, visit, argument);
 }
 
+bool
+child_in_group(pid_t group)
+{
+    siginfo_t info;
+
+    return waitid(P_PGID, (id_t)group, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 pid_t
 child_wait(pid_t pid, int *status, struct rusage *usage)
 {

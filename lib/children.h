@@ -36,6 +36,10 @@ enum children children_each(bool (*visit)(pid_t pid, void *argument), void *argu
 enum children children_of_thread(pid_t thread, bool (*visit)(pid_t pid, void *argument),
                                  void *argument);
 
+/* Whether a child, perhaps a dead one, is in that process group. The group then cannot be another
+ * one that has got the same number. */
+bool child_in_group(pid_t group);
+
 /* Reaps a dead child: the one with that pid, or any if pid is -1. Returns its pid, 0 if none is
  * dead, or -1 with errno if there is no such child. status and usage are set as by wait4(2); usage
  * may be NULL. */

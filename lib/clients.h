@@ -16,8 +16,8 @@ void clients_close(void);
  * memory. */
 struct client *client_new(const struct format *);
 
-/* The connection does not count any more and gets no more turns. The caller may append its link to a
- * list. */
+/* The connection does not count any more and gets no more turns. The caller may append its link to
+ * a list. */
 void client_leave(struct client *);
 
 /* Drops a connection that has left, and whose socket is closed; clients_free_dropped() frees it at

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* Listens at options.listen_path, if it is set; only this user can connect. Signals must be blocked,
- * and have the dispositions that we inherited, see listener_open(). Exits on failure. */
+/* Listens at options.listen_path, if it is set; only this user can connect. Signals must be
+ * blocked, and have the dispositions that we inherited, see listener_open(). Exits on failure. */
 void control_open(void);
 
 /* Starts to accept connections. Returns false with errno on failure. */
@@ -25,8 +25,8 @@ void control_retry(void);
  * service manager's socket they wait for the next server. */
 void control_close(void);
 
-/* Sets up a client for a connection of that process, which then owns fd. Returns false with errno if
- * there is no memory; the caller then still owns fd. */
+/* Sets up a client for a connection of that process, which then owns fd. Returns false with errno
+ * if there is no memory; the caller then still owns fd. */
 bool connection_open(int fd, const struct ucred *peer);
 
 #endif

@@ -19,7 +19,7 @@ enum deadline_kind {
     DEADLINE_EXIT,    /* of a driver that must exit; otherwise it is killed */
     DEADLINE_JOB,     /* of a driver: it must have ended its job, which it should do itself */
     DEADLINE_STOP,    /* of the server: output that is not written then is dropped */
-    DEADLINE_TELL,    /* of the server: then a person is told what its stop waits for */
+    DEADLINE_TELL,    /* of the server: then the log says what its stop waits for */
     DEADLINE_GIVE_UP, /* of the server: what has not ended then is left behind */
     DEADLINE_SWEEP,   /* of the server: then it searches for dead children */
     DEADLINE_PARTING, /* of a connection that we end: then its socket is closed, see parting.h */

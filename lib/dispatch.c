@@ -133,7 +133,7 @@ static bool
 nobody_creates(void)
 {
     const struct call *call = console_call();
-    bool waits = !list_empty(&console.waiting) && stats.paused == 0;
+    bool waits = !list_empty(&console.waiting) && !calls_paused();
 
     return commands_have_ended() ||
            (call != NULL && nothing_goes_on() && (waits || call_awaits_job(call)));
@@ -171,8 +171,8 @@ calls_assign(void)
             batch_cancel();
     }
     if (nobody_resumes())
-        stats.paused = 0;
-    while (stats.paused == 0 && (call = calls_awaiting_any()) != NULL &&
+        calls_pause(false);
+    while (!calls_paused() && (call = calls_awaiting_any()) != NULL &&
            (driver = fleet_idle()) != NULL) {
         call_take_turn(call);
         call_leave_barrier(call);
@@ -202,7 +202,7 @@ client_has_none_left(const struct client *client)
     const struct giver *giver = client->giver;
 
     return client->requests.next == &client->barrier->link && giver->tasks == 0 &&
-           (stats.paused != 0 ? giver->begun : giver->jobs) == 0;
+           (calls_paused() ? giver->begun : giver->jobs) == 0;
 }
 
 void
@@ -210,7 +210,7 @@ waits_end(void)
 {
     struct list *next;
 
-    while (nothing_goes_on() && (stats.paused != 0 || calls_awaiting_any() == NULL) &&
+    while (nothing_goes_on() && (calls_paused() || calls_awaiting_any() == NULL) &&
            !list_empty(&dispatch.all))
         wait_over(container_of(dispatch.all.next, struct client, waiting));
     for (struct list *link = dispatch.own.next; link != &dispatch.own; link = next) {

@@ -8,8 +8,8 @@
 
 void dispatch_open(void);
 
-/* Clients that wait until no driver has a task or job, and none is awaited; and clients that
- * wait until all that they have given themselves has ended. While the server is paused, only what has
+/* Clients that wait until no driver has a task or job, and none is awaited; and clients that wait
+ * until all that they have given themselves has ended. While the server is paused, only what has
  * begun counts. */
 struct list *dispatch_all(void);
 struct list *dispatch_own(void);

@@ -11,10 +11,10 @@ enum {
 };
 
 /*
- * Makes the words of the job for that name, in which there is no zero byte. The template is an array
- * that ends with NULL. {} becomes the name in every word, as often as it is there, also in the first
- * one; if it is nowhere, the name is one more word. Each word has a zero byte at its end. Returns
- * the size of all, or 0 if that is more than room.
+ * Makes the words of the job for that name, in which there is no zero byte. The template is an
+ * array that ends with NULL. {} becomes the name in every word, as often as it is there, also in
+ * the first one; if it is nowhere, the name is one more word. Each word has a zero byte at its
+ * end. Returns the size of all, or 0 if that is more than room.
  */
 size_t each_words(char *const *words, const struct span *name, char *out, size_t room);
 

@@ -8,7 +8,7 @@
  * missed them. A member that traces us or our parent is killed before any is stopped.
  *
  * Only processes that still descend from us are signalled. Nothing here allocates or blocks. A
- * call of family_end() works for a few milliseconds, and the next call goes on where it has stopped.
+ * call of family_end() works for a few milliseconds; the next one goes on where it has stopped.
  */
 #ifndef FAMILY_H
 #define FAMILY_H

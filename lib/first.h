@@ -1,7 +1,7 @@
 /*
- * first.h: the first process of a job, as the server finds it by itself. It is a child of the driver
- * and leads its session. The driver reports its pid, but may be late; and the driver may be killed
- * before it reports how the job has ended.
+ * first.h: the first process of a job, as the server finds it by itself. It is a child of the
+ * driver and leads its session. The driver reports its pid, but may be late; and the driver may be
+ * killed before it reports how the job has ended.
  */
 #ifndef FIRST_H
 #define FIRST_H

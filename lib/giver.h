@@ -1,6 +1,6 @@
 /*
- * giver.h: what a client has given that has not ended yet. It outlives the client if that goes while
- * its tasks run or the jobs that it has submitted wait or run.
+ * giver.h: what a client has given that has not ended yet. It outlives the client if the client
+ * goes while its tasks run, or while jobs that it has submitted wait or run.
  */
 #ifndef GIVER_H
 #define GIVER_H

@@ -1,8 +1,8 @@
 /*
  * job.h: a job, as the server sees it: a command line on its way, and what became of it.
  *
- * A job counts its users: one until it is Done, which first is its call and then the driver that has
- * it; when it is Done, each call that tells so, and the list of the last ends.
+ * A job counts its users: one until it is Done, which first is its call and then the driver that
+ * has it; when it is Done, each call that tells so, and the list of the last ends.
  */
 #ifndef JOB_H
 #define JOB_H
@@ -67,8 +67,8 @@ void job_number_return(struct job *, bool again);
 void job_keep_end(struct job *);
 
 /* Return a job that is not Done, or is one of the last ends: the one with that number; or the next
- * one by number, without the last ends unless ends is set. Return NULL if there is none. job_after()
- * is fast for the number of the job that it returned last. */
+ * one by number, without the last ends unless ends is set. Return NULL if there is none.
+ * job_after() is fast for the number of the job that it returned last. */
 struct job *job_find(uint64_t number);
 struct job *job_after(uint64_t number, bool ends);
 

@@ -2,8 +2,8 @@
  * job_child.h: the child of a driver that becomes the first process of a job: its session, output,
  * variables and exec.
  *
- * The caller's signal dispositions must be default, and its standard input and output /dev/null. The
- * child uses our memory until its exec, and nothing here allocates.
+ * The caller's signal dispositions must be default, and its standard input and output /dev/null.
+ * The child uses our memory until its exec, and nothing here allocates.
  */
 #ifndef JOB_CHILD_H
 #define JOB_CHILD_H
@@ -31,15 +31,16 @@ struct job_child {
 
 /* Opens the directory for the output of jobs, for job_child_set(). The arguments are its path, its
  * identity, and a path in /proc that leads there even if it has been renamed or replaced: by the
- * descriptor of the server, which is our parent and has it open. Returns -1 with errno on failure. */
+ * descriptor of the server, which is our parent and has it open. Returns -1 with errno on
+ * failure. */
 int job_child_open_output(char **arguments);
 
 /* Notes the job of a RUN, which was decoded from data. */
 void job_child_set(struct job_child *, const struct proto_frame *request, const void *data,
                    int directory);
 
-/* Starts the child, and waits for its exec. Returns its pid. If it has not begun the job, returns -1,
- * with cause and error; there may be a dead child then, which must be reaped. */
+/* Starts the child, and waits for its exec. Returns its pid. If it has not begun the job, returns
+ * -1, with cause and error; there may be a dead child then, which must be reaped. */
 pid_t job_child_start(struct job_child *);
 
 /* Returns the BEGUN of the job, whose process has that pid. */

@@ -9,7 +9,6 @@
 #include "joblog.h"
 #include "keeper.h"
 #include "phase.h"
-#include "stats.h"
 #include "turns.h"
 
 #include <err.h>
@@ -467,7 +466,7 @@ do_pause(struct client *client, const struct span *args, unsigned count)
 {
     (void)args;
     (void)count;
-    stats.paused = 1;
+    calls_pause(true);
     waits_end();
     return client_answer(client, client->format->paused);
 }
@@ -479,7 +478,7 @@ do_resume(struct client *client, const struct span *args, unsigned count)
 
     (void)args;
     (void)count;
-    stats.paused = 0;
+    calls_pause(false);
     calls_assign();
     return handling;
 }

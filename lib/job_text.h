@@ -41,7 +41,8 @@ struct span job_text_logged(const struct job_text *);
 struct job_text *job_text_share(struct job_text *);
 void job_text_free(struct job_text *); /* may be NULL */
 
-/* The text is what the log has of a job of an earlier server: it does not count in job_texts_bytes(). */
+/* The text is what the log has of a job of an earlier server: it does not count in
+ * job_texts_bytes(). */
 void job_text_set_past(struct job_text *);
 
 /* How much memory the texts take, in bytes. */

@@ -45,21 +45,12 @@ stdout_return(void)
     dup2(STDIN_FILENO, STDOUT_FILENO); /* both are /dev/null */
 }
 
-/* Whether the job's process group still is the job's: it has a child of ours, perhaps dead. */
-static bool
-job_group_exists(const struct job_tree *job)
-{
-    siginfo_t info;
-
-    return waitid(P_PGID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
 /* Asks all of the job's processes to end, including stopped ones. Returns how many there are.
  * Without a /proc of our own, we reach only the job's process group, and count it as one. */
 static unsigned
 job_ask(struct job_tree *job)
 {
-    bool group = job_group_exists(job);
+    bool group = child_in_group(job->pid);
     unsigned count;
 
     stdout_lend();
@@ -78,7 +69,7 @@ job_end_family(struct job_tree *job)
     stdout_return();
     if (found != FAMILY_NO_PROC)
         return found;
-    return job_group_exists(job) && kill(-job->pid, SIGKILL) == 0 ? FAMILY_KILLED : FAMILY_NONE;
+    return child_in_group(job->pid) && kill(-job->pid, SIGKILL) == 0 ? FAMILY_KILLED : FAMILY_NONE;
 }
 
 /* Whether any child of ours belongs to the job, or may. */
@@ -88,7 +79,7 @@ job_has_left(const struct job_tree *job)
     stdout_lend();
     enum children found = children_each(job_owns_child, NULL);
     stdout_return();
-    return found == CHILDREN_NO_PROC ? job_group_exists(job) : found != CHILDREN_NONE;
+    return found == CHILDREN_NO_PROC ? child_in_group(job->pid) : found != CHILDREN_NONE;
 }
 
 /* ---- the end of the job ---------------------------------------------------------------------- */

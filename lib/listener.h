@@ -36,20 +36,21 @@ struct listener {
 void listener_open(struct listener *, const char *path,
                    void (*ready)(struct source *, uint32_t events));
 
-/* Does the same with a socket that listens already, and that we have inherited. Exits on failure. */
+/* Does the same with a socket that listens already, and that we have inherited. Exits on
+ * failure. */
 void listener_inherit(struct listener *, int fd, const char *path,
                       void (*ready)(struct source *, uint32_t events));
 
 /* Makes sure that no accept(2) blocks, although another process may have changed that. */
 void listener_keep_unblocked(struct listener *);
 
-/* Removes the files that are ours, also after listener_open() has failed half-way. Makes
- * an inherited socket blocking again if it was. Does nothing if that is done already. Does not close
+/* Removes the files that are ours, also after listener_open() has failed half-way. Makes an
+ * inherited socket blocking again if it was. Does nothing if that is done already. Does not close
  * the socket. */
 void listener_remove(struct listener *);
 
-/* Creates a UNIX stream socket to which nobody can send descriptors, for either end of a connection;
- * flags is SOCK_NONBLOCK or 0. Returns -1 with errno on failure. */
+/* Creates a UNIX stream socket to which nobody can send descriptors, for either end of a
+ * connection; flags is SOCK_NONBLOCK or 0. Returns -1 with errno on failure. */
 int listener_socket(int flags);
 
 /* Returns the address of a socket with that path. The path must fit, see options.c. */

@@ -38,9 +38,9 @@ void log_end_line(void);
 /* Whether the last copy has ended in the middle of a line. */
 bool log_is_mid_line(void);
 
-/* The status line is the last one of the terminal; a line that is unfinished is ended before it. All
- * other output takes it away, and its owner shows it again. It is not shown if the terminal takes no
- * more. */
+/* The status line is the last one of the terminal; a line that is unfinished is ended before it.
+ * All other output takes it away, and its owner shows it again. It is not shown if the terminal
+ * takes no more. */
 void log_status(const char *text);
 bool log_status_is_shown(void);
 void log_status_take(void); /* takes it away */

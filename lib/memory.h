@@ -15,7 +15,7 @@ void memory_open(void);
  * some was given back. */
 void memory_tend(void);
 
-/* Another process may have freed memory: what lacked it can be tried again. */
+/* Another process may have freed memory: what failed for lack of it is tried again. */
 void memory_may_be_back(void);
 
 /* Notes that memory of that size, which is no pool's, was given to free(). */

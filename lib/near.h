@@ -14,8 +14,8 @@ struct near {
     unsigned mistakes;
 };
 
-/* Tries one of the words that were possible. Of words that are equally near, the first one counts. The
- * word itself is not near: what was typed is then wrong for another reason. */
+/* Tries one of the words that were possible. Of words that are equally near, the first one counts.
+ * If it is just the word that was typed, it does not count: then something else was wrong. */
 void near_try(struct near *, const char *word);
 
 #endif

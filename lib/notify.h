@@ -8,8 +8,8 @@
  * names, if it is set. Logs a failure. */
 void notify(const char *state);
 
-/* Writes a newline to the descriptor of --ready-fd, and closes it. Logs a failure. Does nothing if it
- * is -1. */
+/* Writes a newline to the descriptor of --ready-fd, and closes it. Logs a failure. Does nothing if
+ * it is -1. */
 void notify_ready_fd(int fd);
 
 #endif

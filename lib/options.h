@@ -58,8 +58,8 @@ extern struct options {
     int64_t watchdog_ns; /* 0: kept drivers are not watched */
 } options;
 
-/* Finds out by which name we were started: "taxi" is the client program. Sets the name that err(3) puts
- * first. */
+/* Finds out by which name we were started: "taxi" is the client program. Sets the name that err(3)
+ * puts first. */
 void options_name(void);
 
 /* Parses the options. Returns the words after them, which are a client's command. Exits with status

@@ -1,6 +1,6 @@
 /*
- * process.h: what /proc says of a process, and signals to it. The caller has made sure that /proc is
- * ours, see children.h. Each look needs one free descriptor.
+ * process.h: what /proc says of a process, and signals to it. The caller has made sure that /proc
+ * is ours, see children.h. Each look needs one free descriptor.
  */
 #ifndef PROCESS_H
 #define PROCESS_H

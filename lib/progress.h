@@ -1,5 +1,5 @@
 /*
- * progress.h: --progress, a line at a terminal that says how far the batch is:
+ * progress.h: --progress, a line at a terminal that says how far the batch has got:
  *
  *     12 done, 1 failed, 4 running, of 300, 1:35 left
  *
@@ -13,8 +13,9 @@
 
 void progress_open(void);
 
-/* Shows the line if there is something new, but at most ten times a second; and once a second while
- * jobs run. Called at the end of each turn; DEADLINE_UPDATE only sees that there is a turn. */
+/* Shows the line if there is something new, but at most ten times a second; and once a second
+ * while jobs run. Called at the end of each turn; DEADLINE_UPDATE only makes sure that there is a
+ * turn. */
 void progress_run(void);
 
 /* The batch is over: shows the line for the last time, and it stays. Returns whether that is done,

@@ -20,7 +20,7 @@ char client_separator(const struct client *);
 
 /* Whether the last line of the input, which has no newline, is a command: the input has ended as it
  * should, and whoever gave it still listens. Half a line of somebody who died while writing it is
- * none. */
+ * not one. */
 bool client_last_line_counts(struct client *);
 
 /* Ends all waits of a client that is gone. */
@@ -34,8 +34,8 @@ void client_failed(struct client *, const char *what, int error);
  * without a word, and with it a server that has no other client. */
 void client_output_failed(struct client *, int error);
 
-/* Somebody stops the server: by a signal, or by closing the terminal. A batch whose input is open has
- * then not ended as it should, if it gives jobs. */
+/* Somebody stops the server: by a signal, or by closing the terminal. If its input is still open, a
+ * batch that gives jobs counts as unfinished. */
 void console_interrupt(bool at_once);
 
 /* Stops us, as a job of the shell, by SIGTSTP or SIGTTIN. whom is as in kill(2). */

@@ -19,7 +19,8 @@ void child_died(pid_t hint);
 void drivers_reap_ended(void); /* reaps drivers whose socket has ended and that are dead by now */
 void orphans_kill(void);       /* searches for orphans, if there may be new ones, and kills them */
 
-/* Kills the orphans without another turn, though some may not be stopped yet. Leaves errno alone. */
+/* Kills the orphans without another turn, though some may not be stopped yet. Leaves errno
+ * alone. */
 void orphans_kill_now(void);
 
 bool orphans_under_way(void); /* whether the next turn must come at once, to go on with that */
@@ -33,8 +34,8 @@ void children_sweep(void);
 void driver_exit_timed_out(struct driver *);
 
 /* At the stop, when all drivers are killed: whether something is left that must be reaped. After a
- * while, which is less than a second with at_once, DEADLINE_GIVE_UP is over and what is left counts
- * no more, since it cannot be killed or reaped. */
+ * while, which is less than a second with at_once, DEADLINE_GIVE_UP is over, and what is left no
+ * longer counts, since it cannot be killed or reaped. */
 bool reaper_expects(void);
 void reaper_give_up_later(bool at_once);
 void reaper_give_up(void);

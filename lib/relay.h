@@ -2,8 +2,8 @@
  * relay.h: what drivers and jobs write to our standard error, if that is a terminal.
  *
  * A job that had the terminal itself could read what is typed there, and change the terminal's
- * modes. So drivers and jobs get a pipe, and we copy what comes out of it to the terminal. Any
- * other standard error they get as it is, and then there is nothing to relay.
+ * modes. So drivers and jobs get a pipe, and we copy what comes out of it to the terminal. If
+ * standard error is anything else, they get it as it is, and there is nothing to relay.
  */
 #ifndef RELAY_H
 #define RELAY_H
@@ -18,8 +18,8 @@ void relay_close(void);
 /* Returns the descriptor that drivers get as standard error. */
 int relay_fd(void);
 
-/* Whether something has been copied a moment ago, or waits for the terminal, so that nothing must be
- * shown that could tear it. */
+/* Whether something has been copied a moment ago, or waits for the terminal, so that nothing must
+ * be shown that could tear it. */
 bool relay_is_active(void);
 
 /* The time of DEADLINE_QUIET is over: relay_is_active() no longer, and the console has a turn. */

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "options.h"
 #include "stats.h"
+#include "turns.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -48,7 +49,7 @@ stats_line(const struct format *as, char *line)
         {"unanswered", stats.unanswered},
         {"waiting", stats.jobs_live - stats.jobs_begun},
         {"running", stats.jobs_begun},
-        {"paused", stats.paused},
+        {"paused", calls_paused()},
         {"log_dropped", log_dropped()},
     };
     size_t size = as->stats(line, counters, sizeof(counters) / sizeof(counters[0]));

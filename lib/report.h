@@ -9,8 +9,8 @@
 
 void report_hello(struct link *);
 
-/* The answer to the request with that id. end_ns is when the task or job will end, if there is one, on
- * CLOCK_MONOTONIC. */
+/* The answer to the request with that id. end_ns is when the task or job will end, if there is
+ * one, on CLOCK_MONOTONIC. */
 void report_state(struct link *, uint32_t id, enum proto_work, enum proto_refusal, int64_t end_ns);
 
 /* A task has ended. */

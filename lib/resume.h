@@ -1,8 +1,8 @@
 /*
  * resume.h: --resume: what the log says of the jobs of earlier servers.
  *
- * A job of standard input whose command is in the log as Done is not run again. What had begun, and
- * and has no end in the log, is lost: at the start that is added to the log, once.
+ * A job of standard input whose command is in the log as Done is not run again. A job that has
+ * begun but has no end in the log is lost; at the start, that is added to the log, once.
  */
 #ifndef RESUME_H
 #define RESUME_H
@@ -33,10 +33,10 @@ struct past {
 uint64_t resume_open(void);
 void resume_close(void);
 
-/* Tells what is lost. The logs must be open. */
+/* Reports what is lost. The logs must be open. */
 void resume_start(void);
 
-/* Standard input has ended: nobody asks any more. */
+/* Standard input has ended: nobody will ask any more. */
 void resume_forget(void);
 
 /* Returns a job with that command that need not run again, or NULL. Once taken, it is not found any
@@ -47,14 +47,14 @@ void resume_take(struct past *);
 /* Returns a job with that command that has failed and is run again, or NULL. It must be taken. */
 struct past *resume_find_failed(const struct span *command);
 
-/* Submitted jobs that had not begun wait again: the first one, after NULL, and those after it, by
- * number, and then those that get a new one; and one with that command, if standard input gives it
+/* Submitted jobs that had not begun wait again. Return the next one by number, the first after
+ * NULL, those that get a new number last; or the one with that command, if standard input gives it
  * again. */
 struct past *resume_waiting_after(struct past *);
 struct past *resume_find_waiting(const struct span *command);
 
-/* A submitted job is about to wait again, under its number or, if that is given anew, a new one: has
- * the log say which job it is, unless its number alone says that. */
+/* A submitted job is about to wait again, under its number or, if that is given anew, a new one:
+ * has the log say which job it is, unless its number alone says that. */
 void resume_renew(const struct past *);
 
 /* A submitted job that has waited again is Done. */

@@ -12,8 +12,8 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-/* Blocks all signals except the fault signals, and sets *set to the blocked ones. Returns false with
- * errno on failure. */
+/* Blocks all signals except the fault signals, and sets *set to the blocked ones. Returns false
+ * with errno on failure. */
 bool signals_block(sigset_t *set);
 
 /* Unblocks all signals, for the program that a child is about to run. Returns false with errno on

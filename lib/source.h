@@ -22,8 +22,8 @@ struct source {
 bool sources_open(void);
 void sources_close(void);
 
-/* Whether the epoll set accepts the descriptor. To find that out takes no further descriptor. What it
- * refuses, such as a regular file, is always ready, epoll_ctl(2). */
+/* Whether the epoll set accepts the descriptor. To find that out takes no further descriptor. What
+ * it refuses, such as a regular file, is always ready, epoll_ctl(2). */
 bool source_pollable(int fd);
 
 /* Sets up a source for fd and watches it; closes fd if that fails. Returns false with errno on

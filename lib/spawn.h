@@ -6,15 +6,16 @@
 
 #include "fleet.h"
 
-/* Sets up what is needed to start drivers. They inherit none of the descriptors that we were started
- * with, but the limit of descriptors, which is raised for us as far as it goes. With hup_ignored, a
- * HUP does not stop the server. Exits on failure. */
+/* Sets up what is needed to start drivers. They inherit none of the descriptors that we were
+ * started with, but the limit of descriptors, which is raised for us as far as it goes. With
+ * hup_ignored, a HUP does not stop the server. Exits on failure. */
 void spawn_open(bool hup_ignored);
 void spawn_close(void);
 
-/* Starts a driver, and waits for its exec, but not longer than --start-timeout, and not if a signal
- * asks us to stop; errno is then ETIME or ECANCELED. birth, unless it is NULL, ends when the driver has said
- * HELLO or has failed. Returns NULL with errno on failure; birth has no outcome then. */
+/* Starts a driver, and waits for its exec, but not longer than --start-timeout, and not if a
+ * signal asks us to stop; errno is then ETIME or ECANCELED. birth, unless it is NULL, ends when
+ * the driver has said HELLO or has failed. Returns NULL with errno on failure; birth has no
+ * outcome then. */
 struct driver *driver_new(struct call *birth);
 
 /* Returns the pid of a process that was to become a driver, was killed because its exec took too

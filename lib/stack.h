@@ -15,8 +15,8 @@ enum {
     STACK_OF_DRIVER = 16 * 1024,
 };
 
-/* Whether so much is left for what main() calls. The arguments and the environment are in the same
- * stack. */
+/* Whether that much is left for what main() calls. The arguments and the environment are in the
+ * same stack. */
 bool stack_has(size_t size);
 
 /* The same, for the server and its client mode. Exits if it is not, with a line on standard error;

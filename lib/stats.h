@@ -25,7 +25,6 @@ struct stats {
     uint64_t left;           /* processes that jobs left behind, see --linger */
     uint64_t jobs_live;      /* jobs that are not Done */
     uint64_t jobs_begun;     /* of them, those that drivers have, or were sent */
-    uint64_t paused;         /* 1: nothing that waits for any driver gets one */
     uint64_t tasks_cancelled_at_stop;
     uint64_t jobs_cancelled_at_stop, jobs_unrun_at_stop;
 };

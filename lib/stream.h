@@ -29,16 +29,16 @@ struct stream {
  * what is written to 2 is lost. Exits if that fails. */
 void streams_fill(void);
 
-/* Sets up a stream on fd, after sources_open(); mode is O_RDONLY or O_WRONLY. Returns false with errno if
- * fd cannot be used in that mode; the stream is set up even then, but using it fails. */
+/* Sets up a stream on fd, after sources_open(); mode is O_RDONLY or O_WRONLY. Returns false with
+ * errno if fd cannot be used in that mode; the stream is set up even then, but using it fails. */
 bool stream_open(struct stream *, int fd, int mode);
 
 /* Closes our own descriptor, if there is one. The one that we were given stays open. */
 void stream_close(struct stream *);
 
-/* The same for good: /dev/null takes the place of the descriptor that we were given, so that we hold
- * no pipe or terminal open, and no other file gets its number. mode is as in stream_open(). Does
- * nothing if that has been done before. */
+/* The same for good: /dev/null takes the place of the descriptor that we were given, so that we
+ * hold no pipe or terminal open, and no other file gets its number. mode is as in stream_open().
+ * Does nothing if that has been done before. */
 void stream_let_go(struct stream *, int mode);
 
 /* Like read(2) and write(2), but fail with EAGAIN instead of blocking. A write to a STREAM_SHARED

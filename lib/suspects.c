@@ -1,7 +1,8 @@
 #include "suspects.h"
 
+#include "children.h"
+
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct driver *
@@ -70,10 +71,8 @@ suspects_set_left_orphans(bool left)
 static bool
 driver_left_group(const struct driver *driver)
 {
-    siginfo_t info;
-
     return driver->job_pid > 0 && driver_find(driver->job_pid) == NULL &&
-           waitid(P_PGID, (id_t)driver->job_pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+           child_in_group(driver->job_pid);
 }
 
 bool

@@ -1,6 +1,6 @@
 /*
- * suspects.h: drivers that may have left orphans: those that are dead, and those that are stuck, which
- * are dead or were killed but cannot be reaped. How to tell what they have left.
+ * suspects.h: drivers that may have left orphans: those that are dead, and those that are stuck,
+ * which are dead or were killed but cannot be reaped. How to tell what they have left.
  */
 #ifndef SUSPECTS_H
 #define SUSPECTS_H
@@ -9,8 +9,8 @@
 #include "left.h"
 
 /* Returns the next driver that had a job, may be dead, or should be by now, and is not reaped, the
- * first after NULL: as when a process of its job traces it. A driver that just ends is so for a
- * moment. */
+ * first after NULL: as when a process of its job traces it. A driver that is just ending is so for
+ * a moment. */
 struct driver *stuck_next(struct driver *);
 
 /* Returns the next driver that may have left orphans, the first after NULL: those that were reaped,

@@ -4,6 +4,7 @@
 
 static struct list turns; /* givers with calls that wait, in the order of their turns */
 static bool asked_anew;   /* see calls_asked_anew() */
+static bool paused;       /* see calls_pause() */
 
 void
 turns_open(void)
@@ -46,6 +47,18 @@ calls_asked_anew(void)
 
     asked_anew = false;
     return anew;
+}
+
+void
+calls_pause(bool pause)
+{
+    paused = pause;
+}
+
+bool
+calls_paused(void)
+{
+    return paused;
 }
 
 void

@@ -26,6 +26,10 @@ void call_take_turn(struct call *);
 /* Returns whether a call that has a request has begun to wait since this was last asked. */
 bool calls_asked_anew(void);
 
+/* While paused, no call that waits gets a driver. */
+void calls_pause(bool);
+bool calls_paused(void);
+
 /* Calls visit() for each call that waits; visit() may end the call. */
 void calls_awaiting_each(void (*visit)(struct call *));
 

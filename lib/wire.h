@@ -28,8 +28,8 @@ void wire_keep_arrived(struct wire *, const unsigned char *data, size_t size);
 /* The frame that was sent last has that text, or none (NULL). */
 void wire_set_text(struct wire *, struct job_text *);
 
-/* Keeps the last size bytes of that frame, which are unsent. Those that do not belong to its text, if
- * it has one, are at data. */
+/* Keeps the last size bytes of that frame, which are unsent. Those that do not belong to its text,
+ * if it has one, are at data. */
 void wire_keep_unsent(struct wire *, const unsigned char *data, size_t size);
 
 #endif

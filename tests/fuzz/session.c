@@ -359,7 +359,6 @@ turn(void)
 static void
 fuzz_open(void)
 {
-    static const struct rlimit nofile;
     sigset_t none;
     int pair[2];
 
@@ -367,7 +366,7 @@ fuzz_open(void)
     honest_world_begin();
     options.driver_path = "/none";
     sigemptyset(&none);
-    server_open(&none, &nofile);
+    server_open(&none);
     reaper_open();
     logging.out = (struct stream){.source.fd = -1, .fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)

@@ -36,6 +36,7 @@
     each(options) \
     each(output) \
     each(partings) \
+    each(paused) \
     each(pool_freed) \
     each(pools) \
     each(reaper) \

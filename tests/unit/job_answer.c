@@ -138,7 +138,7 @@ test_late_submitted(void)
 
     driver_begin(0);
     struct job *job = job_new(&command, 5000);
-    job_submit(call_new(NULL, &question_job), job, &client);
+    job_submit(call_new(NULL, &question_job), job, client.giver);
     CHECK_NUMBER(job->number, ++last_number);
     uint32_t id = job_send(job->call);
     say_state(id, PROTO_ON_JOB, PROTO_OK);
