@@ -101,7 +101,7 @@ nothing_goes_on(void)
 static bool
 commands_have_ended(void)
 {
-    return options.listen_path == NULL && console.input_state != INPUT_OPEN;
+    return !options_serve_others() && console.input_state != INPUT_OPEN;
 }
 
 /* The call of a command of the console that holds back the later ones, or NULL; with a control socket,
@@ -109,7 +109,7 @@ commands_have_ended(void)
 static struct call *
 console_call(void)
 {
-    struct request *request = options.listen_path == NULL ? console.barrier : NULL;
+    struct request *request = options_serve_others() ? NULL : console.barrier;
 
     if (request == NULL || list_empty(&request->calls))
         return NULL;
