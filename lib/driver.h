@@ -72,13 +72,11 @@ struct driver {
     struct deadline job_deadline; /* DEADLINE_JOB: the RESULT must be there */
     int64_t job_taken_ns;         /* on CLOCK_MONOTONIC */
     unsigned queued_count;
-    unsigned tasks_due;   /* tasks and jobs in queued and in_flight */
-    unsigned jobs_due;    /* jobs among these */
-    uint32_t sent_id;     /* the number of the last question sent */
-    uint32_t answered_id; /* the number of the last one answered; answers are in order */
-    bool watched;         /* it owed an answer when the watchdog looked last, see watchdog.h */
-    uint32_t watched_id;  /* answered_id at that time */
-    int64_t started_ns;   /* on CLOCK_MONOTONIC */
+    unsigned tasks_due, jobs_due;  /* tasks and jobs in queued and in_flight; jobs among these */
+    uint32_t sent_id, answered_id; /* of the last question sent, and the last answered, in order */
+    bool watched;        /* it owed an answer when the watchdog looked last, see watchdog.h */
+    uint32_t watched_id; /* answered_id at that time */
+    int64_t started_ns;  /* on CLOCK_MONOTONIC */
     /* out: the unsent rest of a frame; if that is a RUN, the last out_text_size bytes of out_text
      * follow. in: the beginning of a frame that has not arrived completely. Sizes are in bytes. */
     uint8_t out_size, in_size;

@@ -71,6 +71,7 @@ void job_number_return(struct job *, bool again);
 
 /* The job is Done: it is one of the last ends, until ENDS_KEPT others have ended. */
 void job_keep_end(struct job *);
+void jobs_forget_ends(void);
 
 /* Finds a job that is not Done, or is one of the last ends. Returns NULL if there is none. */
 struct job *job_find(uint64_t number);
@@ -81,8 +82,6 @@ struct job *job_after(uint64_t number, bool ends);
 
 /* How many jobs there are, with those that are Done and not told yet, but without the last ends. */
 size_t jobs_count(void);
-
-void jobs_forget_ends(void);
 
 /* Whether all jobs and their texts have been freed. */
 bool jobs_all_freed(void);
