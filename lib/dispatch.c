@@ -1,13 +1,13 @@
 #include "dispatch.h"
 
 #include "answer.h"
+#include "awaiting.h"
 #include "clients.h"
 #include "giver.h"
 #include "job_life.h"
 #include "keeper.h"
 #include "options.h"
 #include "stats.h"
-#include "turns.h"
 
 static struct {
     struct list all; /* clients that wait until no driver has a task or job */

@@ -1,6 +1,7 @@
 #include "job_commands.h"
 
 #include "answer.h"
+#include "awaiting.h"
 #include "clients.h"
 #include "dispatch.h"
 #include "format.h"
@@ -9,7 +10,6 @@
 #include "keeper.h"
 #include "phase.h"
 #include "stats.h"
-#include "turns.h"
 
 #include <err.h>
 #include <errno.h>

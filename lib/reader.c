@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "awaiting.h"
 #include "clients.h"
 #include "clock.h"
 #include "fleet.h"
@@ -8,7 +9,6 @@
 #include "options.h"
 #include "phase.h"
 #include "tally.h"
-#include "turns.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "turns.h"
+#include "awaiting.h"
 
 #include "client.h"
 
@@ -6,7 +6,7 @@ static struct list turns; /* givers that have calls which wait, the next one fir
 static bool asked_anew;   /* see calls_asked_anew() */
 
 void
-turns_open(void)
+awaiting_open(void)
 {
     list_init(&turns);
 }
