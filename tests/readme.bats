@@ -165,7 +165,7 @@ is_in() {
     fi || fail "$1 is not in $2"
 }
 
-@test "lib/README: each function that it names is in the file that it names" {
+@test "lib/README: each function, variable and type that it names is in the file that it names" {
     cd "$ROOT"
     count=0
     while read -r function file; do
@@ -173,6 +173,9 @@ is_in() {
         is_in "$function" "$file"
     done < <(functions_in "$(cat lib/README.md)")
     ((count > 40))
+    while read -r name file; do
+        grep -qw "$name" "$file" || fail "$name is not in $file"
+    done < <(tr -s '\n ' ' ' <lib/README.md | grep -oE '`[a-z_]+` in [a-z/_]+\.[ch]' | sed 's/`//g; s/ in / /')
 }
 
 @test "PITFALLS: each row names functions and tests, and all of them exist" {
