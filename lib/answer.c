@@ -1,12 +1,12 @@
 #include "answer.h"
 
+#include "awaiting.h"
 #include "clock.h"
 #include "job_life.h"
 #include "log.h"
 #include "options.h"
 #include "phase.h"
 #include "stats.h"
-#include "turns.h"
 
 #include <errno.h>
 #include <inttypes.h>

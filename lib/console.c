@@ -69,7 +69,7 @@ console_open(void)
     log_over_prompt(console_take_prompt);
     progress_open();
     if (!stream_open(&console.in, STDIN_FILENO, O_RDONLY)) {
-        if (options.listen_path == NULL)
+        if (!options_serve_others())
             err(EXIT_FAILURE, "cannot read standard input");
         log_line("cannot read standard input: %s", strerror(errno)); /* for example with nohup(1) */
         console.input_state = INPUT_ENDED;
@@ -131,7 +131,7 @@ console_say_what_for(void)
     unsigned jobs = console.jobs + console.giver->jobs;
     bool one = jobs == 1;
 
-    if (options.listen_path == NULL && jobs == 0 && console.barrier == NULL)
+    if (!options_serve_others() && jobs == 0 && console.barrier == NULL)
         return;
     console_leave_prompt();
     if (options.listen_path != NULL)

@@ -1,6 +1,7 @@
 #include "dispatch.h"
 
 #include "answer.h"
+#include "awaiting.h"
 #include "barrier.h"
 #include "clients.h"
 #include "giver.h"
@@ -8,7 +9,6 @@
 #include "keeper.h"
 #include "options.h"
 #include "stats.h"
-#include "turns.h"
 
 static struct {
     struct list all; /* clients that wait until no driver has a task or job */
@@ -103,7 +103,7 @@ nothing_goes_on(void)
 static bool
 commands_have_ended(void)
 {
-    return options.listen_path == NULL && console.input_state != INPUT_OPEN;
+    return !options_serve_others() && console.input_state != INPUT_OPEN;
 }
 
 /* Returns the call of the console's command that holds back the later ones; or NULL, also with a
@@ -111,7 +111,7 @@ commands_have_ended(void)
 static struct call *
 console_call(void)
 {
-    struct request *request = options.listen_path == NULL ? console.barrier : NULL;
+    struct request *request = options_serve_others() ? NULL : console.barrier;
 
     if (request == NULL || list_empty(&request->calls))
         return NULL;

@@ -1,12 +1,12 @@
 #include "fleet.h"
 
+#include "awaiting.h"
 #include "barrier.h"
 #include "clients.h"
 #include "clock.h"
 #include "log.h"
 #include "memory.h"
 #include "question.h"
-#include "turns.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,7 +43,7 @@ fleet_open(void)
     list_init(&fleet.ended);
     list_init(&fleet.doomed);
     list_init(&fleet.idle);
-    turns_open();
+    awaiting_open();
     fleet.table_size = TABLE_SIZE_MIN;
     fleet.table = calloc(fleet.table_size, sizeof(struct driver *));
     return fleet.table != NULL;

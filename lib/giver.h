@@ -8,7 +8,7 @@
 #include "list.h"
 
 struct giver {
-    struct list turn;  /* fleet's any, while it has calls that wait; the next one first */
+    struct list turn;  /* awaiting's turns, while it has calls that wait; the next one first */
     struct list calls; /* its calls that wait for any driver, in the order of the commands */
     bool gone;         /* its client is gone */
     unsigned tasks;    /* tasks that run */

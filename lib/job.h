@@ -65,6 +65,7 @@ void job_number_return(struct job *, bool again);
 
 /* The job is Done: it is one of the last ends, until ENDS_KEPT others have ended. */
 void job_keep_end(struct job *);
+void jobs_forget_ends(void);
 
 /* Return a job that is not Done, or is one of the last ends: the one with that number; or the next
  * one by number, without the last ends unless ends is set. Return NULL if there is none.
@@ -72,8 +73,10 @@ void job_keep_end(struct job *);
 struct job *job_find(uint64_t number);
 struct job *job_after(uint64_t number, bool ends);
 
-size_t jobs_count(void); /* with those that are Done and not told yet, without the last ends */
-void jobs_forget_ends(void);
-bool jobs_all_freed(void); /* and their texts, too */
+/* How many jobs there are, with those that are Done and not told yet, but without the last ends. */
+size_t jobs_count(void);
+
+/* Whether all jobs and their texts have been freed. */
+bool jobs_all_freed(void);
 
 #endif

@@ -1,6 +1,7 @@
 #include "job_commands.h"
 
 #include "answer.h"
+#include "awaiting.h"
 #include "barrier.h"
 #include "clients.h"
 #include "dispatch.h"
@@ -9,7 +10,6 @@
 #include "joblog.h"
 #include "keeper.h"
 #include "phase.h"
-#include "turns.h"
 
 #include <err.h>
 #include <errno.h>

@@ -103,7 +103,7 @@ job_count_begun(const struct job *job, bool begun)
 static void
 batch_failed(void)
 {
-    if (options.listen_path == NULL)
+    if (!options_serve_others())
         phase_job_failed();
 }
 

@@ -76,8 +76,8 @@ static bool
 keeper_is_hopeless(void)
 {
     return fleet_count(DRIVER_READY) == 0 &&
-           clock_turn_ns - keeper.last_up_ns >= GIVE_UP_S * NS_PER_S &&
-           options.listen_path == NULL && console_has_ended();
+           clock_turn_ns - keeper.last_up_ns >= GIVE_UP_S * NS_PER_S && !options_serve_others() &&
+           console_has_ended();
 }
 
 /* Nothing that waits for a driver, or is still in the input, will get one. */

@@ -58,6 +58,13 @@ extern struct options {
     int64_t watchdog_ns; /* 0: kept drivers are not watched */
 } options;
 
+/* Whether there can be other clients than standard input, so that the server outlives its end. */
+static inline bool
+options_serve_others(void)
+{
+    return options.listen_path != NULL;
+}
+
 /* Finds out by which name we were started: "taxi" is the client program. Sets the name that err(3)
  * puts first. */
 void options_name(void);

@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "awaiting.h"
 #include "barrier.h"
 #include "clients.h"
 #include "clock.h"
@@ -9,7 +10,6 @@
 #include "options.h"
 #include "phase.h"
 #include "tally.h"
-#include "turns.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -72,7 +72,7 @@ client_break_input(struct client *client)
     log_line("standard input broke off in the middle of a %s, which is not run",
              client_gives_names(client) ? "name" : "line");
     client->loss.half_line = false;
-    if (options.listen_path == NULL)
+    if (!options_serve_others())
         phase_set_failed();
 }
 
@@ -229,7 +229,7 @@ client_failed(struct client *client, const char *what, int error)
     client->output_state = OUTPUT_FAILED;
     client_break_input(client);
     log_line("%s: %s", what, strerror(error));
-    if (options.listen_path == NULL)
+    if (!options_serve_others())
         phase_fail();
 }
 
@@ -250,7 +250,7 @@ client_output_failed(struct client *client, int error)
         return;
     }
     client->output_state = OUTPUT_FAILED;
-    if (options.listen_path == NULL)
+    if (!options_serve_others())
         console_interrupt(false);
     client_hang_up(client);
 }

@@ -495,36 +495,37 @@ reaper_give_up(void)
 }
 
 static void
-left_add_orphan(pid_t pid, void *left)
+survivors_add_orphan(pid_t pid, void *survivors)
 {
     if (driver_find(pid) == NULL)
-        left_add(left, pid);
+        survivors_add(survivors, pid);
 }
 
 /* Adds what is left of jobs, with all that descends from it. Without a /proc of our own that is
  * their process groups, each by the pid of its first process. */
 static void
-left_add_orphans(struct left *left)
+survivors_add_orphans(struct survivors *survivors)
 {
     spare_fd_lend();
-    enum family_found found = family_list(&reaper.family, child_is_orphan, left_add_orphan, left);
+    enum family_found found =
+        family_list(&reaper.family, child_is_orphan, survivors_add_orphan, survivors);
     spare_fd_return();
     if (found != FAMILY_STOPPING && found != FAMILY_NONE)
-        suspects_add_groups(left);
+        suspects_add_groups(survivors);
 }
 
 void
 reaper_close(void)
 {
-    struct left left = {.size = 0};
+    struct survivors survivors = {.size = 0};
 
     children_reap(LAST_SWEEP_MS);
     children_sweep();
     for (const struct driver *driver = NULL; (driver = fleet_next(driver)) != NULL;)
-        left_add(&left, driver->pid);
+        survivors_add(&survivors, driver->pid);
     if (spawn_hangs() != 0)
-        left_add(&left, spawn_hangs());
+        survivors_add(&survivors, spawn_hangs());
     if (reaper.orphans != ORPHANS_NONE)
-        left_add_orphans(&left);
-    left_flush(&left);
+        survivors_add_orphans(&survivors);
+    survivors_flush(&survivors);
 }

@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include "awaiting.h"
 #include "clients.h"
 #include "clock.h"
 #include "fleet.h"
@@ -7,7 +8,6 @@
 #include "log.h"
 #include "options.h"
 #include "stats.h"
-#include "turns.h"
 
 #include <errno.h>
 #include <inttypes.h>

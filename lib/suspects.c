@@ -90,9 +90,9 @@ suspects_kill_groups(void)
 }
 
 void
-suspects_add_groups(struct left *left)
+suspects_add_groups(struct survivors *survivors)
 {
     for (struct driver *driver = NULL; (driver = suspect_next(driver)) != NULL;)
         if (driver_left_group(driver))
-            left_add(left, driver->job_pid);
+            survivors_add(survivors, driver->job_pid);
 }

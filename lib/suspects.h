@@ -6,7 +6,7 @@
 #define SUSPECTS_H
 
 #include "fleet.h"
-#include "left.h"
+#include "survivors.h"
 
 /* Returns the next driver that had a job, may be dead, or should be by now, and is not reaped, the
  * first after NULL: as when a process of its job traces it. A driver that is just ending is so for
@@ -26,6 +26,6 @@ void suspects_set_left_orphans(bool left);
 /* Without a /proc of our own, orphans are known only as the process groups of jobs. These functions
  * kill them, and return whether there is any; and add the number of each. */
 bool suspects_kill_groups(void);
-void suspects_add_groups(struct left *);
+void suspects_add_groups(struct survivors *);
 
 #endif

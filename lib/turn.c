@@ -263,7 +263,7 @@ client_flush(struct client *client)
 static bool
 client_jobs_ended(const struct client *client)
 {
-    return client != &console || options.listen_path != NULL || client->giver->jobs == 0;
+    return client != &console || options_serve_others() || client->giver->jobs == 0;
 }
 
 /* Whether nothing more will be read from the client, run or answered. */
@@ -372,7 +372,7 @@ client_end(struct client *client)
     if (client == &console) {
         if (phase_stopping())
             return;
-        if (options.listen_path == NULL)
+        if (!options_serve_others())
             phase_stop(false);
         else
             console_end();

@@ -191,11 +191,14 @@ names_are_true() {
     done < <(functions_in "$1")
 }
 
-@test "lib/README: each function that it names is in the file that it names" {
+@test "lib/README: each function, variable and type that it names is in the file that it names" {
     cd "$ROOT"
     read_definitions
     names_are_true "$(<lib/README.md)"
     ((count > 40))
+    while read -r name file; do
+        grep -qw "$name" "$file" || fail "$name is not in $file"
+    done < <(tr -s '\n ' ' ' <lib/README.md | grep -oE '`[a-z_]+` in [a-z/_]+\.[ch]' | sed 's/`//g; s/ in / /')
 }
 
 @test "PITFALLS: each row names functions and tests, and all of them exist" {

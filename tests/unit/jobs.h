@@ -5,6 +5,7 @@
 #define TEST_JOBS_H
 
 #include "lib/answer.h"
+#include "lib/awaiting.h"
 #include "lib/clients.h"
 #include "lib/clock.h"
 #include "lib/dispatch.h"
@@ -12,7 +13,6 @@
 #include "lib/giver.h"
 #include "lib/job_life.h"
 #include "lib/options.h"
-#include "lib/turns.h"
 
 #include "driver.h"
 

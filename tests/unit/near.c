@@ -8,9 +8,8 @@ static const char *
 nearest(const char *typed)
 {
     static const char *const words[] = {
-        "create_driver", "run",  "get_drivers", "wait_job", "wait",
-        "stats",         "quit", "exit",        "help",     "get_jobs",
-        "resume",
+        "create_driver", "run",  "get_drivers", "wait_job", "wait",   "stats",
+        "quit",          "exit", "help",        "get_jobs", "resume",
     };
     struct near near = {.typed = {typed, strlen(typed)}};
 

@@ -1,4 +1,4 @@
-#include "turns.h"
+#include "awaiting.h"
 
 #include "client.h"
 
@@ -7,7 +7,7 @@ static bool asked_anew;   /* see calls_asked_anew() */
 static bool paused;       /* see calls_pause() */
 
 void
-turns_open(void)
+awaiting_open(void)
 {
     list_init(&turns);
 }

@@ -1,14 +1,14 @@
 /*
- * turns.h: calls that wait for any driver. Those of a giver wait in the order of the commands, and
+ * awaiting.h: calls that wait for any driver. Those of a giver wait in the order of the commands, and
  * the givers take turns, so that nobody's crowd of jobs keeps another client waiting.
  */
-#ifndef TURNS_H
-#define TURNS_H
+#ifndef AWAITING_H
+#define AWAITING_H
 
 #include "call.h"
 #include "giver.h"
 
-void turns_open(void);
+void awaiting_open(void);
 
 /* Returns the giver of the call. */
 struct giver *call_giver(const struct call *);
