@@ -73,10 +73,7 @@ void jobs_forget_ends(void);
 struct job *job_find(uint64_t number);
 struct job *job_after(uint64_t number, bool ends);
 
-/* How many jobs there are, with those that are Done and not told yet, but without the last ends. */
-size_t jobs_count(void);
-
-/* Whether all jobs and their texts have been freed. */
-bool jobs_all_freed(void);
+size_t jobs_count(void);   /* with those that are Done and not told yet, without the last ends */
+bool jobs_all_freed(void); /* and their texts, too */
 
 #endif
