@@ -49,6 +49,12 @@ struct option_kind {
     void (*take)(const struct option_kind *, const char *value);
 };
 
+bool
+options_serve_others(void)
+{
+    return options.listen_path != NULL;
+}
+
 void
 options_name(void)
 {

@@ -31,12 +31,11 @@ enum halt_choice {
 /* Only this module sets them; all others read them. The strings are in argv, or static. */
 extern struct options {
     const char *driver_path;
-    const char *listen_path;   /* NULL: standard input is the only client */
-    const char *connect_path;  /* NULL: we are a server */
-    const char *log_path;      /* NULL: no log of jobs is kept */
-    const char *output_path;   /* NULL: what jobs write goes to standard error */
-    const char *start_timeout; /* as it was given */
-    const char *watchdog;
+    const char *listen_path;              /* NULL: standard input is the only client */
+    const char *connect_path;             /* NULL: we are a server */
+    const char *log_path;                 /* NULL: no log of jobs is kept */
+    const char *output_path;              /* NULL: what jobs write goes to standard error */
+    const char *start_timeout, *watchdog; /* as they were given */
     enum resume_choice resume;
     enum halt_choice halt;
     char **each;         /* words, then NULL; NULL: standard input has commands, not names */
@@ -58,15 +57,10 @@ extern struct options {
     int64_t watchdog_ns; /* 0: kept drivers are not watched */
 } options;
 
-/* Whether there can be other clients than standard input, so that the server outlives its end. */
-static inline bool
-options_serve_others(void)
-{
-    return options.listen_path != NULL;
-}
+/* Whether others than standard input can be clients, so that the server outlives its end. */
+bool options_serve_others(void);
 
-/* Finds out by which name we were started: "taxi" is the client program. Sets the name that err(3)
- * puts first. */
+/* Sets the name that err(3) puts first; with the name "taxi", we are the client program. */
 void options_name(void);
 
 /* Parses the options. Returns the words after them, which are a client's command. Exits with status
