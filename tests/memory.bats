@@ -4,6 +4,27 @@
 
 load lib/helpers
 
+# ask_often COUNT PID: asks that many times for the status of the driver.
+ask_often() {
+    "$HELPERS/repeat" "$1" "get_status $2" >&"$to"
+}
+
+# expect_often COUNT PATTERN: so many replies match that.
+expect_often() {
+    local i
+    for ((i = 0; i < $1; i++)); do
+        expect "$2" || return
+    done
+}
+
+# Reads lists up to one that failed. Sets lists to how many did not.
+read_lists() {
+    lists=0
+    while reply && [[ $line != 'Error: cannot list drivers: Cannot allocate memory' ]]; do
+        [[ $line != '1000 drivers' ]] || lists=$((lists + 1))
+    done
+}
+
 @test "no memory: only the command that needs it fails, until there is memory again" {
     [[ ${TEST_BUILD-} != *asan* ]] || skip 'a sanitizer reserves memory as it likes'
     start_server
@@ -15,27 +36,19 @@ load lib/helpers
     wait_until took 6
     kill -CONT "${pids[0]}"
     say create_driver "get_status ${pids[7]}" fly
-    lists=0
-    while reply && [[ $line != 'Error: cannot list drivers: Cannot allocate memory' ]]; do
-        [[ $line != '1000 drivers' ]] || lists=$((lists + 1))
-    done
+    read_lists
     for ((lists++; lists < 5; lists++)); do
         expect 'Error: cannot list drivers: Cannot allocate memory'
     done
     expect 'Error: cannot create driver: *' "Driver ${pids[7]} Available" \
         "Error: unknown command 'fly' (try help)"
-    for _ in {1..500}; do
-        echo "get_status ${pids[7]}"
-    done >&"$to"
-    for _ in {1..500}; do
-        expect "Driver ${pids[7]} Available"
-    done
+    ask_often 500 "${pids[7]}"
+    expect_often 500 "Driver ${pids[7]} Available"
     prlimit --pid "$server_pid" --data=unlimited:unlimited
     create
     say get_drivers
-    for pid in "${pids[@]}" "$pid"; do
-        expect "Driver $pid Available"
-    done
+    available=("${pids[@]/#/Driver }" "Driver $pid")
+    expect "${available[@]/%/ Available}"
     expect '1001 drivers'
 }
 
@@ -53,9 +66,7 @@ load lib/helpers
         say "get_status $pid" quit
         wait_until waits
         kill -CONT "$pid"
-        for ((i = 0; i < 60; i++)); do
-            expect "Driver $pid Available"
-        done
+        expect_often 60 "Driver $pid Available"
         case $command in
         fly | x*) expect 'Error: *' ;;
         stats) expect 'Stats *' ;;
@@ -99,21 +110,15 @@ waits() {
     { for _ in {1..30}; do echo "get_status $pid"; done; echo get_drivers; } >&"$to"
     wait_until took 32
     kill -CONT "$pid"
-    for _ in {1..30}; do
-        expect "Driver $pid Available"
-    done
+    expect_often 30 "Driver $pid Available"
     expect 'Error: cannot list drivers: Cannot allocate memory'
     stop_process "$pid"
     { echo get_drivers; for _ in {1..30}; do echo "get_status $pid"; done; } >&"$to"
     wait_until took 53 # the list uses 40 of the 60 calls
     kill -CONT "$pid"
-    for _ in {1..40}; do
-        expect 'Driver * Available'
-    done
+    expect_often 40 'Driver * Available'
     expect '40 drivers'
-    for _ in {1..30}; do
-        expect "Driver $pid Available"
-    done
+    expect_often 30 "Driver $pid Available"
 }
 
 @test "no memory: a create_driver waits with its next driver until an earlier command is answered" {
@@ -123,9 +128,7 @@ waits() {
     wait_until has_children 2
     wait_until waits
     kill -CONT "$pid"
-    for _ in {1..59}; do
-        expect "Driver $pid Available"
-    done
+    expect_often 59 "Driver $pid Available"
     expect 'Driver * Available' 'Driver * Available' '2 drivers'
 }
 
@@ -136,9 +139,7 @@ waits() {
     stop_process "$server_pid" # so that it reads all commands at once
     { echo "send_task $pid 1000"; for _ in {1..59}; do echo "get_status $pid"; done; } >&"$to"
     kill -CONT "$server_pid"
-    for _ in {1..60}; do
-        expect "Error: driver $pid *"
-    done
+    expect_often 60 "Error: driver $pid *"
     wait_until logged "driver $pid: no memory to take back its task: killed"
     wait_until gone "$pid"
 }
@@ -173,16 +174,12 @@ waits() {
     say "run $pid 50 true"
     expect 'Job 1 Done exit 0'
     stop_process "$pid"
-    for ((i = 0; i < 60; i++)); do
-        echo "get_status $pid"
-    done >&"$to"
+    ask_often 60 "$pid"
     say "run $pid 50 exit 3" fly
     wait_until test -s trace
     wait_until in_state "$server_pid" S
     kill -CONT "$pid"
-    for ((i = 0; i < 60; i++)); do
-        expect "Driver $pid Available"
-    done
+    expect_often 60 "Driver $pid Available"
     expect 'Job 2 Done exit 3' 'Error: unknown command*'
 }
 
@@ -235,16 +232,15 @@ given_back() {
     start_server
     create_many 300
     printf 'delete_driver %s\n' "${pids[@]:0:290}" >&"$to"
-    for pid in "${pids[@]:0:290}"; do
-        expect "Driver $pid Deleted"
-    done
+    deleted=("${pids[@]:0:290}")
+    deleted=("${deleted[@]/#/Driver }")
+    expect "${deleted[@]/%/ Deleted}"
     for pid in "${pids[@]:290}"; do
         say "get_status $pid"
         expect "Driver $pid Available"
     done
     create_many 100
     printf 'get_status %s\n' "${pids[@]}" >&"$to"
-    for pid in "${pids[@]}"; do
-        expect "Driver $pid Available"
-    done
+    available=("${pids[@]/#/Driver }")
+    expect "${available[@]/%/ Available}"
 }
