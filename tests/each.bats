@@ -315,7 +315,7 @@ has_grandchildren() {
     [ "$(grep -c '^server: driver [0-9]* started$' err)" = 1 ]
 }
 
-@test "each: a slow job in front idles no driver" {
+@test "each: a slow job in front idles no driver, and memory stays bounded" {
     mkfifo gate
     printf '#!/bin/sh\nread x <gate\n' >slow
     chmod +x slow
