@@ -85,7 +85,7 @@ unit: $(UNIT)
 
 build/unit/%: tests/unit/%.c build/faulty/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -I. -MMD -MP -o $@ $^
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) -O1 -g -I. -MMD -MP -o $@ $(filter %.c %.a,$^)
 
 build/faulty/lib.a: $(patsubst %.c,build/faulty/%.o,$(wildcard lib/*.c)) build/inject.o
 	rm -f $@
