@@ -73,6 +73,19 @@ load lib/helpers
     wait_until answers_again
 }
 
+@test "clients: a client that goes leaves nothing queued, also before its driver is known not to respond" {
+    start_listening -t 100
+    create
+    stop_process "$pid"
+    start_crowd
+    crowd attach 101
+    crowd say 1 1 100 "run $pid 5 $(printf '%04000d' 0)" # more than the driver's socket holds
+    wait_until took 102
+    crowd say 2 101 1 "get_status $pid"
+    crowd close 2 101
+    wait_until has_clients 2
+}
+
 @test "clients: without memory, clients are answered in turn, and the server sleeps in between" {
     start_faulty malloc:ENOMEM:8+ --listen taxi.sock
     say session

@@ -106,6 +106,15 @@ breaks_protocol() {
     [ -z "$output" ]
 }
 
+@test "driver: a standard error that takes no more does not hold it up" {
+    mkfifo full
+    exec {full}<>full
+    "$HELPERS/repeat" 200 "$(printf '%0999d' 0)" >&"$full" 3>&- &
+    started+=("$!")
+    wait_until in_state "$!" S
+    run -2 timeout -k 1 "$DEADLINE" bash -c "exec '$DRIVER' 2>&$full 3>&-"
+}
+
 @test "driver: takes a job by STATE, then tells its pid, and later its RESULT" {
     start_as_server
     say "run 1 100000 1000 - 0 echo \$\$ >pid; exit 3"

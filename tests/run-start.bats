@@ -187,6 +187,14 @@ END
     [ "$(<output/1.out)" = "$PWD" ]
 }
 
+@test "environment: a job has the umask of the server, which may have a control socket" {
+    start bash -c "umask 027; exec '$SERVER' ${PATIENT[*]} --listen taxi.sock"
+    create
+    say "run $pid 50 umask >mask"
+    expect 'Job 1 Done exit 0'
+    [ "$(<mask)" = 0027 ]
+}
+
 @test "environment: a PATH that ends with something other than a directory does no harm" {
     start env "PATH=$PATH:/dev/null" "$SERVER" "${PATIENT[@]}"
     create

@@ -156,6 +156,8 @@ nonblocking() {
     become_other
     umask 077 # the other user may not open the FIFOs
     start "${as_other[@]}" ./server -g 0.2
+    say help help help help
+    wait_until took 4 # there is room in the pipe, but less than for what comes next
     flood 5000 help
     wait_until held_back
     kill -TERM "$server_pid"

@@ -122,8 +122,12 @@ is_blocked() {
     shows 'one$'
     kill -USR1 "$server_pid"
     shows $'^server: Stats'
+    kill -USR1 "$server_pid"
+    two_stats() { (($(grep -ac '^server: Stats' screen) == 2)); }
+    wait_until two_stats
     open_gate
     shows 'Done exit 0'
+    [[ $(shown) != *$'\n^\n'* ]] || fail "an empty line: $(shown)"
     [[ $(shown) == *$'one^\nserver: Stats'*$'^\ntwo^\n'*$' Done exit 0^' ]]
 }
 
