@@ -104,12 +104,6 @@ submit 50 exit 3'
     expect 'Driver * Deleted' Paused 'Job 3 Waiting' '0 drivers' 'Driver *' '1 driver' Resumed 'Job 3 Done exit 0'
 }
 
-@test "submit: if the server has given up its drivers, a wait does not wait for ever" {
-    printf '%s\n' 'submit 50 true' 'wait own' >lines
-    run -1 --separate-stderr session --drivers 1 --driver /bin/false <lines
-    [[ $output == $'Job 1 Waiting\n0 drivers' && $stderr == *'gave up'*'job 1 Done unrun no driver: true'* ]]
-}
-
 @test "submit: while its jobs wait without a driver, what cannot wait is refused" {
     start_server --listen socket
     say 'submit 50 true' 'send_task any 5' 'send_task any 5' create_driver
