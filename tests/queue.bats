@@ -167,13 +167,13 @@ submit 50 exit 3'
     start_server --listen socket
     create
     gate_job
-    flood 2000 'submit 60 echo >>crowd'
-    [ "$(head -n 2000 <&"$from" | wc -l)" = 2000 ]
+    flood 300 'submit 60 echo >>crowd'
+    [ "$(head -n 300 <&"$from" | wc -l)" = 300 ]
     "$SERVER" --connect socket submit 60 'wc -l <crowd >seen' >/dev/null
     "$SERVER" --connect socket run any 60 'wc -l <crowd >seen2' >/dev/null 3>&- &
     runner=$!
     started+=("$runner")
-    wait_until has_waiting 2002
+    wait_until has_waiting 302
     open_gate
     wait_until test -s seen
     wait_until test -s seen2
@@ -181,7 +181,7 @@ submit 50 exit 3'
     [ "$(<seen2)" -le 3 ]
     say wait
     expect '1 driver'
-    [ "$(wc -l <crowd)" = 2000 ]
+    [ "$(wc -l <crowd)" = 300 ]
 }
 
 @test "get_jobs: what waits and runs, by number; all: also what is Done" {
