@@ -84,9 +84,7 @@ breaks_protocol() {
     expect 'asked *'
     sent=${line#asked }
     ((sent > 100))
-    for ((i = 1; i <= sent; i++)); do
-        expect "state $i *"
-    done
+    timeout "$DEADLINE" head -n "$sent" <&"$from" | cut -d ' ' -f 1-2 | cmp - <(seq -f 'state %.0f' "$sent")
 }
 
 @test "driver: if it can no longer watch its socket, it reports that and exits" {

@@ -102,11 +102,11 @@ load lib/helpers
     wait_until late_often
 }
 
-@test "starting driver: if it closes its socket, it still has only 5 s, whatever the grace period" {
+@test "starting driver: if it closes its socket, it still has only its time to come up, whatever the grace period" {
     fake_driver shut 'exec 3>&-' linger
-    start_server -g 100 --driver ./shut
+    start_server -g 100 --driver ./shut --start-timeout 0.5
     say create_driver
-    expect 'Error: cannot create driver: +([0-9]) did not come up in 5 s'
+    expect 'Error: cannot create driver: +([0-9]) did not come up in 0.5 s'
 }
 
 @test "dying driver: with its socket closed it has the grace period to exit; its status is logged" {

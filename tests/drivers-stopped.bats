@@ -208,11 +208,11 @@ load lib/helpers
 @test "stopped server: a driver that came up during the stop is not treated as late" {
     mkfifo go
     fake_driver slow 'read -r _ <go' hello ': >said' linger
-    start_server -g 0.2 --driver ./slow
+    start_server -g 0.2 --start-timeout 2 --driver ./slow
     say create_driver
     wait_until has_children 1
     stop_process "$server_pid"
-    wait_until past $(($(uptime_ms) + 5100)) # the driver has 5 s to come up
+    wait_until past $(($(uptime_ms) + 2100)) # the time to come up
     echo >go
     wait_until test -e said
     kill -CONT "$server_pid"
@@ -221,12 +221,12 @@ load lib/helpers
 
 @test "stopped server: a driver that exited during the stop is not treated as late" {
     fake_driver deaf hello linger
-    start_server -g 3 --driver ./deaf
+    start_server -g 2 --driver ./deaf
     create
     say "delete_driver $pid" fly
     wait_until took 3
     stop_process "$server_pid"
-    wait_until past $(($(uptime_ms) + 3100)) # the grace period
+    wait_until past $(($(uptime_ms) + 2100)) # the grace period
     kill -KILL "$pid"
     wait_until in_state "$pid" Z
     kill -CONT "$server_pid"

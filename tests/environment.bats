@@ -110,9 +110,7 @@ have() {
 }
 
 @test "--env: there may be thousands" {
-    for i in {1..5000}; do
-        many+=(--env "N$((i % 2500))=$i")
-    done
+    mapfile -t many < <(seq 5000 | awk '{ print "--env"; print "N" $1 % 2500 "=" $1 }')
     start_with A=1 -- "${many[@]}"
     create
     say "run $pid 50 env"

@@ -88,6 +88,10 @@ refused() {
     [ "$output" = 'Job 1 Done exit 0' ]
 }
 
+is_logged_twice() {
+    (($(grep -c $'\t1\tWaiting\t' jobs.log) == 2))
+}
+
 @test "--resume: what had begun is lost, though another server has begun to count anew" {
     start_server --log jobs.log
     create
@@ -95,8 +99,13 @@ refused() {
     wait_until test -e up
     kill -KILL "$server_pid"
     wait_until ended "$pid"
-    run -4 session --log jobs.log --drivers 1 --driver /bin/false <<<'run any 50 echo >>ran; : >up; sleep 1000' ||
-        [ "$status" = 1 ]
+    hang_up
+    fake_driver silent linger
+    start_server --log jobs.log --drivers 1 --driver ./silent --start-timeout 0.2 --grace 0.1
+    say 'run any 50 echo >>ran; : >up; sleep 1000'
+    wait_until is_logged_twice
+    kill -TERM "$server_pid"
+    server_ends 4
     printf 'create_driver\nrun any 50 echo >>ran; : >up; sleep 1000\n' >lines
     run -4 --separate-stderr session --log jobs.log --resume <lines
     [ "${lines[1]}" = 'Job 1 Done lost its end is not in the log' ]

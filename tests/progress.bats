@@ -3,6 +3,8 @@
 
 load lib/helpers
 
+in_vain='' # what sees() has last looked for in vain, and the screen then
+
 # The terminal has 78 columns, unless a test sets another number.
 columns=78
 
@@ -40,10 +42,16 @@ rendered() {
         $line =~ s/ *$/\n/; $_ = $line' screen
 }
 
-# sees PATTERN: the last line is that.
+# sees PATTERN: the last line is that. Rendering takes longer than all else here, so a screen that was of
+# no use is not rendered again until there is something new.
 sees() {
+    local now
+    IFS= read -r -d '' now <screen || true
+    [[ $1$now != "$in_vain" ]] || return
     # shellcheck disable=SC2053
-    [[ $(rendered | tail -n 1) == $1 ]]
+    [[ $(rendered | tail -n 1) != $1 ]] || return 0
+    in_vain=$1$now
+    return 1
 }
 
 # is_rendered PATTERN...: the screen shows these lines.

@@ -104,12 +104,13 @@ load lib/helpers
 @test "limit: does not count if the job had ended before, while its driver was stopped" {
     start_server
     create
-    say "run $pid 4 until [ -e go ]; do sleep 0.01; done; exit 3"
+    mkfifo go
+    say "run $pid 4 read x <go; exit 3"
     wait_until runs_command
     stop_process "$pid"
     end=$(($(uptime_ms) + 4200))
     say "get_status $pid" # the driver handles this before the job's end and the limit
-    touch go
+    echo >go
     wait_until in_state "$command" Z
     wait_until past "$end"
     kill -CONT "$pid"
@@ -119,13 +120,14 @@ load lib/helpers
 @test "cancel_task: changes nothing if the job has ended while its driver was stopped" {
     start_server
     create
-    say "run $pid 100 until [ -e go ]; do sleep 0.01; done; exit 3"
+    mkfifo go
+    say "run $pid 100 read x <go; exit 3"
     wait_until runs_command
     stop_process "$pid"
     say "cancel_task $pid"
     wait_until took 3
     wait_until in_state "$server_pid" S # the driver has been sent the CANCEL
-    touch go
+    echo >go
     wait_until in_state "$command" Z
     kill -CONT "$pid"
     expect "Job 1 Done exit 3" "Driver $pid Available"

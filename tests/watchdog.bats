@@ -34,12 +34,24 @@ start_watched() {
     [ "$(cat err)" = '' ]
 }
 
+# Sets woken to how often the driver has slept so far.
+how_often_woken() {
+    local key value
+    while read -r key value; do
+        [[ $key != voluntary_ctxt_switches: ]] || woken=$value
+    done <"/proc/$pid/status"
+}
+
+woken_again() {
+    how_often_woken
+    ((woken >= $1))
+}
+
 @test "watchdog: a busy driver that answers is left alone" {
     start_watched 2
     busy_with "$pid"
-    woken() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$pid/status"; }
-    woken_since() { (($(woken) >= $1 + $2)); }
-    wait_until woken_since "$(woken)" 2
+    how_often_woken
+    wait_until woken_again $((woken + 2))
     open_gate
     expect "Job 1 Done exit 0"
     [ "$(cat err)" = '' ]
@@ -63,12 +75,20 @@ start_watched() {
     wait_until is_at_rest
 }
 
+# asked_often TIMES: each of the three drivers was asked that many times.
+asked_often() {
+    local call asked=0
+    while read -r call; do
+        [[ $call != sendto*' = 8' ]] || asked=$((asked + 1))
+    done <trace
+    ((asked >= 3 * $1))
+}
+
 @test "watchdog: is the one deadline of an idle server, and asks each driver once in its time" {
     command -v strace >/dev/null || skip 'no strace to count with'
     start strace -D -qq -o trace -e trace=epoll_wait,recvfrom,sendto,timerfd_settime "$SERVER" --drivers 3 --watchdog 1
     say get_drivers
     expect '*' '*' '*' '3 drivers'
-    asked_often() { (($(grep -c '^sendto.* = 8$' trace) >= 3 * $1)); }
     wait_until asked_often 2
     : >trace
     wait_until asked_often 2

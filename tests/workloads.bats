@@ -44,7 +44,7 @@ launch() {
 ugly_files() {
     local name
     mkdir files
-    for name in {1..100} 'a b' "it's" '$(touch bad)' '`touch bad`' -n '*' 'back\slash' '"quoted"' '; exit' \
+    for name in {1..20} 'a b' "it's" '$(touch bad)' '`touch bad`' -n '*' 'back\slash' '"quoted"' '; exit' \
         $'new\nline' $'tab\t' $'\377' ' ' '{}' '#x' '~' 'ü'; do
         echo "content of $name" >"files/$name"
     done
@@ -403,14 +403,14 @@ slot_jobs() {
         echo "$slot" >>slots
         (($1 > 3)) || until (($(wc -l <slots) >= 3)); do sleep 0.01; done
         rmdir "slot.$slot"'
-    seq 30 >names
+    seq 15 >names
 }
 
 # slots_are LOWEST: there were three, none was used by two jobs at a time, and each was used.
 slots_are() {
     [ "$status" = 0 ]
     [ ! -e clash ]
-    [ "$(wc -l <slots)" = 30 ]
+    [ "$(wc -l <slots)" = 15 ]
     [ "$(sort -u slots | xargs)" = "$(seq "$1" $(($1 + 2)) | xargs)" ]
 }
 
