@@ -114,6 +114,15 @@ task_taken(struct driver *driver, struct call *call)
                  call->duration_ms / 1000, (unsigned)(call->duration_ms % 1000));
 }
 
+/* A job that the driver has asked to end must end soon, whatever its limit is. */
+static void
+cancel_taken(struct driver *driver, struct call *call)
+{
+    (void)call;
+    if (driver->job != NULL)
+        job_end_soon(driver);
+}
+
 const struct question question_task = {
     .type = PROTO_TASK,
     .makes_busy = true,
@@ -142,6 +151,7 @@ const struct question question_cancel = {
     .goes_on = true,
     .put = cancel_put,
     .fits = cancel_fits,
+    .taken = cancel_taken,
 };
 
 void

@@ -2,6 +2,7 @@
 # How commands and signals end a job, and how a stop of the server does.
 
 load lib/helpers
+load lib/looks
 
 @test "cancel_task: ends a job; both replies come when nothing of the job is left" {
     start_listening -g 0.3
@@ -44,6 +45,15 @@ load lib/helpers
     kill -KILL $(cat pids)
     expect "Job 2 Done cancelled" "Driver $pid Available"
     hear other "Driver $pid Available"
+}
+
+@test "cancel_task: a driver that does not end its job is killed, long before the job's limit" {
+    puppet says hello take:5 state:2:0:1000 take:3 state:2:0:1000 pause
+    start_server -g 0.1 --driver ./says
+    create
+    say "run $pid 1000 x" "cancel_task $pid"
+    expect "Job 1 Done lost driver $pid did not report its end in time" "Error: driver $pid died (killed by signal 9)"
+    wait_until ended "$pid"
 }
 
 @test "delete_driver: the job is ended first, then the driver exits by itself" {
