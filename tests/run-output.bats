@@ -162,13 +162,15 @@ load lib/helpers
 }
 
 @test "--output: a job that is not run leaves no new file" {
-    start_server --output output
+    start_listening --output output
     create
-    mkfifo gate
-    say "run $pid 50 read x <gate" "run $pid 50 echo busy" 'run 77 50 echo none' 'run any 0 echo none'
-    wait_until took 5
+    busy_with "$pid"
+    for refused in "$pid 50:driver $pid Busy *" '77 50:no driver 77' 'any 0:bad seconds*'; do
+        run -125 control "run ${refused%%:*} echo refused"
+        [[ $output == "Error: "${refused#*:} ]]
+    done
     open_gate
-    expect 'Job 1 Done exit 0' "Error: driver $pid Busy 50" 'Error: no driver 77' 'Error: bad seconds*'
+    expect 'Job 1 Done exit 0'
     [ "$(cat output/*)" = '' ]
     [ ! -e output/2.out ]
     say "run $pid 50 true"
