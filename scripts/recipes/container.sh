@@ -40,7 +40,7 @@ fail() {
 check_root() {
     local root=$1 owner mode
     while [[ $root == ?*/ ]]; do root=${root%/}; done # with it, stat(1) would follow a link
-    read -r owner mode < <(stat -c '%u %a' -- "$root")
+    read -r owner mode <<<"$(stat -c '%u %a' -- "$root")"
     ((owner == EUID)) || fail "$1 is another user's" 1
     [[ ! -L $root ]] || fail "$1 is a link" 1
     (((8#$mode & 8#022) == 0)) || fail "others can write in $1, too (try chmod go-w)" 1
