@@ -185,8 +185,10 @@ fill_driver() {
     start_listening -v
     attach one
     attach two
-    tell one get_drivers
-    hear one '0 drivers'
+    for client in one two; do
+        tell $client get_drivers
+        hear $client '0 drivers'
+    done
     wait_until has_clients 3
     detach one
     client_ends one 0
@@ -195,7 +197,7 @@ fill_driver() {
     logged "^server: client ${client_pid[one]} of user $(id -u) has connected$"
     logged "^server: client ${client_pid[two]} of user $(id -u) has connected$"
     logged "^server: client ${client_pid[one]} of user $(id -u) has ended after 2 lines$"
-    logged "^server: client ${client_pid[two]} of user $(id -u) is gone after 1 line$"
+    logged "^server: client ${client_pid[two]} of user $(id -u) is gone after 2 lines$"
 }
 
 @test "byte order mark: any client may send one before its first command" {

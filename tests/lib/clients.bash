@@ -47,6 +47,7 @@ hear() {
 detach() {
     local fd=${client_to[$1]}
     exec {fd}>&-
+    unset "client_to[$1]" # another file may get its number
 }
 
 # client_ends NAME STATUS: the client ends with that exit status.
