@@ -124,12 +124,23 @@ unstoppable_ends() {
     unstoppable_ends
 }
 
+# The server has a second for that. On a loaded machine that may be too short, but not each time; it then
+# says what is left.
 @test "trees: what cannot be stopped is killed as well when the server must stop at once" {
-    start_server -g 1000
-    create
-    unstoppable
-    kill -QUIT "$server_pid"
-    server_ends 4
+    for _ in {1..5}; do
+        start_server -g 1000
+        create
+        unstoppable
+        kill -QUIT "$server_pid"
+        server_ends 4
+        grep -q '^server: could not be ended and are left: ' err || break
+        for pid in "$left" $(cat pids); do
+            kill -KILL -- "-$pid" 2>/dev/null || true
+        done
+        wait_until ended "$left"
+        rm left pids
+        hang_up
+    done
     unstoppable_ends
     log_is 'server: 1 job cancelled' 'server: job +([0-9]) *' '* Killed *'
 }
