@@ -124,6 +124,7 @@ server_run(void)
     control_open();
     server.hup_ignored = signals_default();
     options_find_driver();
+    descriptors_prepare();
     server_open(&signals);
     log_open();
     jobs_resume();

@@ -58,7 +58,7 @@ children_go_elsewhere(void)
 }
 
 /* If our limit cannot be raised, fewer drivers can be created. */
-static void
+void
 descriptors_prepare(void)
 {
     if (syscall(SYS_close_range, 3U, ~0U, RANGE_CLOEXEC) < 0)
@@ -82,7 +82,6 @@ spawn_open(bool hup_ignored)
     if (children_go_elsewhere())
         errx(EXIT_FAILURE, "cannot start drivers: they would be in another pid namespace (unshare "
                            "-p needs -f)");
-    descriptors_prepare();
     spawn.environment = environment_make(environ, &options.environment);
     if (spawn.environment == NULL)
         err(EXIT_FAILURE, "cannot start");

@@ -6,9 +6,12 @@
 
 #include "fleet.h"
 
-/* Sets up what is needed to start drivers. They inherit none of the descriptors that we were
- * started with, but the limit of descriptors, which is raised for us as far as it goes. With
- * hup_ignored, a HUP does not stop the server. Exits on failure. */
+/* Keeps the descriptors that we were started with from drivers, and raises our own limit of
+ * descriptors as far as it goes: what is opened later may need that. Exits on failure. */
+void descriptors_prepare(void);
+
+/* Sets up what is needed to start drivers, which get the limit of descriptors that we have
+ * inherited. With hup_ignored, a HUP does not stop the server. Exits on failure. */
 void spawn_open(bool hup_ignored);
 void spawn_close(void);
 

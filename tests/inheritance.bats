@@ -37,6 +37,14 @@ load lib/helpers
     readlink "/proc/$server_pid/fd/"* | grep -q passwd # but the server has them
 }
 
+@test "descriptors: a server starts even if the inherited ones leave only one number below the soft limit" {
+    # A program needs that one to load its libraries.
+    start_after 'for fd in {3..18}; do eval "exec $fd</dev/null"; done; ulimit -Sn 20'
+    create
+    say quit
+    server_ends 0
+}
+
 @test "processes: at the user's limit, create_driver says so, and the rest works on" {
     # The limit counts all of a user's processes, so this must be a user without any.
     become_other
