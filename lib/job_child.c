@@ -141,7 +141,7 @@ child_set_variable(char *text, const char *name, uint64_t value)
 
     number_append(text, size, JOB_VARIABLE_SIZE, value);
     for (char **variable = environ; *variable != NULL; variable++)
-        if (strncmp(*variable, name, strlen(name)) == 0)
+        if (strncmp(*variable, name, size) == 0)
             *variable = text;
 }
 
