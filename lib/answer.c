@@ -119,8 +119,10 @@ static void
 cancel_taken(struct driver *driver, struct call *call)
 {
     (void)call;
-    if (driver->job != NULL)
-        job_end_soon(driver);
+    if (driver->job == NULL)
+        return;
+    driver->job_asked = true;
+    job_end_soon(driver);
 }
 
 const struct question question_task = {

@@ -57,6 +57,7 @@ struct driver {
     bool engaged;             /* READY, and busy or with a task or job due; fleet counts these */
     bool ran;                 /* it was sent a job: if it fails, processes of the job may be left */
     bool left_orphans;        /* the last search found children in its job's session */
+    bool job_asked;           /* it has answered a cancel_task that it ends its job */
     bool job_overdue;         /* it was killed because it did not end its job in time */
     enum first first;         /* what is known of the end of its job's first process */
     pid_t job_pid;            /* that process, which leads the session; 0: not known */

@@ -235,6 +235,7 @@ job_begin(struct driver *driver, struct call *call)
 
     job->state = JOB_RUNNING;
     driver->job = job;
+    driver->job_asked = false;
     if (!driver->killed) /* otherwise driver_kill() has looked at the process already */
         driver->first = FIRST_UNKNOWN;
     driver->job_taken_ns = clock_turn_ns;

@@ -175,14 +175,15 @@ orphan_reaped(pid_t pid, int status)
 
 /* Returns how the job of a dead driver has ended: by a timeout, if the driver was killed because it
  * did not end the job; as cancelled, if somebody asked for the end of the job or its driver;
- * otherwise nobody knows. The first two are said only of a job whose first process had not ended by
- * itself. */
+ * otherwise nobody knows. A cancel_task counts only if the driver had its time to end the job. The
+ * first two are said only of a job whose first process had not ended by itself. */
 static struct job_result
 job_result_of_dead(const struct driver *driver)
 {
-    bool asked = driver->end >= END_ASKED || driver->job->cancelled;
+    bool cancelled = driver->job->cancelled || (driver->job_overdue && driver->job_asked);
+    bool asked = driver->end >= END_ASKED || cancelled;
 
-    if (driver->first == FIRST_RAN_ON && driver->job_overdue && !driver->job->cancelled)
+    if (driver->first == FIRST_RAN_ON && driver->job_overdue && !cancelled)
         return (struct job_result){.ending = JOB_TIMEOUT};
     if (driver->first == FIRST_RAN_ON && asked)
         return (struct job_result){.ending = JOB_CANCELLED};

@@ -56,6 +56,23 @@ load lib/looks
     wait_until ended "$pid"
 }
 
+@test "cancel_task: a job that its driver was asked to end, and then cannot, is cancelled, and has no timeout" {
+    start_listening -g 1
+    create
+    # The driver has answered the cancel_task when it answers the get_status. If the grace period is
+    # over before that, the driver ends the job.
+    cat >job <<'END'
+trap '"$1" --connect control get_status "$PPID"; kill -STOP "$PPID"' TERM
+echo >there
+sleep 1000 & wait
+sleep 1000
+END
+    say "run $pid 1000 sh job $SERVER"
+    wait_until [ -e there ]
+    say "cancel_task $pid"
+    expect 'Job 1 Done cancelled' '*'
+}
+
 @test "delete_driver: the job is ended first, then the driver exits by itself" {
     start_server -v -g 3
     create
