@@ -1,6 +1,6 @@
 /*
- * awaiting.h: calls that wait for any driver. Those of a giver wait in the order of the commands, and
- * the givers take turns, so that nobody's crowd of jobs keeps another client waiting.
+ * awaiting.h: calls that wait for any driver. Those of a giver wait in the order of the commands,
+ * and the givers take turns, so that nobody's crowd of jobs keeps another client waiting.
  */
 #ifndef AWAITING_H
 #define AWAITING_H

@@ -53,8 +53,8 @@ pid_t child_wait(pid_t pid, int *status, struct rusage *usage);
  * errno to *error. Returns the pid, or -1 with errno. If *error is not 0 afterwards, the child is
  * dead and must still be reaped.
  *
- * The program that run() runs inherits blocked signals, see signals_unblock(), and O_NONBLOCK of the
- * descriptors that it gets: most programs expect neither.
+ * The program that run() runs inherits blocked signals, see signals_unblock(), and O_NONBLOCK of
+ * the descriptors that it gets: most programs expect neither.
  */
 pid_t child_start(int (*run)(void *error), int flags, int *error);
 

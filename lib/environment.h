@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The variables that each job has of its own. A driver's environment has room for them, and the driver
- * sets them for each job. */
+/* The variables that each job has of its own. A driver's environment has room for them, and the
+ * driver sets them for each job. */
 enum job_variable {
     VARIABLE_JOB,
     VARIABLE_SLOT,
@@ -36,8 +36,8 @@ struct environment_choice {
 bool environment_want_valid(const char *want);
 
 /* Makes the environment from our own, which is not changed. Each name is in it once, and the names
- * are sorted. The variables of job_variables are empty. Returns NULL without memory; the caller frees
- * the array, but not the strings, which belong to own and to the choice. */
+ * are sorted. The variables of job_variables are empty. Returns NULL without memory; the caller
+ * frees the array, but not the strings, which belong to own and to the choice. */
 char **environment_make(char *const *own, const struct environment_choice *choice);
 
 #endif

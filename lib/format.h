@@ -1,9 +1,9 @@
 /*
  * format.h: what the lines of replies look like: text, or JSON with one object per line.
  *
- * A new format needs a file like format_json.c, and a place in the list in format.c; its option also
- * in format_chosen() there. An Error, and the end of a job, must begin so that session_line() in
- * session.c recognizes them.
+ * A new format needs a file like format_json.c, and a place in the list in format.c; if it has an
+ * option, also a place in format_chosen() there. An Error, and the end of a job, must begin so that
+ * session_line() in session.c recognizes them.
  */
 #ifndef FORMAT_H
 #define FORMAT_H

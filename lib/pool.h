@@ -45,8 +45,8 @@ bool pools_are_large(void);
 /*
  * Goes on with a look at all pools, for about a millisecond. Returns true when the look is
  * complete. Each look sets slabs aside whose objects are all free, and gives those to free() that
- * the look before has set aside and that have not been needed since. So what
- * is always in use is kept, although nothing is counted when an object is handed out.
+ * the look before has set aside and that have not been needed since. So what is always in use is
+ * kept, although nothing is counted when an object is handed out.
  */
 bool pools_look(void);
 

@@ -6,8 +6,9 @@
 
 #include <stdint.h>
 
-/* The highest number of a job that a file or a log may have: above it there is room for all jobs that
- * will ever be, and each number is still exact in JSON, whose numbers many programs read as doubles. */
+/* The highest number of a job that a file or a log may have: above it there is room for all jobs
+ * that will ever be, and each number is still exact in JSON, whose numbers many programs read as
+ * doubles. */
 #define JOB_NUMBER_MAX UINT64_C(999999999999999)
 
 /* How a job has ended: the first word of RESULT. */
