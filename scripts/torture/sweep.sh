@@ -32,9 +32,9 @@
 # and how often. Then it runs again for each call, errno and occurrence: strace --inject makes that
 # one call fail, or kills the program there. Faults that strace cannot inject are linked into
 # special builds (tests/faults/inject.c): reads, writes, sends and receives that move a single byte;
-# writes that move a part, after which the program is killed; a close that closes but fails;
-# allocations that fail, once or from some moment on; a driver's exec that takes long, while the
-# server is left alone, told to stop, or killed.
+# writes that move a part, after which the program is killed or the disk is full; a close that
+# closes but fails; allocations that fail, once or from some moment on; a driver's exec that takes
+# long, while the server is left alone, told to stop, or killed.
 #
 # Each run must
 #
@@ -217,7 +217,7 @@ plan_crashes() {
         plan_signals $program 8 KILL TERM INT || return
         last=$(grep -c '^write(' build/sweep.trace.$program)
         [ -n "$full$crashes" ] || step=$((last / 3 + 1))
-        for fault in error=ENOSPC linked=short linked=begun linked=torn; do
+        for fault in error=ENOSPC linked=short linked=full linked=begun linked=torn; do
             for ((k = 1; k <= last; k += step)); do
                 echo "$program/write:$fault:when=$k"
             done

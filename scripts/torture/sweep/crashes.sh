@@ -191,7 +191,7 @@ audit_requeue() {
 audit_status() {
     case $fault/$status in
     *=KILL:*/137 | *=torn:*/137 | *=begun:*/137 | *=TERM:*/143 | *=INT:*/130) ;;
-    *:error=*/1 | *=short:*/1) grep -q '^server: cannot' err || wrong 'it failed and did not say why' ;;
+    *:error=*/1 | *=full:*/1) grep -q '^server: cannot' err || wrong 'it failed and did not say why' ;;
     *) [ "$status" = "$1" ] || wrong "status $status" ;;
     esac
     [ "$status" != "$1" ] || status=0
