@@ -62,7 +62,7 @@ load lib/looks
     # The driver has answered the cancel_task when it answers the get_status. If the grace period is
     # over before that, the driver ends the job.
     cat >job <<'END'
-trap '"$1" --connect control get_status "$PPID"; kill -STOP "$PPID"' TERM
+trap '"$1" --connect taxi.sock get_status "$PPID" >status; kill -STOP "$PPID"' TERM
 echo >there
 sleep 1000 & wait
 sleep 1000
