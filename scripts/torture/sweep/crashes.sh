@@ -56,11 +56,13 @@ serve_batch() {
 }
 
 # serve_queue NAME [OPTION]: starts a server that waits for jobs, and waits until it is ready or has
-# ended. strace(1) has the descriptor, too, so a server that could not write there does not end it.
+# ended. strace(1) has the descriptor, too: a server that could not write there does not end it, and the reader
+# of an earlier server may still be there. So each server has a FIFO of its own.
 serve_queue() {
     local end=$((SECONDS + PATIENCE))
-    cat <ready >"said.$1" &
-    serve_jobs "$1" --listen socket --ready-fd 9 "${@:2}" 9>ready </dev/null &
+    mkfifo "ready.$1"
+    cat <"ready.$1" >"said.$1" &
+    serve_jobs "$1" --listen socket --ready-fd 9 "${@:2}" 9>"ready.$1" </dev/null &
     tracer=$!
     until [ -s "said.$1" ] || ended "$tracer" || grep -qs 'to descriptor 9' "err.$1"; do
         ((SECONDS < end)) || wrong "the server '$1' did not report that it is ready"
