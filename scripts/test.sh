@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh [FILE...]
 #
-# TEST_JOBS files run side by side, by default four for each processor, since tests mostly wait.
+# TEST_JOBS files run side by side, by default three for each processor, since tests mostly wait.
 # TEST_BUILD names another build to test, such as build/asan. If bats is not installed, fetches it.
 # Ends with a line for each test that was skipped, which says why, or has failed, and the numbers.
 set -eu
@@ -87,7 +87,7 @@ by_size() {
 }
 
 files=("$@")
-jobs=${TEST_JOBS:-$((4 * $(nproc)))}
+jobs=${TEST_JOBS:-$((3 * $(nproc)))}
 planned=$(bats --count "$@")
 mkdir -p build
 {

@@ -186,30 +186,41 @@ stop_driver() {
     wait_until is_at_rest
 }
 
-@test "deadlines: by default a driver has 5 s to come up, 1 s to answer and 2 s to exit" {
-    puppet says await:up hello pause
+# Fails if it comes too late to see one of the deadlines.
+sees_defaults() {
+    rm -f up
     start "$SERVER" --driver ./says
     since=$(uptime_ms)
     say create_driver
     wait_until has_children 1
     wait_until in_state "$server_pid" S
-    deadline_is 5000 "$since"
+    deadline_is 5000 "$since" || return
     : >up
-    expect 'Driver * Available'
+    expect 'Driver * Available' || return
     pid=${line//[^0-9]/}
     since=$(uptime_ms)
     say "get_status $pid"
     becomes commands 2
     wait_until in_state "$server_pid" S
-    deadline_is 1000 "$since"
-    expect 'Error: *not responding'
+    deadline_is 1000 "$since" || return
+    expect 'Error: *not responding' || return
     since=$(uptime_ms)
     say "delete_driver $pid"
     becomes commands 3
     wait_until in_state "$server_pid" S
-    deadline_is 2000 "$since"
+    deadline_is 2000 "$since" || return
     kill -KILL "$pid"
     expect "Driver $pid Deleted"
+}
+
+@test "deadlines: by default a driver has 5 s to come up, 1 s to answer and 2 s to exit" {
+    puppet says await:up hello pause
+    for _ in {1..5}; do
+        ! sees_defaults || return 0
+        hang_up
+        end_started
+    done
+    fail 'five times in vain'
 }
 
 @test "deadlines: a search for dead children, and a retry of an accept, come within 100 ms" {

@@ -300,14 +300,10 @@ ends_with_newline() {
     wait_until ended "$terminal_pid"
 }
 
-listens() {
-    control stats >/dev/null 2>&1
-}
-
 @test "progress: with --listen the line stays when the batch has ended; the jobs of others do not count" {
     mkfifo gate
     start_progress --drivers 2 --listen taxi.sock '>replies'
-    wait_until listens
+    wait_until server_listens
     control run any 50 'read x <gate' 3>&- &
     other=$!
     wait_until has_begun

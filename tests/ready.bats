@@ -6,6 +6,7 @@ load lib/helpers
 # start_manager SOCKET: starts a stand-in for a service manager, which writes each message to that
 # socket into the file notified.
 start_manager() {
+    : >notified # an earlier one may have written to it
     "$LIB/manager.pl" "$1" >notified 3>&- &
     started+=("$!")
     wait_until grep -q bound notified

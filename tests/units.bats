@@ -46,10 +46,6 @@ forbidden_by() {
     printf '?%s\n' "${!listed[@]}" | paste -sd,
 }
 
-socket_exists() {
-    [ -S taxi.sock ]
-}
-
 # No process is left of those that session_works() starts.
 nothing_is_left() {
     ! grep -zqsxE "1000[.]$OTHER_UID" /proc/[0-9]*/cmdline || return 1
@@ -100,7 +96,7 @@ works_under() {
     forbidden=$(forbidden_by "$1")
     start strace -D -f -qq -o trace -e signal=none -e "trace=$forbidden" -e "inject=$forbidden:error=EPERM" \
         "$SERVER" "${PATIENT[@]}" --listen taxi.sock --drivers 2 --output output
-    wait_until socket_exists
+    wait_until server_listens
     end_input
     session_works .
     # What the shells of jobs and sleep(1) call is counted, too.
@@ -137,7 +133,7 @@ start_in_sandbox() {
         umask 077
         exec \"\$@\"" sh "$@" ../server "${PATIENT[@]}" --listen taxi.sock --drivers 2 --output output
     ln -s work/taxi.sock .
-    wait_until socket_exists
+    wait_until server_listens
     end_input
 }
 

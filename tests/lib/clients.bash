@@ -14,6 +14,11 @@ control() {
     timeout --foreground -k 1 120 "$SERVER" --connect taxi.sock "$@"
 }
 
+# The server accepts clients; the file of its socket is there a moment earlier.
+server_listens() {
+    control stats >/dev/null 2>&1
+}
+
 # attach NAME OPTION...: starts a client in the background, at two FIFOs of its own.
 attach() {
     local name=$1 fd
