@@ -21,6 +21,7 @@ activated() {
     done
     start perl "$LIB/activate.pl" "${manager[@]}" taxi.sock "$SERVER" "${PATIENT[@]}" "${@:2}"
     wait_until test -S taxi.sock
+    wait_until in_state "$server_pid" S # the manager or its server waits: the socket listens
 }
 
 # is_refused REASON OPTION... [-- OPTION...]: a server that is started like that says why, and ends with

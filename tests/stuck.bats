@@ -134,7 +134,7 @@ no_reading_or_ended() {
     exec {feed}>in
     wait_until find_server
     started+=("$server_pid")
-    wait_until test -S taxi.sock
+    wait_until server_listens
     run -0 control create_driver
     pid=${output#Driver }
     pid=${pid% *}

@@ -332,6 +332,7 @@ replies() {
 @test "taxi: the status of run and wait_job is the job's, of submit 125 if it was not taken; of other commands it is 1 after an Error, else 0" {
     start perl "$LIB/fake-server.pl" taxi.sock reply
     wait_until test -S taxi.sock
+    wait_until in_state "$server_pid" S # it waits for a client
     export TAXI_SOCKET=taxi.sock
     STATUS_OF_INPUT=0
     replies 0 'Job 7 Done exit 0' wait_job 7
